@@ -1,0 +1,2 @@
+//! The `atrest` command.
+fn main() {}

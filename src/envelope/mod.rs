@@ -1,0 +1,1 @@
+//! A volume's root key: generated, wrapped and unwrapped by key providers.

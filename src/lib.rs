@@ -1,0 +1,9 @@
+//! Encryption at rest for storage software.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(unsafe_code)]
+
+#[cfg(feature = "envelope")]
+pub mod envelope;
+#[cfg(feature = "volume")]
+pub mod volume;
+pub mod xts;

@@ -1,0 +1,1 @@
+//! Encrypted volumes in LUKS2 containers.
