@@ -5,7 +5,7 @@ use core::arch::{asm, x86_64::*};
 use super::{
     job::{Direction, Job},
     kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: sse2, aes.
@@ -76,11 +76,11 @@ impl Vector for X1 {
     #[inline(always)]
     unsafe fn next_tweaks<const N: usize>(next: &mut Self) -> [Self; N] {
         let mut tweaks = [*next; N];
-        for tweak in &mut tweaks {
-            *tweak = *next;
+        unrolled!(I < N, {
+            tweaks[I] = *next;
             // SAFETY: as above.
             *next = unsafe { double(*next) };
-        }
+        });
         tweaks
     }
 }

@@ -6,7 +6,7 @@ use super::{
     aesni::X1,
     job::{Direction, Job},
     kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: avx2, aes, vaes.
@@ -103,20 +103,20 @@ impl Vector for X2 {
         unsafe {
             let base = Self::broadcast(tweak);
             let mut tweaks = [base; 4];
-            for (i, tweak) in tweaks.iter_mut().enumerate() {
-                *tweak = times_powers(base, i);
-            }
+            unrolled!(I < 4, {
+                tweaks[I % 4] = times_powers(base, I % 4);
+            });
             tweaks
         }
     }
     #[inline(always)]
     unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4]) -> [Self; N] {
         let mut tweaks = [next[0]; N];
-        for i in 0..N {
-            tweaks[i] = next[i % 4];
+        unrolled!(I < N, {
+            tweaks[I] = next[I % 4];
             // SAFETY: as above.
-            next[i % 4] = unsafe { times_x8(next[i % 4]) };
-        }
+            next[I % 4] = unsafe { times_x8(next[I % 4]) };
+        });
         tweaks
     }
 }

@@ -3,6 +3,19 @@
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
 
+/// Repeats a block for `I` from 0 up to a limit of at most 8, without a loop: what the compiler does not unroll keeps
+/// its vectors in memory.
+macro_rules! unrolled {
+    ($i:ident < $limit:expr, $body:block) => {
+        unrolled!(@ $i < $limit, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $i:ident < $limit:expr, $body:block, $($value:literal)*) => {$({
+        const $i: usize = $value;
+        if $i < $limit $body
+    })*};
+}
+pub(super) use unrolled;
+
 /// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
 ///
 /// # Safety
