@@ -137,7 +137,7 @@ mod tests {
     fn a_volumes_context_has_fixed_bytes() {
         let context = EncryptionContext::for_volume(uuid::uuid!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"));
         assert_eq!(context.get("atrest:volume"), Some("6ba7b810-9dad-41d1-80b4-00c04fd430c8"));
-        let expected = b"\x02\0\0\0\x0e\0\0\0atrest:version\x01\0\0\01\
+        let expected = b"\x02\0\0\0\x0e\0\0\0atrest:version\x01\0\0\x001\
             \x0d\0\0\0atrest:volume\x24\0\0\x006ba7b810-9dad-41d1-80b4-00c04fd430c8";
         assert_eq!(context.canonical_bytes(), expected);
     }
