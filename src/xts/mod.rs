@@ -1,1 +1,35 @@
 //! XTS-AES (IEEE Std 1619): keys, tweaks, data units and batches of sectors.
+//!
+//! ```
+//! use atrest::xts::Key;
+//!
+//! let mut key_bytes = [0u8; 64]; // key1, then key2: from a key management service, never a constant
+//! key_bytes[..32].fill(1);
+//! let key = Key::new(&key_bytes)?;
+//!
+//! let mut data = [7u8; 8 * 4096];
+//! key.encrypt_sectors(100, 4096, &mut data)?; // eight sectors, numbers 100 to 107, in place
+//! assert_ne!(data[..16], [7; 16]);
+//! key.decrypt_sectors(100, 4096, &mut data)?;
+//! assert_eq!(data, [7; 8 * 4096]);
+//! # Ok::<(), atrest::xts::Error>(())
+//! ```
+//!
+//! XTS keeps data confidential; it does not detect changes. Whoever can write the ciphertext can garble a 16-byte
+//! block or put an older one back, unnoticed.
+
+mod error;
+mod key;
+mod sectors;
+mod tweak;
+mod unit;
+
+pub use crate::backend::Backend;
+pub use error::Error;
+pub use key::{Key, KeyOptions};
+pub use tweak::Tweaks;
+
+/// The shortest data unit, in bytes: one AES block.
+pub const MIN_UNIT_LEN: usize = 16;
+/// The longest data unit, in bytes: 2^20 AES blocks (IEEE Std 1619-2007, 5.1).
+pub const MAX_UNIT_LEN: usize = 16 << 20;

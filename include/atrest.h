@@ -1,0 +1,204 @@
+#ifndef ATREST_H
+#define ATREST_H
+/* Generated from src/ffi by cbindgen; do not edit: ATREST_BLESS=1 cargo test --features capi --test header writes it anew. */
+
+#include <stddef.h>
+#include <stdint.h>
+/* The compiler warns when a status is dropped. */
+#if defined(__GNUC__) || defined(__clang__)
+#define ATREST_MUST_USE __attribute__((warn_unused_result))
+#else
+#define ATREST_MUST_USE
+#endif
+
+/*
+ The outcome of a call. Values never change their meaning; later versions may add some.
+ */
+typedef enum {
+  /*
+   The call did what it says.
+   */
+  ATREST_OK = 0,
+  /*
+   A pointer that must not be NULL is NULL.
+   */
+  ATREST_ERROR_NULL = 1,
+  /*
+   The key is not 32 or 64 bytes long.
+   */
+  ATREST_ERROR_KEY_LENGTH = 2,
+  /*
+   key1 equals key2.
+   */
+  ATREST_ERROR_EQUAL_HALVES = 3,
+  /*
+   The sector size is below 16 bytes or above 2^20 blocks (16777216 bytes).
+   */
+  ATREST_ERROR_SECTOR_SIZE = 4,
+  /*
+   The length is not a whole number of sectors.
+   */
+  ATREST_ERROR_DATA_LENGTH = 5,
+  /*
+   The data unit is shorter than 16 bytes or longer than 2^20 blocks (16777216 bytes).
+   */
+  ATREST_ERROR_UNIT_LENGTH = 6,
+  /*
+   The length is above PTRDIFF_MAX, or the buffer would wrap around the end of the address space.
+   */
+  ATREST_ERROR_BUFFER_LENGTH = 7,
+  /*
+   Source and destination overlap without being the same buffer.
+   */
+  ATREST_ERROR_OVERLAP = 8,
+  /*
+   The last sector's number does not fit into its tweak.
+   */
+  ATREST_ERROR_SECTOR_NUMBER = 9,
+  /*
+   There is no backend of that name.
+   */
+  ATREST_ERROR_UNKNOWN_BACKEND = 10,
+  /*
+   This processor does not run that backend.
+   */
+  ATREST_ERROR_UNSUPPORTED_BACKEND = 11,
+  /*
+   No memory for the key.
+   */
+  ATREST_ERROR_NO_MEMORY = 12,
+  /*
+   A defect in the library; the output is undefined. Please report it.
+   */
+  ATREST_ERROR_INTERNAL = 13,
+} atrest_status;
+
+/*
+ An expanded XTS-AES key: immutable after creation, for any number of threads at once.
+ */
+typedef struct atrest_xts atrest_xts;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.
+
+ Any thread may call it at any time.
+ */
+const char *atrest_status_message(atrest_status status);
+
+/*
+ Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
+
+ `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
+ 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
+
+ The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
+ _UNSUPPORTED_BACKEND, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_new(const uint8_t *key,
+                             size_t key_len,
+                             atrest_xts **out);
+
+/*
+ As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256" or "vaes512", whatever
+ ATREST_BACKEND says.
+
+ `backend`: a NUL-terminated string.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_new_with_backend(const uint8_t *key,
+                                          size_t key_len,
+                                          const char *backend,
+                                          atrest_xts **out);
+
+/*
+ As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
+ secure against chosen ciphertexts.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key,
+                                                   size_t key_len,
+                                                   atrest_xts **out);
+
+/*
+ Wipes and frees a key. NULL is fine. No other thread may be using it.
+ */
+void atrest_xts_free(atrest_xts *xts);
+
+/*
+ The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
+ */
+const char *atrest_backend_name(const atrest_xts *xts);
+
+/*
+ The library's version, "MAJOR.MINOR.PATCH": a static string.
+ */
+const char *atrest_version(void);
+
+/*
+ Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number (dm-crypt's
+ plain64; its iv_large_sectors counting for sectors of more than 512 bytes).
+
+ `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
+ stealing. `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not
+ overlap. Neither needs any alignment.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
+ then. Allocates nothing, takes no lock; any number of threads may use one key.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
+                                         uint64_t first_sector,
+                                         size_t sector_size,
+                                         const uint8_t *src,
+                                         uint8_t *dst,
+                                         size_t len);
+
+/*
+ Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
+                                         uint64_t first_sector,
+                                         size_t sector_size,
+                                         const uint8_t *src,
+                                         uint8_t *dst,
+                                         size_t len);
+
+/*
+ Encrypts one data unit under a tweak of 16 bytes (IEEE Std 1619: the data unit sequence number, little-endian).
+
+ `tweak`: 16 bytes; one tweak is for one unit of a key. `len`: 16 to 16777216 bytes, any number in between; with
+ ciphertext stealing where it is no multiple of 16. `dst` == `src` (in place), or the two do not overlap; `tweak` may
+ lie anywhere. None needs any alignment.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
+ nothing, takes no lock; any number of threads may use one key.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
+                                      const uint8_t tweak[16],
+                                      const uint8_t *src,
+                                      uint8_t *dst,
+                                      size_t len);
+
+/*
+ Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
+                                      const uint8_t tweak[16],
+                                      const uint8_t *src,
+                                      uint8_t *dst,
+                                      size_t len);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+#endif  /* ATREST_H */

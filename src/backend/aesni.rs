@@ -1,0 +1,215 @@
+//! x86-64 AES-NI: one block a vector; and the key expansion that all x86 backends share.
+
+use core::arch::{asm, x86_64::*};
+
+use super::{
+    job::{Direction, Job},
+    kernel::{RoundKeys, sectors},
+    vector::{Block, Vector},
+};
+
+/// Features: sse2, aes.
+#[derive(Clone, Copy)]
+pub(super) struct X1(__m128i);
+
+// SAFETY (all methods): the trait's contract: the features are there, pointers are good for 16 bytes.
+impl Vector for X1 {
+    const BLOCKS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn load(src: *const u8) -> Self {
+        // SAFETY: as above.
+        unsafe { X1(_mm_loadu_si128(src.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, dst: *mut u8) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(dst.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { X1(_mm_loadu_si128(block.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X1(_mm_xor_si128(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn xor3(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { self.xor(b).xor(c) }
+    }
+    #[inline(always)]
+    unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X1(if DECRYPT { _mm_aesdec_si128(self.0, key.0) } else { _mm_aesenc_si128(self.0, key.0) }) }
+    }
+    #[inline(always)]
+    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            X1(if DECRYPT {
+                _mm_aesdeclast_si128(self.0, key.0)
+            } else {
+                _mm_aesenclast_si128(self.0, key.0)
+            })
+        }
+    }
+    #[inline(always)]
+    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
+        if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin8(x) }
+        } else if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin4(x) }
+        }
+    }
+    type Tweaks = Self;
+    #[inline(always)]
+    unsafe fn first_tweaks(tweak: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn next_tweaks<const N: usize>(next: &mut Self) -> [Self; N] {
+        let mut tweaks = [*next; N];
+        for tweak in &mut tweaks {
+            *tweak = *next;
+            // SAFETY: as above.
+            *next = unsafe { double(*next) };
+        }
+        tweaks
+    }
+}
+
+/// Times x in GF(2^128) (IEEE Std 1619-2007, 5.2): the 64-bit halves doubled, the bit that leaves the lower half carried
+/// into the upper, the bit that leaves the upper one reduced.
+#[inline(always)]
+unsafe fn double(tweak: X1) -> X1 {
+    // SAFETY: sse2, which the caller's shell carries.
+    unsafe {
+        let carries = _mm_srai_epi32(_mm_shuffle_epi32(tweak.0, 0x13), 31);
+        let carries = _mm_and_si128(carries, _mm_set_epi64x(1, 0x87));
+        X1(_mm_xor_si128(_mm_add_epi64(tweak.0, tweak.0), carries))
+    }
+}
+
+// An `asm!` operand of this class needs the target feature on the function itself, hence these two.
+#[target_feature(enable = "sse2")]
+#[inline]
+fn pin8(x: &mut [X1; 8]) {
+    // SAFETY: a comment, no instruction.
+    unsafe {
+        asm!("/* {} {} {} {} {} {} {} {} */", inout(xmm_reg) x[0].0, inout(xmm_reg) x[1].0, inout(xmm_reg) x[2].0, inout(xmm_reg) x[3].0, inout(xmm_reg) x[4].0, inout(xmm_reg) x[5].0, inout(xmm_reg) x[6].0, inout(xmm_reg) x[7].0, options(pure, nomem, nostack, preserves_flags))
+    }
+}
+
+#[target_feature(enable = "sse2")]
+#[inline]
+fn pin4(x: &mut [X1; 4]) {
+    // SAFETY: a comment, no instruction.
+    unsafe {
+        asm!("/* {} {} {} {} */", inout(xmm_reg) x[0].0, inout(xmm_reg) x[1].0, inout(xmm_reg) x[2].0, inout(xmm_reg) x[3].0, options(pure, nomem, nostack, preserves_flags))
+    }
+}
+
+/// # Safety
+/// The processor has sse2 and aes.
+#[target_feature(enable = "sse2,aes")]
+pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: the features are this function's own.
+    unsafe {
+        match (keys.rounds, direction) {
+            (10, Direction::Encrypt) => sectors::<X1, X1, 10, false>(keys, job),
+            (10, Direction::Decrypt) => sectors::<X1, X1, 10, true>(keys, job),
+            (_, Direction::Encrypt) => sectors::<X1, X1, 14, false>(keys, job),
+            (_, Direction::Decrypt) => sectors::<X1, X1, 14, true>(keys, job),
+        }
+    }
+}
+
+/// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.
+///
+/// # Safety
+/// The processor has sse2 and aes.
+#[target_feature(enable = "sse2,aes")]
+pub(super) unsafe fn expand(key1: &[u8], key2: &[u8]) -> Option<RoundKeys> {
+    let rounds = match (key1.len(), key2.len()) {
+        (16, 16) => 10,
+        (32, 32) => 14,
+        _ => return None,
+    };
+    let mut keys = RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
+    schedule(key1, &mut keys.encrypt);
+    schedule(key2, &mut keys.tweak);
+    let last = usize::from(rounds);
+    keys.decrypt[0] = keys.encrypt[last];
+    keys.decrypt[last] = keys.encrypt[0];
+    for i in 1..last {
+        keys.decrypt[i] = bytes(_mm_aesimc_si128(vector(&keys.encrypt[last - i])));
+    }
+    Some(keys)
+}
+
+/// The key schedule of FIPS 197, 5.2, for 16 or 32 bytes.
+#[target_feature(enable = "sse2,aes")]
+fn schedule(key: &[u8], round_keys: &mut [Block; 15]) {
+    // The round constant of `aeskeygenassist` is an immediate, hence the macro.
+    macro_rules! word {
+        ($from:expr, $constant:literal, $select:literal) => {
+            _mm_shuffle_epi32(_mm_aeskeygenassist_si128($from, $constant), $select)
+        };
+    }
+    let (first, second) = key.split_at(16);
+    let mut a = vector(first);
+    round_keys[0] = bytes(a);
+    if second.is_empty() {
+        macro_rules! step {
+            ($($i:literal $constant:literal),*) => {$(
+                a = chain(a, word!(a, $constant, 0xff));
+                round_keys[$i] = bytes(a);
+            )*};
+        }
+        step!(1 0x01, 2 0x02, 3 0x04, 4 0x08, 5 0x10, 6 0x20, 7 0x40, 8 0x80, 9 0x1b, 10 0x36);
+    } else {
+        let mut b = vector(second);
+        round_keys[1] = bytes(b);
+        macro_rules! step {
+            ($($i:literal $constant:literal),*) => {$(
+                a = chain(a, word!(b, $constant, 0xff));
+                round_keys[$i] = bytes(a);
+                if $i < 14 {
+                    b = chain(b, word!(a, 0, 0xaa));
+                    round_keys[$i + 1] = bytes(b);
+                }
+            )*};
+        }
+        step!(2 0x01, 4 0x02, 6 0x04, 8 0x08, 10 0x10, 12 0x20, 14 0x40);
+    }
+}
+
+/// Each word xored with all words before it, and with `word`.
+#[target_feature(enable = "sse2")]
+fn chain(key: __m128i, word: __m128i) -> __m128i {
+    let key = _mm_xor_si128(key, _mm_slli_si128(key, 4));
+    let key = _mm_xor_si128(key, _mm_slli_si128(key, 8));
+    _mm_xor_si128(key, word)
+}
+
+#[target_feature(enable = "sse2")]
+fn vector(block: &[u8]) -> __m128i {
+    assert!(block.len() == 16);
+    // SAFETY: 16 bytes, by the assertion; any alignment.
+    unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "sse2")]
+fn bytes(vector: __m128i) -> Block {
+    let mut block = [0; 16];
+    // SAFETY: 16 bytes; any alignment.
+    unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), vector) };
+    block
+}

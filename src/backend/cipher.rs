@@ -1,0 +1,67 @@
+//! A key expanded for one backend, and the branch that leads there.
+
+use super::{Backend, Direction, Job, soft::SoftKeys};
+
+#[cfg(target_arch = "x86_64")]
+use super::{aesni, kernel::RoundKeys, vaes256, vaes512};
+
+/// Round keys in the form that a backend takes. A variant with hardware round keys exists only where
+/// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
+// Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Cipher {
+    Soft(SoftKeys),
+    #[cfg(target_arch = "x86_64")]
+    X86(Backend, RoundKeys),
+}
+
+impl Cipher {
+    /// `None` if this processor does not run the backend. The keys are 16 bytes each, or 32.
+    pub(crate) fn new(backend: Backend, key1: &[u8], key2: &[u8]) -> Option<Cipher> {
+        if !backend.is_supported() {
+            return None;
+        }
+        match backend {
+            Backend::Soft => SoftKeys::new(key1, key2).map(Cipher::Soft),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Aesni | Backend::Vaes256 | Backend::Vaes512 => {
+                // SAFETY: `is_supported` above: every one of these backends needs AES-NI and has it.
+                let keys = unsafe { aesni::expand(key1, key2) }?;
+                Some(Cipher::X86(backend, keys))
+            }
+            #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
+            _ => None,
+        }
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Cipher::Soft(_) => Backend::Soft,
+            #[cfg(target_arch = "x86_64")]
+            Cipher::X86(backend, _) => *backend,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn run(&self, direction: Direction, job: Job<'_>) {
+        match self {
+            Cipher::Soft(keys) => soft_run(keys, direction, &job),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
+            // the three shells requires; the job's invariants cover the pointers.
+            Cipher::X86(backend, keys) => unsafe {
+                match backend {
+                    Backend::Vaes512 => vaes512::run(keys, direction, &job),
+                    Backend::Vaes256 => vaes256::run(keys, direction, &job),
+                    _ => aesni::run(keys, direction, &job),
+                }
+            },
+        }
+    }
+}
+
+// Kept out of line so that the hardware path's frame stays small.
+#[inline(never)]
+fn soft_run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
+    keys.run(direction, job);
+}

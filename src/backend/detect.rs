@@ -1,0 +1,43 @@
+//! What this processor runs.
+
+use super::Backend;
+
+#[cfg(target_arch = "x86_64")]
+cpufeatures::new!(aesni, "aes", "sse2");
+#[cfg(target_arch = "x86_64")]
+cpufeatures::new!(
+    vaes512,
+    "aes",
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512vbmi2",
+    "vaes",
+    "vpclmulqdq"
+);
+// For builds without `std` alone: cpufeatures takes VAES for an AVX-512 feature (it asks whether the operating system
+// saves zmm registers) and so denies it on processors that have it with AVX2 only, such as Zen 3.
+#[cfg(all(target_arch = "x86_64", not(feature = "std")))]
+cpufeatures::new!(vaes256, "aes", "avx2", "vaes");
+
+/// Answers from a cached look at the processor, so that a key does not pay for CPUID (a trap on virtual machines).
+pub(super) fn supported(backend: Backend) -> bool {
+    match backend {
+        Backend::Soft => true,
+        #[cfg(target_arch = "x86_64")]
+        Backend::Aesni => aesni::get(),
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        Backend::Vaes256 => {
+            aesni::get()
+                && std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("vaes")
+        }
+        #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
+        Backend::Vaes256 => vaes256::get(),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Vaes512 => vaes512::get(),
+        #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
+        _ => false,
+    }
+}

@@ -1,0 +1,101 @@
+//! One AES-XTS loop, instantiated for each instruction set; the only place with SIMD.
+//!
+//! [`kernel`] is the loop, written once over the trait [`vector::Vector`]. Each instruction set is a file with its
+//! vector type, its key expansion where it has one, and a shell: the function that carries the target features, into
+//! which the whole loop is inlined. [`soft`] is the fallback for every other processor.
+//!
+//! Callers check lengths before they make a [`Job`]; nothing here can fail.
+#![allow(unsafe_code)]
+
+mod cipher;
+mod detect;
+mod job;
+mod soft;
+
+#[cfg(target_arch = "x86_64")]
+mod aesni;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod vaes256;
+#[cfg(target_arch = "x86_64")]
+mod vaes512;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+
+pub(crate) use cipher::Cipher;
+pub(crate) use job::{ByteOrder, Direction, Job};
+
+use core::{fmt, str::FromStr};
+
+use crate::xts::Error;
+
+/// An implementation of AES-XTS. All compute the same; they differ in the instructions that they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Constant-time bitsliced code (the `aes` crate's), on every processor.
+    Soft,
+    /// x86-64 AES-NI, one block a vector.
+    Aesni,
+    /// x86-64 VAES on 256-bit vectors with AVX2.
+    Vaes256,
+    /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW).
+    Vaes512,
+}
+
+impl Backend {
+    /// Every backend, slowest first.
+    pub const ALL: [Backend; 4] = [Backend::Soft, Backend::Aesni, Backend::Vaes256, Backend::Vaes512];
+
+    /// The name that `ATREST_BACKEND` takes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Backend::Soft => "soft",
+            Backend::Aesni => "aesni",
+            Backend::Vaes256 => "vaes256",
+            Backend::Vaes512 => "vaes512",
+        }
+    }
+
+    /// Whether this build, on this processor, can run the backend.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        detect::supported(self)
+    }
+
+    /// The fastest backend that this processor runs: the last supported one of [`Backend::ALL`].
+    #[must_use]
+    pub fn fastest() -> Backend {
+        Backend::ALL.into_iter().rev().find(|backend| backend.is_supported()).unwrap_or(Backend::Soft)
+    }
+
+    /// The backend that `ATREST_BACKEND` names, else the fastest.
+    pub(crate) fn chosen() -> Result<Backend, Error> {
+        #[cfg(feature = "std")]
+        if let Some(name) = std::env::var_os("ATREST_BACKEND").filter(|name| !name.is_empty()) {
+            let backend: Backend = name.to_str().ok_or(Error::UnknownBackend)?.parse()?;
+            return if backend.is_supported() {
+                Ok(backend)
+            } else {
+                Err(Error::UnsupportedBackend(backend))
+            };
+        }
+        Ok(Backend::fastest())
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Backend, Error> {
+        Backend::ALL.into_iter().find(|backend| backend.name() == name).ok_or(Error::UnknownBackend)
+    }
+}

@@ -1,0 +1,163 @@
+//! The fallback for every processor: the `aes` crate's bitsliced cipher, which is constant-time.
+
+use aes::{
+    Aes128, Aes256, Block,
+    cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit},
+};
+use zeroize::Zeroize;
+
+use super::job::{Direction, Job, Numbers};
+
+/// Blocks for one call of the cipher: enough for its widest form, small enough for the stack.
+const BATCH: usize = 32;
+
+/// Data key and tweak key; the `aes` crate wipes both on drop.
+#[allow(clippy::large_enum_variant)] // as for `Cipher`
+pub(crate) enum SoftKeys {
+    Aes128 { data: Aes128, tweak: Aes128 },
+    Aes256 { data: Aes256, tweak: Aes256 },
+}
+
+impl SoftKeys {
+    /// `None` for lengths other than 16 and 32.
+    pub(super) fn new(key1: &[u8], key2: &[u8]) -> Option<SoftKeys> {
+        match key1.len() {
+            16 => Some(SoftKeys::Aes128 {
+                data: Aes128::new_from_slice(key1).ok()?,
+                tweak: Aes128::new_from_slice(key2).ok()?,
+            }),
+            32 => Some(SoftKeys::Aes256 {
+                data: Aes256::new_from_slice(key1).ok()?,
+                tweak: Aes256::new_from_slice(key2).ok()?,
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn run(&self, direction: Direction, job: &Job<'_>) {
+        match self {
+            SoftKeys::Aes128 { data, tweak } => run(data, tweak, direction, job),
+            SoftKeys::Aes256 { data, tweak } => run(data, tweak, direction, job),
+        }
+    }
+}
+
+fn run<
+    C: BlockCipherEncrypt
+        + BlockCipherDecrypt
+        + aes::cipher::BlockSizeUser<BlockSize = aes::cipher::consts::U16>,
+>(
+    data: &C,
+    tweak: &C,
+    direction: Direction,
+    job: &Job<'_>,
+) {
+    let mut numbers = Numbers::of(job);
+    let mut tweaks = [Block::default(); BATCH];
+    let mut scratch = [Block::default(); BATCH];
+    let mut at = 0;
+    let mut left = job.sectors;
+    while left != 0 {
+        let batch = left.min(BATCH);
+        for tweak in &mut tweaks[..batch] {
+            *tweak = numbers.next().into();
+        }
+        tweak.encrypt_blocks(&mut tweaks[..batch]);
+        for tweak in &tweaks[..batch] {
+            let tweak = u128::from_le_bytes((*tweak).into());
+            unit(data, direction, job, at, tweak, &mut scratch);
+            at += job.sector_size;
+        }
+        left -= batch;
+    }
+    // Tweaks and plaintext stay in the scratch otherwise.
+    for block in tweaks.iter_mut().chain(&mut scratch) {
+        block.as_mut_slice().zeroize();
+    }
+}
+
+/// One data unit, `at` bytes into the job.
+fn unit<
+    C: BlockCipherEncrypt
+        + BlockCipherDecrypt
+        + aes::cipher::BlockSizeUser<BlockSize = aes::cipher::consts::U16>,
+>(
+    cipher: &C,
+    direction: Direction,
+    job: &Job<'_>,
+    mut at: usize,
+    mut tweak: u128,
+    scratch: &mut [Block; BATCH],
+) {
+    let tail = job.sector_size % 16;
+    let mut bulk = job.sector_size / 16;
+    if tail != 0 && direction == Direction::Decrypt {
+        bulk -= 1; // the last whole block and the tail swap tweaks
+    }
+    while bulk != 0 {
+        let n = bulk.min(BATCH);
+        let mut t = tweak;
+        for (i, block) in scratch[..n].iter_mut().enumerate() {
+            *block = (load(job, at + 16 * i) ^ t).to_le_bytes().into();
+            t = double(t);
+        }
+        match direction {
+            Direction::Encrypt => cipher.encrypt_blocks(&mut scratch[..n]),
+            Direction::Decrypt => cipher.decrypt_blocks(&mut scratch[..n]),
+        }
+        for (i, block) in scratch[..n].iter().enumerate() {
+            store(job, at + 16 * i, u128::from_le_bytes((*block).into()) ^ tweak);
+            tweak = double(tweak);
+        }
+        at += 16 * n;
+        bulk -= n;
+    }
+    if tail == 0 {
+        return;
+    }
+    let mut one = |value: u128, tweak: u128| {
+        scratch[0] = (value ^ tweak).to_le_bytes().into();
+        match direction {
+            Direction::Encrypt => cipher.encrypt_block(&mut scratch[0]),
+            Direction::Decrypt => cipher.decrypt_block(&mut scratch[0]),
+        }
+        u128::from_le_bytes(scratch[0].into()) ^ tweak
+    };
+    // Ciphertext stealing (IEEE Std 1619-2007, 5.3.2 and 5.4.2): `whole` is the last whole block's output.
+    let (whole, last_tweak) = match direction {
+        Direction::Encrypt => {
+            at -= 16;
+            // SAFETY: `at + 16 <= job.sector_size` past the unit's start, and the loop above wrote these bytes.
+            (u128::from_le_bytes(unsafe { job.dst.add(at).cast::<[u8; 16]>().read_unaligned() }), tweak)
+        }
+        Direction::Decrypt => (one(load(job, at), double(tweak)), tweak),
+    };
+    let mut merged = whole.to_le_bytes();
+    let mut stolen = merged;
+    // SAFETY: the `tail` bytes after `at + 16` end the unit; `merged` and `stolen` are locals of 16 > `tail` bytes. The
+    // tail is read before it is written, so that `src == dst` is fine.
+    unsafe {
+        job.src.add(at + 16).copy_to_nonoverlapping(merged.as_mut_ptr(), tail);
+        job.dst.add(at + 16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
+    }
+    store(job, at, one(u128::from_le_bytes(merged), last_tweak));
+    merged.zeroize();
+    stolen.zeroize();
+}
+
+/// The tweak times x in GF(2^128) (IEEE Std 1619-2007, 5.2), without a branch on it.
+fn double(tweak: u128) -> u128 {
+    (tweak << 1) ^ ((tweak >> 127).wrapping_neg() & 0x87)
+}
+
+fn load(job: &Job<'_>, at: usize) -> u128 {
+    debug_assert!(at + 16 <= job.sector_size * job.sectors);
+    // SAFETY: the callers stay 16 bytes inside the job, whose `src` is readable for all of it.
+    u128::from_le_bytes(unsafe { job.src.add(at).cast::<[u8; 16]>().read_unaligned() })
+}
+
+fn store(job: &Job<'_>, at: usize, value: u128) {
+    debug_assert!(at + 16 <= job.sector_size * job.sectors);
+    // SAFETY: the callers stay 16 bytes inside the job, whose `dst` is writable for all of it.
+    unsafe { job.dst.add(at).cast::<[u8; 16]>().write_unaligned(value.to_le_bytes()) }
+}

@@ -1,0 +1,191 @@
+//! x86-64 VAES on 512-bit vectors: four blocks a vector.
+
+use core::arch::{asm, x86_64::*};
+
+use super::{
+    aesni::X1,
+    job::{Direction, Job},
+    kernel::{RoundKeys, sectors},
+    vector::{Block, Vector},
+};
+
+/// Features: avx512f, avx512bw, aes, vaes.
+#[derive(Clone, Copy)]
+struct X4(__m512i);
+
+/// The exponents of the first 2 vectors' tweaks, as shift counts of their 64-bit halves.
+static POWERS: [[u64; 8]; 2] = {
+    let mut powers = [[0; 8]; 2];
+    let mut i = 0;
+    while i < 16 {
+        powers[i / 8][i % 8] = i as u64 / 2;
+        i += 1;
+    }
+    powers
+};
+/// 64 - POWERS: what a half gives to the next one. A shift by 64 gives zero.
+static CARRIES: [[u64; 8]; 2] = {
+    let mut carries = POWERS;
+    let mut i = 0;
+    while i < 16 {
+        carries[i / 8][i % 8] = 64 - carries[i / 8][i % 8];
+        i += 1;
+    }
+    carries
+};
+
+// SAFETY (all methods): the trait's contract: the features are there, pointers are good for 64 bytes (16: broadcast).
+impl Vector for X4 {
+    const BLOCKS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn load(src: *const u8) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_loadu_si512(src.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, dst: *mut u8) {
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(dst.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn broadcast(block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_broadcast_i32x4(_mm_loadu_si128(block.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_xor_si512(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn xor3(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_ternarylogic_epi64(self.0, b.0, c.0, 0x96)) }
+    }
+    #[inline(always)]
+    unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            X4(if DECRYPT {
+                _mm512_aesdec_epi128(self.0, key.0)
+            } else {
+                _mm512_aesenc_epi128(self.0, key.0)
+            })
+        }
+    }
+    #[inline(always)]
+    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            X4(if DECRYPT {
+                _mm512_aesdeclast_epi128(self.0, key.0)
+            } else {
+                _mm512_aesenclast_epi128(self.0, key.0)
+            })
+        }
+    }
+    #[inline(always)]
+    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
+        if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin8(x) }
+        } else if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin4(x) }
+        }
+    }
+    /// The next 2 vectors. Each is followed, 2 vectors later, by itself times x^8: by whole bytes.
+    type Tweaks = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tweaks(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let base = Self::broadcast(tweak);
+            let mut tweaks = [base; 2];
+            for (i, tweak) in tweaks.iter_mut().enumerate() {
+                *tweak = times_powers(base, i);
+            }
+            tweaks
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 2]) -> [Self; N] {
+        let mut tweaks = [next[0]; N];
+        for i in 0..N {
+            tweaks[i] = next[i % 2];
+            // SAFETY: as above.
+            next[i % 2] = unsafe { times_x8(next[i % 2]) };
+        }
+        tweaks
+    }
+}
+
+/// Times x^8 in GF(2^128): every byte moves up by one, and the one that leaves comes back times x^7 + x^2 + x + 1.
+#[inline(always)]
+unsafe fn times_x8(tweak: X4) -> X4 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let moved = _mm512_bslli_epi128(tweak.0, 1);
+        let carry = _mm512_bsrli_epi128(tweak.0, 15);
+        reduce(moved, carry, carry)
+    }
+}
+
+/// The tweaks of vector `i` of a unit, from its first tweak in every lane: that times `x^POWERS[i]`.
+#[inline(always)]
+unsafe fn times_powers(first: X4, i: usize) -> X4 {
+    // SAFETY: the features are the caller's; a row is as long as a vector.
+    unsafe {
+        let moved = _mm512_sllv_epi64(first.0, _mm512_loadu_si512(POWERS[i].as_ptr().cast()));
+        let carries = _mm512_srlv_epi64(first.0, _mm512_loadu_si512(CARRIES[i].as_ptr().cast()));
+        // The lower half's carry moves up; the upper half's is what `reduce` wants, in the lower half alone.
+        let swapped = _mm512_shuffle_epi32(carries, _MM_PERM_BADC);
+        reduce(moved, swapped, _mm512_bsrli_epi128(carries, 8))
+    }
+}
+
+/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 8 bits, so that each product stays in its half.
+#[inline(always)]
+unsafe fn reduce(moved: __m512i, added: __m512i, carry: __m512i) -> X4 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let (x1, x2, x7) =
+            (_mm512_slli_epi64(carry, 1), _mm512_slli_epi64(carry, 2), _mm512_slli_epi64(carry, 7));
+        X4(moved).xor3(X4(added), X4(x1)).xor3(X4(x2), X4(x7))
+    }
+}
+
+// An `asm!` operand of this class needs the target feature on the function itself, hence these two.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn pin8(x: &mut [X4; 8]) {
+    // SAFETY: a comment, no instruction.
+    unsafe {
+        asm!("/* {} {} {} {} {} {} {} {} */", inout(zmm_reg) x[0].0, inout(zmm_reg) x[1].0, inout(zmm_reg) x[2].0, inout(zmm_reg) x[3].0, inout(zmm_reg) x[4].0, inout(zmm_reg) x[5].0, inout(zmm_reg) x[6].0, inout(zmm_reg) x[7].0, options(pure, nomem, nostack, preserves_flags))
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn pin4(x: &mut [X4; 4]) {
+    // SAFETY: a comment, no instruction.
+    unsafe {
+        asm!("/* {} {} {} {} */", inout(zmm_reg) x[0].0, inout(zmm_reg) x[1].0, inout(zmm_reg) x[2].0, inout(zmm_reg) x[3].0, options(pure, nomem, nostack, preserves_flags))
+    }
+}
+
+/// # Safety
+/// The processor has avx512f, avx512bw, aes, vaes.
+#[target_feature(enable = "avx512f,aes,vaes")]
+pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: the features are this function's own.
+    unsafe {
+        match (keys.rounds, direction) {
+            (10, Direction::Encrypt) => sectors::<X4, X1, 10, false>(keys, job),
+            (10, Direction::Decrypt) => sectors::<X4, X1, 10, true>(keys, job),
+            (_, Direction::Encrypt) => sectors::<X4, X1, 14, false>(keys, job),
+            (_, Direction::Decrypt) => sectors::<X4, X1, 14, true>(keys, job),
+        }
+    }
+}

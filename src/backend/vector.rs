@@ -1,0 +1,36 @@
+//! What the loop needs of an instruction set.
+
+/// A 16-byte AES block.
+pub(super) type Block = [u8; 16];
+
+/// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
+///
+/// # Safety
+/// Every method needs the processor features that the implementing type's file names, and each is inlined into a shell
+/// that carries them. `load` and `store` touch `16 * BLOCKS` bytes, at any alignment; `broadcast` reads 16.
+pub(super) trait Vector: Copy {
+    /// Blocks in a register.
+    const BLOCKS: usize;
+
+    unsafe fn load(src: *const u8) -> Self;
+    unsafe fn store(self, dst: *mut u8);
+    /// One block in every lane.
+    unsafe fn broadcast(block: *const Block) -> Self;
+    unsafe fn xor(self, other: Self) -> Self;
+    unsafe fn xor3(self, b: Self, c: Self) -> Self;
+    /// One round but the last: of the cipher, or of the equivalent inverse cipher (FIPS 197, 5.3.5).
+    unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self;
+    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self;
+    /// Where the sequence of a unit's tweaks has got to.
+    type Tweaks: Copy;
+    /// The sequence from a unit's first tweak on.
+    unsafe fn first_tweaks(tweak: *const Block) -> Self::Tweaks;
+    /// The tweaks of the next `N * BLOCKS` blocks; `N` is 1, 2, 4 or 8. Only 8 moves the sequence on.
+    ///
+    /// No carry-less multiplication: on AMD's processors it runs on the AES units, and takes two slots of theirs for
+    /// each vector (docs/kernel.md). Shifts and xors are free beside AES.
+    unsafe fn next_tweaks<const N: usize>(tweaks: &mut Self::Tweaks) -> [Self; N];
+    /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
+    /// rounds one after the other to save registers, and leave the AES units idle for their latency.
+    unsafe fn pin<const N: usize>(x: &mut [Self; N]);
+}

@@ -1,0 +1,16 @@
+//! The C ABI: `include/atrest.h`.
+//!
+//! Every function goes through [`status::guarded`] or returns a constant: no panic crosses into C. Pointers become
+//! references in `pointer.rs` alone.
+#![allow(unsafe_code)]
+
+mod pointer;
+mod status;
+mod xts;
+
+pub use status::{StatusValue, atrest_status, atrest_status_message};
+pub use xts::{
+    atrest_backend_name, atrest_version, atrest_xts, atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit,
+    atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit, atrest_xts_free, atrest_xts_new,
+    atrest_xts_new_allowing_equal_halves, atrest_xts_new_with_backend,
+};

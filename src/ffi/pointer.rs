@@ -1,0 +1,81 @@
+//! The one way from a C pointer to a Rust reference: NULL, oversize and overlap are answered here.
+
+use super::status::{ATREST_ERROR_BUFFER_LENGTH, ATREST_ERROR_NULL, ATREST_ERROR_OVERLAP, atrest_status};
+
+/// # Safety
+/// A pointer that is not NULL points at a valid `T` that nobody changes during `'a`.
+#[inline(always)]
+pub(super) unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T, atrest_status> {
+    // SAFETY: not NULL by `as_ref`, valid by this function's contract.
+    unsafe { pointer.as_ref() }.ok_or(ATREST_ERROR_NULL)
+}
+
+/// # Safety
+/// A pointer that is not NULL is writable for a `T`.
+#[inline(always)]
+pub(super) unsafe fn write<T>(pointer: *mut T, value: T) -> Result<(), atrest_status> {
+    if pointer.is_null() {
+        return Err(ATREST_ERROR_NULL);
+    }
+    // SAFETY: not NULL, writable by this function's contract.
+    unsafe { pointer.write(value) };
+    Ok(())
+}
+
+/// Refuses what no C object can be. NULL is fine for no bytes at all.
+#[inline(always)]
+fn check(address: usize, len: usize) -> Result<(), atrest_status> {
+    if address == 0 && len != 0 {
+        return Err(ATREST_ERROR_NULL);
+    }
+    if len > isize::MAX as usize || address.checked_add(len).is_none() {
+        return Err(ATREST_ERROR_BUFFER_LENGTH);
+    }
+    Ok(())
+}
+
+/// # Safety
+/// If it is not refused, the buffer is readable for `len` bytes, and nobody changes it during `'a`.
+#[inline(always)]
+pub(super) unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Result<&'a [u8], atrest_status> {
+    check(pointer.addr(), len)?;
+    if len == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: not NULL, at most isize::MAX bytes, readable by this function's contract.
+    Ok(unsafe { core::slice::from_raw_parts(pointer, len) })
+}
+
+/// Source and destination of a data call.
+pub(super) enum Buffers<'a> {
+    Same(&'a mut [u8]),
+    Apart(&'a [u8], &'a mut [u8]),
+}
+
+/// # Safety
+/// If they are not refused, `src` is readable and `dst` writable for `len` bytes, and nobody else touches them during
+/// `'a`.
+#[inline(always)]
+pub(super) unsafe fn buffers<'a>(
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> Result<Buffers<'a>, atrest_status> {
+    check(src.addr(), len)?;
+    check(dst.addr(), len)?;
+    if len == 0 {
+        return Ok(Buffers::Same(&mut []));
+    }
+    if src.addr() == dst.addr() {
+        // SAFETY: not NULL, at most isize::MAX bytes, writable by this function's contract.
+        return Ok(Buffers::Same(unsafe { core::slice::from_raw_parts_mut(dst, len) }));
+    }
+    if src.addr().abs_diff(dst.addr()) < len {
+        return Err(ATREST_ERROR_OVERLAP);
+    }
+    // SAFETY: not NULL, at most isize::MAX bytes, disjoint by the check above, readable and writable by this
+    // function's contract.
+    Ok(unsafe {
+        Buffers::Apart(core::slice::from_raw_parts(src, len), core::slice::from_raw_parts_mut(dst, len))
+    })
+}

@@ -1,0 +1,104 @@
+use core::fmt;
+
+use crate::backend::{Backend, Cipher};
+use crate::xts::Error;
+
+/// An XTS-AES key, expanded for both directions.
+///
+/// Immutable after creation: share one between any number of threads. Expansion costs a fraction of a microsecond and
+/// some 2 KiB; data calls allocate nothing. The round keys are wiped on drop; [`Debug`](fmt::Debug) shows none of them.
+pub struct Key {
+    pub(super) cipher: Cipher,
+    bits: u16,
+}
+
+impl Key {
+    /// Makes a key from key1 followed by key2: 32 bytes for XTS-AES-128, 64 bytes for XTS-AES-256.
+    ///
+    /// The backend is the one that the environment variable `ATREST_BACKEND` names (with the feature `std`), else the
+    /// fastest that this processor runs.
+    ///
+    /// # Errors
+    /// [`Error::KeyLength`], [`Error::EqualHalves`]; [`Error::UnknownBackend`] and [`Error::UnsupportedBackend`] for
+    /// what the variable names.
+    pub fn new(key: &[u8]) -> Result<Key, Error> {
+        Key::options().build(key)
+    }
+
+    /// The choices that [`Key::new`] makes for the caller.
+    #[must_use]
+    pub fn options() -> KeyOptions {
+        KeyOptions { backend: None, allow_equal_halves: false }
+    }
+
+    /// The backend that this key's data calls run on.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.cipher.backend()
+    }
+
+    /// 128 or 256: the size of each of the two AES keys, in bits.
+    #[must_use]
+    pub fn aes_bits(&self) -> usize {
+        usize::from(self.bits)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("aes_bits", &self.bits)
+            .field("backend", &self.backend())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to make a [`Key`], for callers with a reason to choose.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyOptions {
+    backend: Option<Backend>,
+    allow_equal_halves: bool,
+}
+
+impl KeyOptions {
+    /// Forces a backend, whatever `ATREST_BACKEND` says.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> KeyOptions {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Accepts key1 = key2, for test vectors and old data alone: with equal halves XTS is no longer secure against
+    /// chosen ciphertexts (Rogaway 2004, section 6), and NIST forbids it.
+    #[must_use]
+    pub fn allow_equal_halves(mut self, allow: bool) -> KeyOptions {
+        self.allow_equal_halves = allow;
+        self
+    }
+
+    /// Makes the key; see [`Key::new`].
+    ///
+    /// # Errors
+    /// Those of [`Key::new`].
+    pub fn build(self, key: &[u8]) -> Result<Key, Error> {
+        if !matches!(key.len(), 32 | 64) {
+            return Err(Error::KeyLength { len: key.len() });
+        }
+        let (key1, key2) = key.split_at(key.len() / 2);
+        if !self.allow_equal_halves && equal(key1, key2) {
+            return Err(Error::EqualHalves);
+        }
+        let backend = match self.backend {
+            Some(backend) => backend,
+            None => Backend::chosen()?,
+        };
+        let cipher = Cipher::new(backend, key1, key2).ok_or(Error::UnsupportedBackend(backend))?;
+        Ok(Key { cipher, bits: key1.len() as u16 * 8 })
+    }
+}
+
+/// Compares in a time that does not depend on the content: both are halves of a secret.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |acc, (a, b)| acc | (a ^ b));
+    core::hint::black_box(difference) == 0
+}

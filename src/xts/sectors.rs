@@ -1,0 +1,124 @@
+//! Batches of equally long sectors, in place or from one buffer into another.
+
+use crate::backend::{Direction, Job};
+use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, Tweaks};
+
+impl Key {
+    /// Encrypts consecutive sectors in place.
+    ///
+    /// `sector_size` is 16 bytes to 2^20 blocks (16 MiB), any length in between: one that is not a multiple of 16 is
+    /// encrypted with ciphertext stealing (IEEE Std 1619-2007, 5.3). `data` is a whole number of sectors, or empty.
+    /// `first` is the first sector's number; [`Tweaks`] has the other layouts.
+    ///
+    /// # Errors
+    /// [`Error::SectorSize`], [`Error::DataLength`], [`Error::SectorNumberOverflow`], [`Error::SectorSizeNot512`];
+    /// `data` is then untouched.
+    pub fn encrypt_sectors(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        data: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_in_place(Direction::Encrypt, first.into(), sector_size, data)
+    }
+
+    /// Decrypts consecutive sectors in place; the reverse of [`encrypt_sectors`](Key::encrypt_sectors).
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors`](Key::encrypt_sectors).
+    pub fn decrypt_sectors(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        data: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_in_place(Direction::Decrypt, first.into(), sector_size, data)
+    }
+
+    /// Encrypts consecutive sectors from `src` into `dst`, which are equally long; as
+    /// [`encrypt_sectors`](Key::encrypt_sectors) otherwise.
+    ///
+    /// # Errors
+    /// Those of [`encrypt_sectors`](Key::encrypt_sectors), and [`Error::LengthMismatch`]; `dst` is then untouched.
+    pub fn encrypt_sectors_to(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        src: &[u8],
+        dst: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
+    }
+
+    /// Decrypts consecutive sectors from `src` into `dst`; the reverse of
+    /// [`encrypt_sectors_to`](Key::encrypt_sectors_to).
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors_to`](Key::encrypt_sectors_to).
+    pub fn decrypt_sectors_to(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        src: &[u8],
+        dst: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
+    }
+
+    fn sectors_in_place(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks,
+        sector_size: usize,
+        data: &mut [u8],
+    ) -> Result<(), Error> {
+        if let Some((tweak, step, order)) = check(tweaks, sector_size, data.len())? {
+            self.cipher.run(direction, Job::in_place(data, sector_size, tweak, step, order));
+        }
+        Ok(())
+    }
+
+    fn sectors_apart(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks,
+        sector_size: usize,
+        src: &[u8],
+        dst: &mut [u8],
+    ) -> Result<(), Error> {
+        if src.len() != dst.len() {
+            return Err(Error::LengthMismatch { src: src.len(), dst: dst.len() });
+        }
+        if let Some((tweak, step, order)) = check(tweaks, sector_size, src.len())? {
+            self.cipher.run(direction, Job::apart(src, dst, sector_size, tweak, step, order));
+        }
+        Ok(())
+    }
+}
+
+/// Checks the geometry of a call; `None` when there is nothing to do.
+fn check(
+    tweaks: Tweaks,
+    sector_size: usize,
+    len: usize,
+) -> Result<Option<(u128, u64, crate::backend::ByteOrder)>, Error> {
+    if !(MIN_UNIT_LEN..=MAX_UNIT_LEN).contains(&sector_size) {
+        return Err(Error::SectorSize { size: sector_size });
+    }
+    // Sector sizes are powers of two nearly always, and a division costs as much as a short sector.
+    let sectors = if sector_size.is_power_of_two() {
+        if len & (sector_size - 1) != 0 {
+            return Err(Error::DataLength { len, sector_size });
+        }
+        len >> sector_size.trailing_zeros()
+    } else {
+        if !len.is_multiple_of(sector_size) {
+            return Err(Error::DataLength { len, sector_size });
+        }
+        len / sector_size
+    };
+    if sectors == 0 {
+        return Ok(None);
+    }
+    tweaks.resolve(sector_size, sectors).map(Some)
+}

@@ -1,0 +1,74 @@
+use crate::backend::ByteOrder;
+use crate::xts::Error;
+
+/// The tweaks of consecutive sectors: the first one's number, and how the numbers go on.
+///
+/// | constructor | dm-crypt's name | IEEE Std 1619 | sector i's tweak |
+/// |---|---|---|---|
+/// | [`plain64`](Tweaks::plain64), `u64::into` | `plain64`, with `iv_large_sectors` for sectors over 512 bytes | data unit sequence number | `first + i`, little-endian |
+/// | [`plain64be`](Tweaks::plain64be) | `plain64be` | | `first + i`, big-endian in the last 8 bytes |
+/// | [`plain64_in_512`](Tweaks::plain64_in_512) | `plain64` without `iv_large_sectors`, LUKS2 | | `first + i * sector_size / 512`, little-endian |
+/// | [`number128`](Tweaks::number128) | | data unit sequence number | `first + i`, 128 bits, little-endian |
+///
+/// One data unit under a raw 16-byte tweak is [`Key::encrypt_unit`](crate::xts::Key::encrypt_unit).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tweaks {
+    first: u128,
+    counting: Counting,
+    order: ByteOrder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    Sectors,
+    Units512,
+}
+
+impl Tweaks {
+    /// Little-endian sector numbers from `first`: dm-crypt's `plain64`. Past 2^64 they carry into the upper half.
+    #[must_use]
+    pub const fn plain64(first: u64) -> Tweaks {
+        Tweaks { first: first as u128, counting: Counting::Sectors, order: ByteOrder::Little }
+    }
+
+    /// Big-endian 64-bit sector numbers from `first`, in the tweak's last 8 bytes: dm-crypt's `plain64be`.
+    #[must_use]
+    pub const fn plain64be(first: u64) -> Tweaks {
+        Tweaks { first: first as u128, counting: Counting::Sectors, order: ByteOrder::Big }
+    }
+
+    /// Little-endian numbers that count 512-byte units from `first`, whatever the sector size: a 4096-byte sector
+    /// advances them by 8. dm-crypt counts so without `iv_large_sectors`, and LUKS2 always does.
+    #[must_use]
+    pub const fn plain64_in_512(first: u64) -> Tweaks {
+        Tweaks { first: first as u128, counting: Counting::Units512, order: ByteOrder::Little }
+    }
+
+    /// Little-endian 128-bit data unit sequence numbers from `first` (IEEE Std 1619-2007, 5.1).
+    #[must_use]
+    pub const fn number128(first: u128) -> Tweaks {
+        Tweaks { first, counting: Counting::Sectors, order: ByteOrder::Little }
+    }
+
+    /// The first number, the distance between two, and the byte order, for `sectors` (at least one) of `sector_size` bytes.
+    pub(super) fn resolve(self, sector_size: usize, sectors: usize) -> Result<(u128, u64, ByteOrder), Error> {
+        let step = match self.counting {
+            Counting::Sectors => 1,
+            Counting::Units512 if sector_size.is_multiple_of(512) => sector_size as u64 / 512,
+            Counting::Units512 => return Err(Error::SectorSizeNot512 { size: sector_size }),
+        };
+        // Both factors are below 2^64, so that the product fits.
+        let span = u128::from(step) * (sectors as u128 - 1);
+        let last = self.first.checked_add(span).ok_or(Error::SectorNumberOverflow)?;
+        if self.order == ByteOrder::Big && last > u128::from(u64::MAX) {
+            return Err(Error::SectorNumberOverflow);
+        }
+        Ok((self.first, step, self.order))
+    }
+}
+
+impl From<u64> for Tweaks {
+    fn from(first: u64) -> Tweaks {
+        Tweaks::plain64(first)
+    }
+}

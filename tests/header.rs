@@ -1,0 +1,45 @@
+//! `include/atrest.h` is what cbindgen makes of `src/ffi` today. `ATREST_BLESS=1` writes it anew.
+#![cfg(feature = "capi")]
+
+use std::{fs, path::Path};
+
+#[test]
+fn header_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+    let builder = cbindgen::Builder::new().with_config(config).with_src(root.join("src/ffi/mod.rs"));
+    let mut generated = Vec::new();
+    builder.generate().expect("cbindgen accepts src/ffi").write(&mut generated);
+    let generated = rust_only_parts_removed(&String::from_utf8(generated).expect("UTF-8"));
+
+    let path = root.join("include/atrest.h");
+    if std::env::var_os("ATREST_BLESS").is_some() {
+        fs::write(&path, &generated).expect("include/atrest.h is writable");
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "include/atrest.h is stale; write it anew with: ATREST_BLESS=1 cargo test --features capi --test header"
+    );
+}
+
+/// The `# Safety` sections speak to Rust's reviewers; C callers read the sentences above them.
+fn rust_only_parts_removed(header: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let mut skipping = false;
+    for line in header.lines() {
+        if line.trim_start().starts_with("# Safety") {
+            skipping = true;
+        }
+        if line.trim_end().ends_with("*/") {
+            skipping = false;
+            while out.last().is_some_and(|last| last.trim().is_empty()) {
+                out.pop();
+            }
+        }
+        if !skipping {
+            out.push(line);
+        }
+    }
+    out.join("\n") + "\n"
+}
