@@ -128,3 +128,52 @@ impl<'a> IntoIterator for &'a EncryptionContext {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volumes_context_has_fixed_bytes() {
+        let context = EncryptionContext::for_volume(uuid::uuid!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"));
+        assert_eq!(context.get("atrest:volume"), Some("6ba7b810-9dad-41d1-80b4-00c04fd430c8"));
+        let expected = b"\x02\0\0\0\x0e\0\0\0atrest:version\x01\0\0\x001\
+            \x0d\0\0\0atrest:volume\x24\0\0\x006ba7b810-9dad-41d1-80b4-00c04fd430c8";
+        assert_eq!(context.canonical_bytes(), expected);
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_order_and_tell_contexts_apart() {
+        let context = |pairs: &[(&str, &str)]| {
+            let mut context = EncryptionContext::new();
+            for (name, value) in pairs {
+                context.insert(name, value).unwrap();
+            }
+            context
+        };
+        let forward = context(&[("a", "1"), ("b", "2")]);
+        assert_eq!(forward.canonical_bytes(), context(&[("b", "2"), ("a", "1")]).canonical_bytes());
+        for other in [&[("a", "1b2")][..], &[("a1", "b"), ("2", "x")], &[("a", "2"), ("b", "1")], &[]] {
+            assert_ne!(forward.canonical_bytes(), context(other).canonical_bytes());
+        }
+    }
+
+    #[test]
+    fn limits_hold() {
+        let mut context = EncryptionContext::new();
+        for (name, value) in [("", "v"), ("n", ""), ("n\n", "v"), ("n", "\0")] {
+            assert_eq!(context.insert(name, value), Err(ContextError::Text));
+        }
+        assert_eq!(context.insert(&"n".repeat(129), "v"), Err(ContextError::Text));
+        assert_eq!(context.insert("n", &"v".repeat(257)), Err(ContextError::Text));
+        context.insert(&"n".repeat(128), &"v".repeat(256)).unwrap();
+        context.insert("Name", "v").unwrap();
+        assert_eq!(context.insert("nAME", "w"), Err(ContextError::Duplicate("nAME".to_owned())));
+        assert_eq!(context.get("Name"), Some("v"));
+        for i in 2..MAX_PAIRS {
+            context.insert(&i.to_string(), "v").unwrap();
+        }
+        assert_eq!(context.insert("more", "v"), Err(ContextError::TooMany));
+        assert_eq!(context.iter().len(), 8);
+    }
+}

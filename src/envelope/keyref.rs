@@ -97,3 +97,38 @@ fn excerpt(text: &str) -> String {
     }
     text.chars().take(MOST).chain("...".chars()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        let arn = "aws:arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        for text in ["local:default", "local:A-z_0.9", "aws:alias/prod", arn] {
+            let key: KeyRef = text.parse().unwrap();
+            assert_eq!(key.to_string(), text);
+        }
+        assert_eq!("aws:a:b".parse(), Ok(KeyRef::Aws("a:b".to_owned())));
+        assert_eq!(format!("local:{}", "n".repeat(64)).parse::<KeyRef>().unwrap().key().len(), 64);
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let long = "n".repeat(65);
+        for name in ["", ".", "..", ".hidden", "a/b", "../a", "a\\b", "a b", "a\n", "a\0", "é", "a:b", &long]
+        {
+            let error = format!("local:{name}").parse::<KeyRef>().unwrap_err();
+            assert!(matches!(error, KeyRefError::LocalName(_)), "{name:?}");
+        }
+        for id in ["", "a b", "a\n", "é", &"n".repeat(2049)] {
+            let error = format!("aws:{id}").parse::<KeyRef>().unwrap_err();
+            assert!(matches!(error, KeyRefError::AwsId(_)), "{id:?}");
+        }
+        for text in ["", "default", "Local:default", "gcp:key", &"x".repeat(100_000)] {
+            let error = text.parse::<KeyRef>().unwrap_err();
+            assert!(matches!(error, KeyRefError::Scheme(_)), "{text:.20}");
+            assert!(error.to_string().len() < 200);
+        }
+    }
+}

@@ -172,3 +172,49 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         std::thread::park();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::{Mutex, mpsc},
+        time::Duration,
+    };
+
+    /// Ready once another thread has said so.
+    struct Signal(Arc<Mutex<(bool, Option<Waker>)>>);
+
+    impl Future for Signal {
+        type Output = &'static str;
+
+        fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<&'static str> {
+            let mut state = self.0.lock().unwrap();
+            if state.0 {
+                return Poll::Ready("done");
+            }
+            state.1 = Some(context.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn block_on_sleeps_until_it_is_woken() {
+        let state = Arc::new(Mutex::new((false, None::<Waker>)));
+        let theirs = Arc::clone(&state);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(block_on(Signal(theirs))));
+        // It waits, until the flag is set and its waker is called.
+        assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err());
+        let waker = loop {
+            let mut state = state.lock().unwrap();
+            if let Some(waker) = state.1.take() {
+                state.0 = true;
+                break waker;
+            }
+            drop(state);
+            std::thread::yield_now();
+        };
+        waker.wake();
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok("done"));
+    }
+}

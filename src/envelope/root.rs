@@ -198,3 +198,97 @@ fn expand(prk: &[u8; HASH], label: &[u8], output: &mut [u8]) {
         hmac(prk, &[previous, label, &[i as u8 + 1]], &mut todo[0]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Expected values computed with Python's hashlib and hmac.
+    const VOLUME: Uuid = uuid::uuid!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+    const XTS: &str = "6bb99aaeb3ec03d5d13abb415489a7b2ed6decade955adc2922aa40f2dcaa0e9\
+                       6fb50f701821bdb9453c47945177953bcd789166d30c6b530fff4fd0bc1d99e4";
+    const COMMITMENT: &str = "76cb659e3965d21837d06f355eb4150d3855cee3dc491ccaf405729bd9d15e46";
+    const TAG: &str = "4e8cd4397c2b170890ad3c8d2e0242af148dc1d45db5eb605d6d4e28ff898d1d";
+    const EMPTY_TAG: &str = "2ee40d43940bebd661b1190449d6a4a7828644b5870f524a098a2278bf9c62cf";
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn root() -> RootKey {
+        RootKey::take(&mut core::array::from_fn(|i| i as u8)).unwrap()
+    }
+
+    #[test]
+    fn derived_keys_match_an_independent_computation() {
+        let keys = root().derive(VOLUME).unwrap();
+        assert_eq!(hex(keys.xts_key()), XTS);
+        assert_eq!(hex(&keys.commitment()), COMMITMENT);
+        assert_eq!(hex(&keys.authenticate(b"the header")), TAG);
+        assert_eq!(hex(&keys.authenticate(b"")), EMPTY_TAG);
+    }
+
+    /// RFC 5869 appendix A.1, whose 42 bytes are the front of two blocks.
+    #[test]
+    fn hkdf_matches_its_rfc() {
+        let salt: [u8; 13] = core::array::from_fn(|i| i as u8);
+        let info: [u8; 10] = core::array::from_fn(|i| 0xf0 + i as u8);
+        let prk = extract(&salt, &[0x0b; 22]);
+        assert_eq!(hex(&*prk), "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
+        let mut output = [0; 64];
+        expand(&prk, &info, &mut output);
+        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+        assert_eq!(hex(&output[..42]), expected);
+    }
+
+    #[test]
+    fn hkdf_matches_its_crate_to_the_last_block() {
+        let (prk, expander) = hkdf::Hkdf::<Sha256>::extract(Some(b"salt"), b"input");
+        let own = extract(b"salt", b"input");
+        assert_eq!(own.as_slice(), prk.as_slice());
+        let (mut ours, mut theirs) = ([0; 255 * HASH], [0; 255 * HASH]);
+        expand(&own, b"label", &mut ours);
+        expander.expand(b"label", &mut theirs).unwrap();
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn every_part_depends_on_root_and_volume() {
+        let keys = root().derive(VOLUME).unwrap();
+        let other_volume = root().derive(Uuid::nil()).unwrap();
+        let other_root = RootKey::take(&mut [0; 32]).unwrap().derive(VOLUME).unwrap();
+        for other in [other_volume, other_root] {
+            assert_ne!(keys.xts_key(), other.xts_key());
+            assert_ne!(keys.commitment(), other.commitment());
+            assert_ne!(keys.authenticate(b"m"), other.authenticate(b"m"));
+            assert!(!keys.committed(&other.commitment()) && keys.committed(&keys.commitment()));
+        }
+    }
+
+    #[test]
+    fn verify_refuses_every_flipped_bit_and_other_lengths() {
+        let keys = root().derive(VOLUME).unwrap();
+        let tag = keys.authenticate(b"message");
+        assert!(keys.verify(b"message", &tag));
+        assert!(!keys.verify(b"Message", &tag));
+        for bit in 0..256 {
+            let mut forged = tag;
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert!(!keys.verify(b"message", &forged), "bit {bit}");
+        }
+        assert!(!keys.verify(b"message", &tag[..31]));
+        assert!(!keys.verify(b"message", &[&tag[..], &[0]].concat()));
+        assert!(!keys.verify(b"message", b""));
+    }
+
+    #[test]
+    fn take_wipes_its_source_and_debug_shows_nothing() {
+        let mut bytes = [0xa5; 32];
+        let root = RootKey::take(&mut bytes).unwrap();
+        assert_eq!(bytes, [0; 32]);
+        assert_eq!(root.expose(), &[0xa5; 32]);
+        assert_eq!(format!("{root:?}"), "RootKey(..)");
+        assert_eq!(format!("{:?}", root.derive(VOLUME).unwrap()), "VolumeKeys(..)");
+        assert_ne!(RootKey::generate().unwrap().expose(), RootKey::generate().unwrap().expose());
+    }
+}

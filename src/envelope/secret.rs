@@ -299,3 +299,6 @@ mod plain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

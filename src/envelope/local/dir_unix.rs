@@ -12,7 +12,7 @@ use rustix::{
 use std::{
     fs::File,
     io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -39,7 +39,9 @@ impl KeyDir {
         let path = home.join("keys");
         let fd = match rustix::fs::openat(&home_fd, "keys", DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
             Err(Errno::NOENT) => return Err(missing(home)),
-            Err(Errno::LOOP | Errno::NOTDIR) => return Err(wrong_type(&path, FileType::Directory)),
+            Err(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => {
+                return Err(wrong_type(&path, FileType::Directory));
+            }
             opened => opened.map_err(|error| io("open", &path, error))?,
         };
         check(fd.as_fd(), &path, FileType::Directory)?;
@@ -78,7 +80,10 @@ impl KeyDir {
         let fd = match rustix::fs::openat(&self.fd, file, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP | Errno::NXIO) => return Err(wrong_type(&path, FileType::RegularFile)),
+            // MLINK is what FreeBSD says of a symbolic link, NXIO what all say of a socket.
+            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => {
+                return Err(wrong_type(&path, FileType::RegularFile));
+            }
             Err(error) => return Err(io("open", &path, error)),
         };
         let length = check(fd.as_fd(), &path, FileType::RegularFile)?;
@@ -118,8 +123,8 @@ impl KeyDir {
         match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, rustix::fs::RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(true),
             Err(Errno::EXIST) => return Ok(false),
-            // The file system or the kernel knows no such rename.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            // The file system or the kernel knows no such rename. (Two names for one number on Linux.)
+            Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
             Err(error) => return Err(error.into()),
         }
         match rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty()) {
@@ -231,10 +236,11 @@ fn make_dir(path: &Path) -> Result<(), ProviderError> {
     }
 }
 
-fn sync_dir(fd: impl AsFd, path: &Path) -> Result<(), ProviderError> {
-    match rustix::fs::fsync(fd) {
+fn sync_dir(fd: BorrowedFd<'_>, path: &Path) -> Result<(), ProviderError> {
+    // By way of the standard library, which knows what a sync takes on each platform.
+    match fd.try_clone_to_owned().and_then(|fd| File::from(fd).sync_all()) {
         // Some network file systems sync names by themselves, and do not know this call.
-        Ok(()) | Err(Errno::INVAL) => Ok(()),
-        Err(error) => Err(io("sync", path, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::InvalidInput => Err(io("sync", path, error)),
+        _ => Ok(()),
     }
 }

@@ -5,6 +5,8 @@
 mod dir;
 mod home;
 mod keyfile;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 use super::{

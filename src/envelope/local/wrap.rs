@@ -95,3 +95,48 @@ fn associated_data(name: &str, material: &str, context: &EncryptionContext) -> V
     data.extend_from_slice(&context.canonical_bytes());
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOLUME: uuid::Uuid = uuid::uuid!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+
+    fn material(id: &str, first: u8) -> Material {
+        let key = Secret::take(&mut core::array::from_fn(|i| first + i as u8)).unwrap();
+        Material { id: id.to_owned(), key }
+    }
+
+    #[test]
+    fn a_wrapping_is_bound_to_all_it_should_be() {
+        let context = EncryptionContext::for_volume(VOLUME);
+        let root = RootKey::generate().unwrap();
+        let own = material("m-1", 0);
+        let wrapped = seal(&own, "default", &context, &root).unwrap();
+        assert_eq!(wrapped.len(), 61);
+        assert_eq!(open(&own, "default", &context, &wrapped).unwrap().expose(), root.expose());
+
+        let other = EncryptionContext::for_volume(uuid::Uuid::nil());
+        let refused = [
+            open(&own, "defaul", &context, &wrapped),
+            open(&own, "default", &other, &wrapped),
+            open(&own, "default", &EncryptionContext::new(), &wrapped),
+            open(&material("m-2", 0), "default", &context, &wrapped),
+            open(&material("m-1", 1), "default", &context, &wrapped),
+            // The boundary between name and material id is part of it.
+            open(&material("tm-1", 0), "defaul", &context, &wrapped),
+        ];
+        for (i, result) in refused.into_iter().enumerate() {
+            assert_eq!(result.unwrap_err().class(), ErrorClass::ContextMismatchOrCorrupt, "case {i}");
+        }
+    }
+
+    #[test]
+    fn nonces_differ() {
+        let context = EncryptionContext::for_volume(VOLUME);
+        let root = RootKey::generate().unwrap();
+        let [a, b] = [(); 2].map(|()| seal(&material("m", 0), "k", &context, &root).unwrap());
+        assert_ne!(a[1..13], b[1..13]);
+        assert_ne!(a[13..], b[13..]);
+    }
+}
