@@ -322,6 +322,39 @@ fn one_damaged_copy_is_replaced_by_the_other_and_reported() {
 }
 
 #[test]
+fn each_fault_of_a_copy_is_named() {
+    let fault = |at: usize, bytes: &[u8], sum: bool| {
+        let mut header = sample_header().to_vec();
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+        if sum {
+            fix_checksum(&mut header[..COPY]);
+        }
+        // Without a second copy the first one's fault is told.
+        header[COPY..].fill(0);
+        match Header::parse(&header).unwrap_err() {
+            Error::Damaged { first, second: HeaderFault::Magic } => first,
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(fault(6, &[0, 3], true), HeaderFault::Version(3));
+    for size in [0, 4096, 16383, 24576, 1 << 23, 1 << 63, u64::MAX] {
+        assert_eq!(fault(8, &u64::to_be_bytes(size), true), HeaderFault::Size(size));
+    }
+    assert_eq!(fault(8, &u64::to_be_bytes(1 << 22), true), HeaderFault::Truncated);
+    assert_eq!(fault(256, &u64::to_be_bytes(4096), true), HeaderFault::Offset(4096));
+    assert_eq!(fault(72, b"sha1\0\0\0", true), HeaderFault::ChecksumAlgorithm);
+    assert_eq!(fault(5000, b"!", false), HeaderFault::Checksum);
+    assert_eq!(fault(448, &[0; 8], false), HeaderFault::Checksum);
+    assert_eq!(fault(168, b"not a uuid", true), HeaderFault::Uuid);
+    assert_eq!(fault(168, &[0; 40], true), HeaderFault::Uuid);
+    for (at, bytes) in
+        [(COPY - 1, &b"x"[..]), (4096, b"["), (4096, b"\0"), (4100, b"\xff"), (4096, &[b'x'; COPY - 4096])]
+    {
+        assert!(matches!(fault(at, bytes, true), HeaderFault::Metadata(_)), "{at}");
+    }
+}
+
+#[test]
 fn the_newer_of_two_copies_is_used() {
     let place = Place::new();
     place.volume_of("v", b"content", 4096);
