@@ -57,6 +57,26 @@ impl Vector for X1 {
             })
         }
     }
+    const TILE_GROUPS: usize = 1;
+    /// The next block's tweak.
+    type Tile = Self;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(next: &mut Self, step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            next.store(out.add(step).cast());
+            *next = double(*next);
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(next: Self) -> Self {
+        next
+    }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
         if let Ok(x) = x.as_mut_slice().try_into() {

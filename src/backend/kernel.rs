@@ -1,7 +1,7 @@
 //! The AES-XTS loop for processors with AES instructions, over any [`Vector`].
 //!
 //! What makes it fast at 512-byte sectors as well as on long buffers:
-//! - the tweaks of up to 8 vectors of sectors are encrypted as one batch, not one 14-round chain a sector;
+//! - the tweaks of up to 128 sectors are encrypted as one batch, not one 14-round chain a sector;
 //! - 8 vectors are in flight, which covers the latency of the AES units twice over;
 //! - a group of 8 vectors depends on the one before it by its base tweak alone, so that the processor starts the next
 //!   group, and the next sector, while the last one finishes;
@@ -11,13 +11,15 @@
 
 use super::{
     job::{Job, Numbers},
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 use core::mem::MaybeUninit;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Vectors in flight.
 const WIDTH: usize = 8;
+/// Sectors whose numbers are encrypted together.
+const BATCH: usize = 128;
 /// The widest vector, in blocks.
 const MAX_LANES: usize = 4;
 
@@ -58,21 +60,24 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     keys: &RoundKeys,
     job: &Job<'_>,
 ) {
-    let batch = WIDTH * V::BLOCKS;
-    let mut tweaks = Blocks::<{ WIDTH * MAX_LANES }>::new();
+    let mut tweaks = Blocks::<BATCH>::new();
     let mut numbers = Numbers::of(job);
     let (mut src, mut dst, mut left) = (job.src, job.dst, job.sectors);
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
     // SAFETY: by the job's invariants, `left` sectors from `src` and `dst` on are inside the buffers; `count` is at
-    // most `WIDTH * MAX_LANES`, the size of `tweaks`.
+    // most BATCH, the size of `tweaks`.
     unsafe {
         while left != 0 {
-            let count = left.min(batch);
+            let count = left.min(BATCH);
             for i in 0..count {
                 tweaks.at(i).write(numbers.next());
             }
             encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
-            if job.sector_size < WIDTH * V::BLOCKS * 16 && job.sector_size.is_multiple_of(16) {
+            if job.sector_size.is_multiple_of(tile_len::<V>()) {
+                tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0), count);
+                src = src.add(job.sector_size * count);
+                dst = dst.add(job.sector_size * count);
+            } else if job.sector_size < WIDTH * V::BLOCKS * 16 && job.sector_size.is_multiple_of(16) {
                 short_sectors::<V, One, ROUNDS, DECRYPT>(
                     schedule,
                     src,
@@ -95,7 +100,7 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     }
 }
 
-/// Encrypts sector numbers into tweaks, in place, `count` (1 to `WIDTH * V::BLOCKS`) of them.
+/// Encrypts `count` sector numbers into tweaks, in place.
 #[inline(always)]
 unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
@@ -106,12 +111,12 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.
     unsafe {
-        let p = blocks.cast::<u8>();
-        if count == WIDTH * V::BLOCKS {
+        let (mut p, mut left) = (blocks.cast::<u8>(), count);
+        while left >= WIDTH * V::BLOCKS {
             ecb::<V, WIDTH, ROUNDS>(keys, p);
-            return;
+            p = p.add(16 * WIDTH * V::BLOCKS);
+            left -= WIDTH * V::BLOCKS;
         }
-        let (mut p, mut left) = (p, count);
         if left >= 4 * V::BLOCKS {
             ecb::<V, 4, ROUNDS>(keys, p);
             p = p.add(64 * V::BLOCKS);
@@ -154,29 +159,64 @@ unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15]
     }
 }
 
-/// `N` vectors of data, each under its own tweaks.
+/// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
+trait Between {
+    /// In the `round`th of the first eight rounds.
+    ///
+    /// # Safety
+    /// As the function that made it.
+    unsafe fn round(&mut self, round: usize);
+}
+
+struct Nothing;
+
+impl Between for Nothing {
+    #[inline(always)]
+    unsafe fn round(&mut self, _: usize) {}
+}
+
+/// Steps `first` to `first + 7` of a tile.
+struct Steps<'a, V: Vector> {
+    tile: &'a mut V::Tile,
+    first: usize,
+    out: *mut Block,
+}
+
+impl<V: Vector> Between for Steps<'_, V> {
+    #[inline(always)]
+    unsafe fn round(&mut self, round: usize) {
+        // SAFETY: whoever made it has the features of `V` and gives `out` room for a tile.
+        unsafe { V::step(self.tile, self.first + round, self.out) }
+    }
+}
+
+/// `N` vectors of data, each under its own tweaks; `between` is work for the ports that AES leaves idle.
 #[inline(always)]
 unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     src: *const u8,
     dst: *mut u8,
     tweaks: [V; N],
+    between: &mut impl Between,
 ) {
     let keys = unhoisted(keys);
     // SAFETY: the caller gives `N` vectors of source and destination; `ROUNDS < 15`.
     unsafe {
         let whitening = V::broadcast(&keys[0]);
         let mut x = tweaks;
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = x.xor3(whitening, V::load(src.add(16 * V::BLOCKS * i)));
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
+        unrolled!(I < N, {
+            x[I % N] = x[I % N].xor3(whitening, V::load(src.add(16 * V::BLOCKS * I)));
+        });
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1) % 15]);
             for x in &mut x {
                 *x = x.round::<DECRYPT>(key);
             }
             V::pin(&mut x);
-        }
+            if R < WIDTH {
+                between.round(R);
+            }
+        });
         let key = V::broadcast(&keys[ROUNDS]);
         for (i, x) in x.iter().enumerate() {
             // The last round ends with the xor of its key: one xor of key and tweak serves both.
@@ -204,6 +244,7 @@ unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT
     src: *const u8,
     dst: *mut u8,
     tweaks: *const Block,
+    between: &mut impl Between,
 ) {
     // SAFETY: the caller gives `N` vectors of source, destination and tweaks.
     unsafe {
@@ -211,7 +252,7 @@ unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT
         for (i, t) in t.iter_mut().enumerate().skip(1) {
             *t = V::load(tweaks.add(V::BLOCKS * i).cast());
         }
-        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t);
+        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t, between);
     }
 }
 
@@ -226,7 +267,7 @@ unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
 ) {
     macro_rules! step {
         ($vector:ty, $n:literal) => {
-            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
+            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(16 * $n * <$vector>::BLOCKS);
             dst = dst.add(16 * $n * <$vector>::BLOCKS);
             tweaks = tweaks.add($n * <$vector>::BLOCKS);
@@ -250,6 +291,64 @@ unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
     }
 }
 
+const fn tile_len<V: Vector>() -> usize {
+    V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
+}
+
+/// `count` (at least one) sectors of whole tiles; `numbers` holds their encrypted sector numbers.
+///
+/// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
+#[inline(always)]
+unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut src: *const u8,
+    mut dst: *mut u8,
+    sector_size: usize,
+    mut numbers: *const Block,
+    count: usize,
+) {
+    const TILE: usize = 2 * WIDTH * 2;
+    let group_len = WIDTH * V::BLOCKS * 16;
+    let mut tweaks = Blocks::<{ 2 * TILE }>::new();
+    let mut current = tweaks.at(0);
+    let mut other = tweaks.at(TILE);
+    let tiles_in_sector = sector_size / tile_len::<V>();
+    let mut left_in_sector = tiles_in_sector;
+    let mut left = tiles_in_sector * count;
+    // SAFETY: `left` tiles of source and destination are left all along; a tile has at most TILE blocks, and the two
+    // halves of `tweaks` hold one each; a sector is begun only while there is one, so that `numbers` has its tweak.
+    unsafe {
+        let mut tile = V::first_tile(numbers);
+        for step in 0..WIDTH * V::TILE_GROUPS {
+            V::step(&mut tile, step, current);
+        }
+        while left > 1 {
+            left -= 1;
+            left_in_sector -= 1;
+            tile = if left_in_sector == 0 {
+                left_in_sector = tiles_in_sector;
+                numbers = numbers.add(1);
+                V::first_tile(numbers)
+            } else {
+                V::next_tile(tile)
+            };
+            unrolled!(G < V::TILE_GROUPS, {
+                let at = current.add(G * WIDTH * V::BLOCKS);
+                let mut between = Steps::<V> { tile: &mut tile, first: G * WIDTH, out: other };
+                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
+                src = src.add(group_len);
+                dst = dst.add(group_len);
+            });
+            core::mem::swap(&mut current, &mut other);
+        }
+        unrolled!(G < V::TILE_GROUPS, {
+            let at = current.add(G * WIDTH * V::BLOCKS);
+            let offset = G * group_len;
+            group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src.add(offset), dst.add(offset), at, &mut Nothing);
+        });
+    }
+}
+
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
 #[inline(always)]
 unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
@@ -269,7 +368,7 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
             let tweaks = V::next_tweaks::<WIDTH>(&mut sequence);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(group_len);
             dst = dst.add(group_len);
             bulk -= group_len;
@@ -315,7 +414,7 @@ unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
         let stolen = block;
         src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak);
+        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
     }
 }
 
@@ -333,11 +432,11 @@ unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let mut block: Block = [0; 16];
-        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1));
+        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
         let stolen = block;
         src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks);
+        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
     }
 }
 
@@ -372,7 +471,7 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
             numbers = numbers.add(sectors);
             count -= sectors;
             while blocks >= WIDTH * V::BLOCKS {
-                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid);
+                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
                 src = src.add(16 * WIDTH * V::BLOCKS);
                 dst = dst.add(16 * WIDTH * V::BLOCKS);
                 laid = laid.add(WIDTH * V::BLOCKS);
