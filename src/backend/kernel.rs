@@ -64,6 +64,16 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     let mut numbers = Numbers::of(job);
     let (mut src, mut dst, mut left) = (job.src, job.dst, job.sectors);
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
+    if job.sectors == 1 && job.sector_size <= 2 * WIDTH * V::BLOCKS * 16 {
+        // Nothing to overlap with: the shortest way counts.
+        // SAFETY: one sector, one block.
+        unsafe {
+            tweaks.at(0).write(numbers.next());
+            ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
+            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0));
+        }
+        return;
+    }
     // SAFETY: by the job's invariants, `left` sectors from `src` and `dst` on are inside the buffers; `count` is at
     // most BATCH, the size of `tweaks`.
     unsafe {
@@ -232,7 +242,7 @@ fn unhoisted(keys: &[Block; 15]) -> &[Block; 15] {
     let mut address = core::ptr::from_ref(keys);
     // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
     unsafe {
-        core::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
         &*address
     }
 }
@@ -365,6 +375,10 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
     let mut bulk = len - tail - kept;
     // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
     unsafe {
+        if len == 16 {
+            group_at::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
+            return;
+        }
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
             let tweaks = V::next_tweaks::<WIDTH>(&mut sequence);
@@ -376,13 +390,14 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
         if bulk + tail == 0 {
             return;
         }
-        // One vector more than `bulk` can need: stealing takes up to two tweaks past it.
+        // Stealing takes up to two tweaks past `bulk`, and so perhaps one vector more than a group has.
         let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
-        for (i, vector) in V::next_tweaks::<WIDTH>(&mut sequence).iter().enumerate() {
-            vector.store(tweaks.at(V::BLOCKS * i).cast());
+        let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
+        lay::<V>(&mut sequence, tweaks.at(0), needed);
+        if needed > WIDTH * V::BLOCKS {
+            let [next] = V::next_tweaks::<1>(&mut sequence);
+            next.store(tweaks.at(WIDTH * V::BLOCKS).cast());
         }
-        let [next] = V::next_tweaks::<1>(&mut sequence);
-        next.store(tweaks.at(V::BLOCKS * WIDTH).cast());
         let blocks = bulk / 16;
         rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
         if tail != 0 {
@@ -465,7 +480,7 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
             let mut laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
             if per_sector != 1 {
                 for i in 0..sectors {
-                    lay::<V>(numbers.add(i), tweaks.at(i * per_sector), per_sector);
+                    lay::<V>(&mut V::first_tweaks(numbers.add(i)), tweaks.at(i * per_sector), per_sector);
                 }
             }
             numbers = numbers.add(sectors);
@@ -484,12 +499,12 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
     }
 }
 
-/// Stores the tweaks of `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks, rounded up to 1, 2, 4 or 8 vectors.
+/// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
 #[inline(always)]
-unsafe fn lay<V: Vector>(tweak: *const Block, to: *mut Block, blocks: usize) {
+unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
     macro_rules! lay {
         ($n:expr) => {{
-            let tweaks = V::next_tweaks::<{ $n }>(&mut V::first_tweaks(tweak));
+            let tweaks = V::next_tweaks::<{ $n }>(sequence);
             for (i, tweak) in tweaks.iter().enumerate() {
                 tweak.store(to.add(V::BLOCKS * i).cast());
             }
