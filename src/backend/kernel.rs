@@ -44,6 +44,16 @@ impl<const N: usize> Blocks<N> {
     fn new() -> Self {
         Blocks([MaybeUninit::uninit(); N])
     }
+    /// The first `count`.
+    #[inline(always)]
+    fn zeroed(&mut self, count: usize) -> &mut [Block] {
+        let blocks = &mut self.0[..count];
+        for block in blocks.iter_mut() {
+            block.write([0; 16]);
+        }
+        // SAFETY: all of them were written just now.
+        unsafe { blocks.assume_init_mut() }
+    }
     #[inline(always)]
     fn at(&mut self, i: usize) -> *mut Block {
         debug_assert!(i <= N);
@@ -79,9 +89,7 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     unsafe {
         while left != 0 {
             let count = left.min(BATCH);
-            for i in 0..count {
-                tweaks.at(i).write(numbers.next());
-            }
+            numbers.fill(tweaks.zeroed(count));
             encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
             if job.sector_size.is_multiple_of(tile_len::<V>()) {
                 tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0), count);
@@ -171,7 +179,7 @@ unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15]
 
 /// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
 trait Between {
-    /// In the `round`th of the first eight rounds.
+    /// In round `round`, from 0; there are at least nine.
     ///
     /// # Safety
     /// As the function that made it.
@@ -185,10 +193,53 @@ impl Between for Nothing {
     unsafe fn round(&mut self, _: usize) {}
 }
 
-/// Steps `first` to `first + 7` of a tile.
+/// The tiles of consecutive sectors, one after the other.
+struct Tiles<V: Vector> {
+    tile: V::Tile,
+    /// The tweak of the sector that `tile` belongs to.
+    numbers: *const Block,
+    tiles_in_sector: usize,
+    left_in_sector: usize,
+    /// Tiles after this one.
+    left: usize,
+}
+
+impl<V: Vector> Tiles<V> {
+    /// # Safety
+    /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
+    #[inline(always)]
+    unsafe fn new(numbers: *const Block, sectors: usize, tiles_in_sector: usize) -> Self {
+        // SAFETY: there is at least one sector.
+        let tile = unsafe { V::first_tile(numbers) };
+        let left = tiles_in_sector * sectors - 1;
+        Tiles { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left }
+    }
+
+    /// Goes on to the next tile, if there is one.
+    #[inline(always)]
+    unsafe fn advance(&mut self) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        self.left_in_sector -= 1;
+        // SAFETY: a tile is left, so that a sector that ends here has one after it.
+        unsafe {
+            self.tile = if self.left_in_sector == 0 {
+                self.left_in_sector = self.tiles_in_sector;
+                self.numbers = self.numbers.add(1);
+                V::first_tile(self.numbers)
+            } else {
+                V::next_tile(self.tile)
+            };
+        }
+    }
+}
+
+/// The eight steps of a tile that belong to its group `group`; after its last ones, on to the tile that follows.
 struct Steps<'a, V: Vector> {
-    tile: &'a mut V::Tile,
-    first: usize,
+    tiles: &'a mut Tiles<V>,
+    group: usize,
     out: *mut Block,
 }
 
@@ -196,7 +247,13 @@ impl<V: Vector> Between for Steps<'_, V> {
     #[inline(always)]
     unsafe fn round(&mut self, round: usize) {
         // SAFETY: whoever made it has the features of `V` and gives `out` room for a tile.
-        unsafe { V::step(self.tile, self.first + round, self.out) }
+        unsafe {
+            if round < WIDTH {
+                V::step(&mut self.tiles.tile, self.group * WIDTH + round, self.out);
+            } else if round == WIDTH && self.group + 1 == V::TILE_GROUPS {
+                self.tiles.advance();
+            }
+        }
     }
 }
 
@@ -223,9 +280,7 @@ unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: b
                 *x = x.round::<DECRYPT>(key);
             }
             V::pin(&mut x);
-            if R < WIDTH {
-                between.round(R);
-            }
+            between.round(R);
         });
         let key = V::broadcast(&keys[ROUNDS]);
         for (i, x) in x.iter().enumerate() {
@@ -314,7 +369,7 @@ unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     mut src: *const u8,
     mut dst: *mut u8,
     sector_size: usize,
-    mut numbers: *const Block,
+    numbers: *const Block,
     count: usize,
 ) {
     const TILE: usize = 2 * WIDTH * 2;
@@ -323,28 +378,18 @@ unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     let mut current = tweaks.at(0);
     let mut other = tweaks.at(TILE);
     let tiles_in_sector = sector_size / tile_len::<V>();
-    let mut left_in_sector = tiles_in_sector;
-    let mut left = tiles_in_sector * count;
-    // SAFETY: `left` tiles of source and destination are left all along; a tile has at most TILE blocks, and the two
-    // halves of `tweaks` hold one each; a sector is begun only while there is one, so that `numbers` has its tweak.
+    // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the two
+    // halves of `tweaks` hold one each.
     unsafe {
-        let mut tile = V::first_tile(numbers);
+        let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector);
         for step in 0..WIDTH * V::TILE_GROUPS {
-            V::step(&mut tile, step, current);
+            V::step(&mut tiles.tile, step, current);
         }
-        while left > 1 {
-            left -= 1;
-            left_in_sector -= 1;
-            tile = if left_in_sector == 0 {
-                left_in_sector = tiles_in_sector;
-                numbers = numbers.add(1);
-                V::first_tile(numbers)
-            } else {
-                V::next_tile(tile)
-            };
+        tiles.advance();
+        for _ in 1..tiles_in_sector * count {
             unrolled!(G < V::TILE_GROUPS, {
                 let at = current.add(G * WIDTH * V::BLOCKS);
-                let mut between = Steps::<V> { tile: &mut tile, first: G * WIDTH, out: other };
+                let mut between = Steps { tiles: &mut tiles, group: G, out: other };
                 group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
                 src = src.add(group_len);
                 dst = dst.add(group_len);
