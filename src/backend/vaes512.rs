@@ -6,7 +6,7 @@ use super::{
     aesni::X1,
     job::{Direction, Job},
     kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: avx512f, avx512bw, aes, vaes.
@@ -85,6 +85,26 @@ impl Vector for X4 {
             })
         }
     }
+    const TILE_GROUPS: usize = 1;
+    /// The vectors of this step and the next one.
+    type Tile = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            tile[0].store(out.add(Self::BLOCKS * step).cast());
+            *tile = [tile[1], times_x8(tile[0])];
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+        tile
+    }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
         if let Ok(x) = x.as_mut_slice().try_into() {
@@ -103,20 +123,20 @@ impl Vector for X4 {
         unsafe {
             let base = Self::broadcast(tweak);
             let mut tweaks = [base; 2];
-            for (i, tweak) in tweaks.iter_mut().enumerate() {
-                *tweak = times_powers(base, i);
-            }
+            unrolled!(I < 2, {
+                tweaks[I % 2] = times_powers(base, I % 2);
+            });
             tweaks
         }
     }
     #[inline(always)]
     unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 2]) -> [Self; N] {
         let mut tweaks = [next[0]; N];
-        for i in 0..N {
-            tweaks[i] = next[i % 2];
+        unrolled!(I < N, {
+            tweaks[I] = next[I % 2];
             // SAFETY: as above.
-            next[i % 2] = unsafe { times_x8(next[i % 2]) };
-        }
+            next[I % 2] = unsafe { times_x8(next[I % 2]) };
+        });
         tweaks
     }
 }
@@ -177,7 +197,7 @@ fn pin4(x: &mut [X4; 4]) {
 
 /// # Safety
 /// The processor has avx512f, avx512bw, aes, vaes.
-#[target_feature(enable = "avx512f,aes,vaes")]
+#[target_feature(enable = "avx512f,avx512bw,aes,vaes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
     unsafe {

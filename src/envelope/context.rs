@@ -17,7 +17,8 @@ pub struct EncryptionContext(BTreeMap<String, String>);
 pub enum ContextError {
     /// A name or a value of the wrong length, or with control characters.
     #[error(
-        "an encryption context has names of 1 to {MAX_NAME} bytes and values of 1 to {MAX_VALUE} bytes, without control characters"
+        "an encryption context has names of 1 to {MAX_NAME} bytes and values of 1 to {MAX_VALUE} bytes, \
+         without control characters"
     )]
     Text,
     /// More pairs than a context takes.

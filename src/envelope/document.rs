@@ -95,7 +95,8 @@ impl Envelope {
         if !self.is_for(&keys) {
             return Err(ProviderError::new(
                 ErrorClass::WrongKey,
-                "the unwrapped key is not the one this envelope was made with; restore the envelope from a backup",
+                "the unwrapped key is not the one this envelope was made with; \
+                 restore the envelope from a backup",
             ));
         }
         Ok(keys)

@@ -192,7 +192,8 @@ fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<u64, Provider
     if owner != user {
         let path = path.display();
         let message = format!(
-            "{path} belongs to the user with id {owner}, and this process runs as {user}: run as its owner, or set ATREST_HOME to a keystore of your own"
+            "{path} belongs to the user with id {owner}, and this process runs as {user}: \
+             run as its owner, or set ATREST_HOME to a keystore of your own"
         );
         return Err(ProviderError::new(ErrorClass::LocalPermissions, message));
     }

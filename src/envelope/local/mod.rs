@@ -188,7 +188,8 @@ impl LocalKeystore {
                 ),
                 Fault::NoMaterial(id) => ProviderError::new(
                     ErrorClass::WrongKey,
-                    format!("the key file {path} does not have the key material {id}: it is another key of that name; restore the right one, or set ATREST_HOME to its keystore"),
+                    format!("the key file {path} does not have the key material {id}: it is another key of that name; \
+                         restore the right one, or set ATREST_HOME to its keystore"),
                 ),
                 Fault::Secret(error) => error.into(),
             }

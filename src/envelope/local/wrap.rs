@@ -75,7 +75,8 @@ pub fn open(
         Err(_) => Err(ProviderError::new(
             ErrorClass::ContextMismatchOrCorrupt,
             format!(
-                "the key wrapped by the local key {name} is corrupt, or belongs to another volume or key; restore the envelope from a backup"
+                "the key wrapped by the local key {name} is corrupt, or belongs to another volume or key; \
+                 restore the envelope from a backup"
             ),
         )),
     }
