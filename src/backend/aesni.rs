@@ -57,6 +57,26 @@ impl Vector for X1 {
             })
         }
     }
+    const TILE_GROUPS: usize = 1;
+    /// The next block's tweak.
+    type Tile = Self;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(next: &mut Self, step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            next.store(out.add(step).cast());
+            *next = double(*next);
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(next: Self) -> Self {
+        next
+    }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
         if let Ok(x) = x.as_mut_slice().try_into() {
@@ -178,16 +198,15 @@ fn schedule(key: &[u8], round_keys: &mut [Block; 15]) {
         let mut b = vector(second);
         round_keys[1] = bytes(b);
         macro_rules! step {
-            ($($i:literal $constant:literal),*) => {$(
+            ($($i:literal $constant:literal $next:literal),*) => {$(
                 a = chain(a, word!(b, $constant, 0xff));
                 round_keys[$i] = bytes(a);
-                if $i < 14 {
-                    b = chain(b, word!(a, 0, 0xaa));
-                    round_keys[$i + 1] = bytes(b);
-                }
+                b = chain(b, word!(a, 0, 0xaa));
+                round_keys[$next] = bytes(b);
             )*};
         }
-        step!(2 0x01, 4 0x02, 6 0x04, 8 0x08, 10 0x10, 12 0x20, 14 0x40);
+        step!(2 0x01 3, 4 0x02 5, 6 0x04 7, 8 0x08 9, 10 0x10 11, 12 0x20 13);
+        round_keys[14] = bytes(chain(a, word!(b, 0x40, 0xff)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The AES-XTS loop for processors with AES instructions, over any [`Vector`].
 //!
 //! What makes it fast at 512-byte sectors as well as on long buffers:
-//! - the tweaks of up to 8 vectors of sectors are encrypted as one batch, not one 14-round chain a sector;
+//! - the tweaks of up to 128 sectors are encrypted as one batch, not one 14-round chain a sector;
 //! - 8 vectors are in flight, which covers the latency of the AES units twice over;
 //! - a group of 8 vectors depends on the one before it by its base tweak alone, so that the processor starts the next
 //!   group, and the next sector, while the last one finishes;
@@ -11,13 +11,15 @@
 
 use super::{
     job::{Job, Numbers},
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 use core::mem::MaybeUninit;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Vectors in flight.
 const WIDTH: usize = 8;
+/// Sectors whose numbers are encrypted together.
+const BATCH: usize = 128;
 /// The widest vector, in blocks.
 const MAX_LANES: usize = 4;
 
@@ -42,6 +44,16 @@ impl<const N: usize> Blocks<N> {
     fn new() -> Self {
         Blocks([MaybeUninit::uninit(); N])
     }
+    /// The first `count`.
+    #[inline(always)]
+    fn zeroed(&mut self, count: usize) -> &mut [Block] {
+        let blocks = &mut self.0[..count];
+        for block in blocks.iter_mut() {
+            block.write([0; 16]);
+        }
+        // SAFETY: all of them were written just now.
+        unsafe { blocks.assume_init_mut() }
+    }
     #[inline(always)]
     fn at(&mut self, i: usize) -> *mut Block {
         debug_assert!(i <= N);
@@ -58,21 +70,32 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     keys: &RoundKeys,
     job: &Job<'_>,
 ) {
-    let batch = WIDTH * V::BLOCKS;
-    let mut tweaks = Blocks::<{ WIDTH * MAX_LANES }>::new();
+    let mut tweaks = Blocks::<BATCH>::new();
     let mut numbers = Numbers::of(job);
     let (mut src, mut dst, mut left) = (job.src, job.dst, job.sectors);
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
+    if job.sectors == 1 && job.sector_size <= 2 * WIDTH * V::BLOCKS * 16 {
+        // Nothing to overlap with: the shortest way counts.
+        // SAFETY: one sector, one block.
+        unsafe {
+            tweaks.at(0).write(numbers.next());
+            ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
+            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0));
+        }
+        return;
+    }
     // SAFETY: by the job's invariants, `left` sectors from `src` and `dst` on are inside the buffers; `count` is at
-    // most `WIDTH * MAX_LANES`, the size of `tweaks`.
+    // most BATCH, the size of `tweaks`.
     unsafe {
         while left != 0 {
-            let count = left.min(batch);
-            for i in 0..count {
-                tweaks.at(i).write(numbers.next());
-            }
+            let count = left.min(BATCH);
+            numbers.fill(tweaks.zeroed(count));
             encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
-            if job.sector_size < WIDTH * V::BLOCKS * 16 && job.sector_size.is_multiple_of(16) {
+            if job.sector_size.is_multiple_of(tile_len::<V>()) {
+                tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0), count);
+                src = src.add(job.sector_size * count);
+                dst = dst.add(job.sector_size * count);
+            } else if job.sector_size < WIDTH * V::BLOCKS * 16 && job.sector_size.is_multiple_of(16) {
                 short_sectors::<V, One, ROUNDS, DECRYPT>(
                     schedule,
                     src,
@@ -95,7 +118,7 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
     }
 }
 
-/// Encrypts sector numbers into tweaks, in place, `count` (1 to `WIDTH * V::BLOCKS`) of them.
+/// Encrypts `count` sector numbers into tweaks, in place.
 #[inline(always)]
 unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
@@ -106,12 +129,12 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.
     unsafe {
-        let p = blocks.cast::<u8>();
-        if count == WIDTH * V::BLOCKS {
+        let (mut p, mut left) = (blocks.cast::<u8>(), count);
+        while left >= WIDTH * V::BLOCKS {
             ecb::<V, WIDTH, ROUNDS>(keys, p);
-            return;
+            p = p.add(16 * WIDTH * V::BLOCKS);
+            left -= WIDTH * V::BLOCKS;
         }
-        let (mut p, mut left) = (p, count);
         if left >= 4 * V::BLOCKS {
             ecb::<V, 4, ROUNDS>(keys, p);
             p = p.add(64 * V::BLOCKS);
@@ -154,29 +177,111 @@ unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15]
     }
 }
 
-/// `N` vectors of data, each under its own tweaks.
+/// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
+trait Between {
+    /// In round `round`, from 0; there are at least nine.
+    ///
+    /// # Safety
+    /// As the function that made it.
+    unsafe fn round(&mut self, round: usize);
+}
+
+struct Nothing;
+
+impl Between for Nothing {
+    #[inline(always)]
+    unsafe fn round(&mut self, _: usize) {}
+}
+
+/// The tiles of consecutive sectors, one after the other.
+struct Tiles<V: Vector> {
+    tile: V::Tile,
+    /// The tweak of the sector that `tile` belongs to.
+    numbers: *const Block,
+    tiles_in_sector: usize,
+    left_in_sector: usize,
+    /// Tiles after this one.
+    left: usize,
+}
+
+impl<V: Vector> Tiles<V> {
+    /// # Safety
+    /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
+    #[inline(always)]
+    unsafe fn new(numbers: *const Block, sectors: usize, tiles_in_sector: usize) -> Self {
+        // SAFETY: there is at least one sector.
+        let tile = unsafe { V::first_tile(numbers) };
+        let left = tiles_in_sector * sectors - 1;
+        Tiles { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left }
+    }
+
+    /// Goes on to the next tile, if there is one.
+    #[inline(always)]
+    unsafe fn advance(&mut self) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        self.left_in_sector -= 1;
+        // SAFETY: a tile is left, so that a sector that ends here has one after it.
+        unsafe {
+            self.tile = if self.left_in_sector == 0 {
+                self.left_in_sector = self.tiles_in_sector;
+                self.numbers = self.numbers.add(1);
+                V::first_tile(self.numbers)
+            } else {
+                V::next_tile(self.tile)
+            };
+        }
+    }
+}
+
+/// The eight steps of a tile that belong to its group `group`; after its last ones, on to the tile that follows.
+struct Steps<'a, V: Vector> {
+    tiles: &'a mut Tiles<V>,
+    group: usize,
+    out: *mut Block,
+}
+
+impl<V: Vector> Between for Steps<'_, V> {
+    #[inline(always)]
+    unsafe fn round(&mut self, round: usize) {
+        // SAFETY: whoever made it has the features of `V` and gives `out` room for a tile.
+        unsafe {
+            if round < WIDTH {
+                V::step(&mut self.tiles.tile, self.group * WIDTH + round, self.out);
+            } else if round == WIDTH && self.group + 1 == V::TILE_GROUPS {
+                self.tiles.advance();
+            }
+        }
+    }
+}
+
+/// `N` vectors of data, each under its own tweaks; `between` is work for the ports that AES leaves idle.
 #[inline(always)]
 unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     src: *const u8,
     dst: *mut u8,
     tweaks: [V; N],
+    between: &mut impl Between,
 ) {
     let keys = unhoisted(keys);
     // SAFETY: the caller gives `N` vectors of source and destination; `ROUNDS < 15`.
     unsafe {
         let whitening = V::broadcast(&keys[0]);
         let mut x = tweaks;
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = x.xor3(whitening, V::load(src.add(16 * V::BLOCKS * i)));
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
+        unrolled!(I < N, {
+            x[I % N] = x[I % N].xor3(whitening, V::load(src.add(16 * V::BLOCKS * I)));
+        });
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1) % 15]);
             for x in &mut x {
                 *x = x.round::<DECRYPT>(key);
             }
             V::pin(&mut x);
-        }
+            between.round(R);
+        });
         let key = V::broadcast(&keys[ROUNDS]);
         for (i, x) in x.iter().enumerate() {
             // The last round ends with the xor of its key: one xor of key and tweak serves both.
@@ -192,7 +297,7 @@ fn unhoisted(keys: &[Block; 15]) -> &[Block; 15] {
     let mut address = core::ptr::from_ref(keys);
     // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
     unsafe {
-        core::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
         &*address
     }
 }
@@ -204,6 +309,7 @@ unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT
     src: *const u8,
     dst: *mut u8,
     tweaks: *const Block,
+    between: &mut impl Between,
 ) {
     // SAFETY: the caller gives `N` vectors of source, destination and tweaks.
     unsafe {
@@ -211,7 +317,7 @@ unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT
         for (i, t) in t.iter_mut().enumerate().skip(1) {
             *t = V::load(tweaks.add(V::BLOCKS * i).cast());
         }
-        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t);
+        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t, between);
     }
 }
 
@@ -226,7 +332,7 @@ unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
 ) {
     macro_rules! step {
         ($vector:ty, $n:literal) => {
-            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
+            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(16 * $n * <$vector>::BLOCKS);
             dst = dst.add(16 * $n * <$vector>::BLOCKS);
             tweaks = tweaks.add($n * <$vector>::BLOCKS);
@@ -250,6 +356,54 @@ unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
     }
 }
 
+const fn tile_len<V: Vector>() -> usize {
+    V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
+}
+
+/// `count` (at least one) sectors of whole tiles; `numbers` holds their encrypted sector numbers.
+///
+/// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
+#[inline(always)]
+unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut src: *const u8,
+    mut dst: *mut u8,
+    sector_size: usize,
+    numbers: *const Block,
+    count: usize,
+) {
+    const TILE: usize = 2 * WIDTH * 2;
+    let group_len = WIDTH * V::BLOCKS * 16;
+    let mut tweaks = Blocks::<{ 2 * TILE }>::new();
+    let mut current = tweaks.at(0);
+    let mut other = tweaks.at(TILE);
+    let tiles_in_sector = sector_size / tile_len::<V>();
+    // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the two
+    // halves of `tweaks` hold one each.
+    unsafe {
+        let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector);
+        for step in 0..WIDTH * V::TILE_GROUPS {
+            V::step(&mut tiles.tile, step, current);
+        }
+        tiles.advance();
+        for _ in 1..tiles_in_sector * count {
+            unrolled!(G < V::TILE_GROUPS, {
+                let at = current.add(G * WIDTH * V::BLOCKS);
+                let mut between = Steps { tiles: &mut tiles, group: G, out: other };
+                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
+                src = src.add(group_len);
+                dst = dst.add(group_len);
+            });
+            core::mem::swap(&mut current, &mut other);
+        }
+        unrolled!(G < V::TILE_GROUPS, {
+            let at = current.add(G * WIDTH * V::BLOCKS);
+            let offset = G * group_len;
+            group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src.add(offset), dst.add(offset), at, &mut Nothing);
+        });
+    }
+}
+
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
 #[inline(always)]
 unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
@@ -266,10 +420,14 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
     let mut bulk = len - tail - kept;
     // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
     unsafe {
+        if len == 16 {
+            group_at::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
+            return;
+        }
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
             let tweaks = V::next_tweaks::<WIDTH>(&mut sequence);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(group_len);
             dst = dst.add(group_len);
             bulk -= group_len;
@@ -277,13 +435,14 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
         if bulk + tail == 0 {
             return;
         }
-        // One vector more than `bulk` can need: stealing takes up to two tweaks past it.
+        // Stealing takes up to two tweaks past `bulk`, and so perhaps one vector more than a group has.
         let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
-        for (i, vector) in V::next_tweaks::<WIDTH>(&mut sequence).iter().enumerate() {
-            vector.store(tweaks.at(V::BLOCKS * i).cast());
+        let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
+        lay::<V>(&mut sequence, tweaks.at(0), needed);
+        if needed > WIDTH * V::BLOCKS {
+            let [next] = V::next_tweaks::<1>(&mut sequence);
+            next.store(tweaks.at(WIDTH * V::BLOCKS).cast());
         }
-        let [next] = V::next_tweaks::<1>(&mut sequence);
-        next.store(tweaks.at(V::BLOCKS * WIDTH).cast());
         let blocks = bulk / 16;
         rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
         if tail != 0 {
@@ -315,7 +474,7 @@ unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
         let stolen = block;
         src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak);
+        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
     }
 }
 
@@ -333,11 +492,11 @@ unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let mut block: Block = [0; 16];
-        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1));
+        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
         let stolen = block;
         src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks);
+        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
     }
 }
 
@@ -366,13 +525,13 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
             let mut laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
             if per_sector != 1 {
                 for i in 0..sectors {
-                    lay::<V>(numbers.add(i), tweaks.at(i * per_sector), per_sector);
+                    lay::<V>(&mut V::first_tweaks(numbers.add(i)), tweaks.at(i * per_sector), per_sector);
                 }
             }
             numbers = numbers.add(sectors);
             count -= sectors;
             while blocks >= WIDTH * V::BLOCKS {
-                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid);
+                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
                 src = src.add(16 * WIDTH * V::BLOCKS);
                 dst = dst.add(16 * WIDTH * V::BLOCKS);
                 laid = laid.add(WIDTH * V::BLOCKS);
@@ -385,12 +544,12 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
     }
 }
 
-/// Stores the tweaks of `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks, rounded up to 1, 2, 4 or 8 vectors.
+/// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
 #[inline(always)]
-unsafe fn lay<V: Vector>(tweak: *const Block, to: *mut Block, blocks: usize) {
+unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
     macro_rules! lay {
         ($n:expr) => {{
-            let tweaks = V::next_tweaks::<{ $n }>(&mut V::first_tweaks(tweak));
+            let tweaks = V::next_tweaks::<{ $n }>(sequence);
             for (i, tweak) in tweaks.iter().enumerate() {
                 tweak.store(to.add(V::BLOCKS * i).cast());
             }

@@ -85,6 +85,38 @@ impl Vector for X2 {
             })
         }
     }
+    const TILE_GROUPS: usize = 2;
+    /// The next tweaks of the tile's two groups, one in each lane, so that one doubling serves two blocks; and those
+    /// before them.
+    type Tile = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let base = Self::broadcast(tweak);
+            let second = times_x16(base);
+            let lanes = X2(_mm256_blend_epi32(base.0, second.0, 0xf0));
+            [lanes, lanes]
+        }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 32 blocks.
+        unsafe {
+            let [before, now] = *tile;
+            if step % 2 == 1 {
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x20)).store(out.add(step - 1).cast());
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x31)).store(out.add(15 + step).cast());
+            }
+            *tile = [now, double(now)];
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+        // SAFETY: as above. The lanes are 16 doublings on: at the second group's start and at its end.
+        let lanes = unsafe { times_x16(tile[1]) };
+        [lanes, lanes]
+    }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
         if let Ok(x) = x.as_mut_slice().try_into() {
@@ -121,6 +153,28 @@ impl Vector for X2 {
     }
 }
 
+/// Times x in GF(2^128), in both lanes; see the 128-bit form.
+#[inline(always)]
+unsafe fn double(tweak: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let carries = _mm256_srai_epi32(_mm256_shuffle_epi32(tweak.0, 0x13), 31);
+        let carries = _mm256_and_si256(carries, _mm256_set_epi64x(1, 0x87, 1, 0x87));
+        X2(_mm256_xor_si256(_mm256_add_epi64(tweak.0, tweak.0), carries))
+    }
+}
+
+/// Times x^16 in GF(2^128): as `times_x8`, by two bytes.
+#[inline(always)]
+unsafe fn times_x16(tweak: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let moved = _mm256_bslli_epi128(tweak.0, 2);
+        let carry = _mm256_bsrli_epi128(tweak.0, 14);
+        reduce(moved, carry, carry)
+    }
+}
+
 /// Times x^8 in GF(2^128): every byte moves up by one, and the one that leaves comes back times x^7 + x^2 + x + 1.
 #[inline(always)]
 unsafe fn times_x8(tweak: X2) -> X2 {
@@ -145,7 +199,7 @@ unsafe fn times_powers(first: X2, i: usize) -> X2 {
     }
 }
 
-/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 8 bits, so that each product stays in its half.
+/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 16 bits, so that each product stays in its half.
 #[inline(always)]
 unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
     // SAFETY: the features are the caller's.

@@ -85,6 +85,26 @@ impl Vector for X4 {
             })
         }
     }
+    const TILE_GROUPS: usize = 1;
+    /// The vectors of this step and the next one.
+    type Tile = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            tile[0].store(out.add(Self::BLOCKS * step).cast());
+            *tile = [tile[1], times_x8(tile[0])];
+        }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+        tile
+    }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
         if let Ok(x) = x.as_mut_slice().try_into() {

@@ -3,11 +3,11 @@
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
 
-/// Repeats a block for `I` from 0 up to a limit of at most 8, without a loop: what the compiler does not unroll keeps
+/// Repeats a block for `I` from 0 up to a limit of at most 16, without a loop: what the compiler does not unroll keeps
 /// its vectors in memory.
 macro_rules! unrolled {
     ($i:ident < $limit:expr, $body:block) => {
-        unrolled!(@ $i < $limit, $body, 0 1 2 3 4 5 6 7)
+        unrolled!(@ $i < $limit, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
     (@ $i:ident < $limit:expr, $body:block, $($value:literal)*) => {$({
         const $i: usize = $value;
@@ -43,6 +43,17 @@ pub(super) trait Vector: Copy {
     /// No carry-less multiplication: on AMD's processors it runs on the AES units, and takes two slots of theirs for
     /// each vector (docs/kernel.md). Shifts and xors are free beside AES.
     unsafe fn next_tweaks<const N: usize>(tweaks: &mut Self::Tweaks) -> [Self; N];
+    /// Groups of `WIDTH` vectors whose tweaks are made together: a tile.
+    const TILE_GROUPS: usize;
+    /// What makes the tweaks of one tile, in `WIDTH` steps a group.
+    type Tile: Copy;
+    /// The first tile of a unit, from its first tweak.
+    unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
+    /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
+    /// aligned for a vector.
+    unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
+    /// The tile that follows one whose steps are all done.
+    unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
     /// rounds one after the other to save registers, and leave the AES units idle for their latency.
     unsafe fn pin<const N: usize>(x: &mut [Self; N]);

@@ -89,8 +89,12 @@ impl Volume {
         if !envelope.is_for(keys) {
             return Err(Error::WrongKeys);
         }
-        let geometry =
-            Geometry { offset: DATA_OFFSET, size: options.size, sector_size: options.sector_size, iv_tweak: 0 };
+        let geometry = Geometry {
+            offset: DATA_OFFSET,
+            size: options.size,
+            sector_size: options.sector_size,
+            iv_tweak: 0,
+        };
         let needed = geometry.file_length().ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
         let key = Key::new(keys.xts_key())?;
         let mut header = new_header(options, envelope, keys)?;

@@ -35,13 +35,21 @@ pub(super) fn new(key: &[u8]) -> Result<Digest, Error> {
 pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), Error> {
     let refuse = |why: String| Err(Error::Refused(why));
     let Some(digest) = digests.iter().find(|digest| digest.segments.contains(&segment)) else {
-        return refuse("it has no digest of the volume key, so a wrong key could not be told from the right one".into());
+        return refuse(
+            "it has no digest of the volume key, so a wrong key could not be told from the right one".into(),
+        );
     };
     if digest.kind != "pbkdf2" {
-        return refuse(format!("its digest has type \"{}\", and only pbkdf2 is supported", escaped(&digest.kind)));
+        return refuse(format!(
+            "its digest has type \"{}\", and only pbkdf2 is supported",
+            escaped(&digest.kind)
+        ));
     }
     if !(1..=MAX_ITERATIONS).contains(&digest.iterations) {
-        return refuse(format!("its digest asks for {} iterations, and 1 to {MAX_ITERATIONS} are done", digest.iterations));
+        return refuse(format!(
+            "its digest asks for {} iterations, and 1 to {MAX_ITERATIONS} are done",
+            digest.iterations
+        ));
     }
     let mut buffer = [0; 64];
     let computed = match &digest.hash[..] {
@@ -103,9 +111,7 @@ mod tests {
         }
     }
 
-    const SHA256: &str = concat!(
-        "2d13b9ec9577e76d175ea6736c0647897bfd85b4dbf090930a638c08d8bdcded",
-    );
+    const SHA256: &str = concat!("2d13b9ec9577e76d175ea6736c0647897bfd85b4dbf090930a638c08d8bdcded",);
 
     const SHA512: &str = concat!(
         "431fe246bbf8900893d39a3ae6a0a285c5e7e16a01a5727229ec2638671baed7",

@@ -36,7 +36,8 @@ pub(super) fn write_verified(file: &File, bytes: &[u8], offset: u64, copy: Heade
 
 /// Whether the file was opened for reading only.
 pub(super) fn is_read_only(file: &File) -> Result<bool, Error> {
-    let flags = rustix::fs::fcntl_getfl(file).map_err(|error| Error::io("asking for the file's mode")(error.into()))?;
+    let flags = rustix::fs::fcntl_getfl(file)
+        .map_err(|error| Error::io("asking for the file's mode")(error.into()))?;
     Ok(flags & rustix::fs::OFlags::RWMODE == rustix::fs::OFlags::RDONLY)
 }
 

@@ -33,7 +33,9 @@ pub enum Error {
     )]
     NotLuks,
     /// A volume in the older LUKS1 format.
-    #[error("this is a LUKS1 volume, and only LUKS2 is read: `cryptsetup convert --type luks2` converts a copy")]
+    #[error(
+        "this is a LUKS1 volume, and only LUKS2 is read: `cryptsetup convert --type luks2` converts a copy"
+    )]
     Luks1,
     /// Both copies of the header are damaged.
     #[error(
@@ -113,7 +115,9 @@ pub enum Error {
         length: usize,
     },
     /// The new header does not fit in its area.
-    #[error("the header's JSON takes {needed} bytes, and its area has {limit}: remove key slots that are unused")]
+    #[error(
+        "the header's JSON takes {needed} bytes, and its area has {limit}: remove key slots that are unused"
+    )]
     HeaderFull {
         /// Bytes needed, the closing NUL included.
         needed: usize,
@@ -121,7 +125,9 @@ pub enum Error {
         limit: usize,
     },
     /// The file to make a volume in has content.
-    #[error("the file has {length} bytes of content, and a new volume would destroy them: give an empty file")]
+    #[error(
+        "the file has {length} bytes of content, and a new volume would destroy them: give an empty file"
+    )]
     NotEmpty {
         /// Its length in bytes.
         length: u64,
@@ -130,7 +136,9 @@ pub enum Error {
     #[error("a volume lies in a regular file or a block device, and this is neither")]
     FileType,
     /// A block device that is too small for the volume.
-    #[error("the device has {length} bytes, and the volume needs {needed}: make it smaller, or the device larger")]
+    #[error(
+        "the device has {length} bytes, and the volume needs {needed}: make it smaller, or the device larger"
+    )]
     DeviceTooSmall {
         /// The device's length in bytes.
         length: u64,
@@ -160,7 +168,9 @@ pub enum Error {
     #[error("the header was changed since it was read: read it again and repeat the change")]
     Changed,
     /// What was written to the header does not come back from the disk.
-    #[error("the {copy} of the header does not read back as written: the disk is failing; the other copy is untouched")]
+    #[error(
+        "the {copy} of the header does not read back as written: the disk is failing; the other copy is untouched"
+    )]
     NotVerified {
         /// The copy that was being written.
         copy: HeaderCopy,

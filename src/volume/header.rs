@@ -102,11 +102,13 @@ impl Header {
         let sequences = [sequence(&first), sequence(&second)];
         let (used, (contents, checksum), warning) = match (first, second) {
             (Ok(first), Ok(second)) => {
-                let used = if second.0.sequence > first.0.sequence { HeaderCopy::Second } else { HeaderCopy::First };
+                let used =
+                    if second.0.sequence > first.0.sequence { HeaderCopy::Second } else { HeaderCopy::First };
                 let equal = first.0.sequence == second.0.sequence
                     && first.0.uuid == second.0.uuid
                     && first.0.metadata.object == second.0.metadata.object;
-                let warning = Warning::CopiesDiffer { used, first: first.0.sequence, second: second.0.sequence };
+                let warning =
+                    Warning::CopiesDiffer { used, first: first.0.sequence, second: second.0.sequence };
                 (used, if used == HeaderCopy::First { first } else { second }, (!equal).then_some(warning))
             }
             (Ok(first), Err(fault)) => {

@@ -72,7 +72,7 @@ impl Volume {
         geometry: Geometry,
         mode: Mode,
     ) -> Volume {
-        debug_assert!(geometry.sector_size <= MAX_SECTOR && CHUNK % geometry.sector_size == 0);
+        debug_assert!(geometry.sector_size <= MAX_SECTOR && CHUNK.is_multiple_of(geometry.sector_size));
         Volume { file, key, header, warnings, geometry, mode, stripes: Stripes::new(), pool: Pool::new() }
     }
 
@@ -213,7 +213,12 @@ impl Volume {
         if !tail.is_empty() {
             let sector = self.changed_sector(split.tail_sector, 0, tail)?;
             let to = &mut scratch[next(sector_size)];
-            self.key.encrypt_sectors_to(self.tweaks(split.tail_sector), sector_size, &sector[..sector_size], to)?;
+            self.key.encrypt_sectors_to(
+                self.tweaks(split.tail_sector),
+                sector_size,
+                &sector[..sector_size],
+                to,
+            )?;
         }
         self.file
             .write_all_at(&scratch[..filled], self.position(split.first))
@@ -248,7 +253,7 @@ impl Volume {
     /// The tweaks from a sector on: dm-crypt counts in units of 512 bytes, whatever the sector's size.
     fn tweaks(&self, sector: u64) -> Tweaks {
         let units = sector * (self.geometry.sector_size as u64 / 512);
-        Tweaks::plain64_in_512(self.geometry.iv_tweak + units, self.geometry.sector_size)
+        Tweaks::plain64_in_512(self.geometry.iv_tweak + units)
     }
 
     /// Cuts a range into the part of its first sector, whole sectors, and the part of its last.

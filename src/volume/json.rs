@@ -8,8 +8,7 @@
 use core::cell::Cell;
 use core::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64ct::{Base64, Encoding as _};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -168,7 +167,8 @@ impl<'a> At<'a> {
     }
 
     pub(super) fn object(&self, key: &str) -> Result<At<'a>, String> {
-        let object = self.value(key).and_then(Value::as_object).ok_or_else(|| self.wrong(key, "an object"))?;
+        let object =
+            self.value(key).and_then(Value::as_object).ok_or_else(|| self.wrong(key, "an object"))?;
         Ok(At { object, path: format!("{}{}.", self.path, escaped(key)) })
     }
 
@@ -200,7 +200,7 @@ impl<'a> At<'a> {
 
     /// Text in base64.
     pub(super) fn bytes(&self, key: &str) -> Result<Vec<u8>, String> {
-        BASE64.decode(self.text(key)?).map_err(|_| self.wrong(key, "a string in base64"))
+        Base64::decode_vec(self.text(key)?).map_err(|_| self.wrong(key, "a string in base64"))
     }
 }
 

@@ -106,7 +106,11 @@ pub(super) struct Contents {
 pub(super) type Checksum = [u8; 32];
 
 /// Reads the size of a copy from its binary header, before anything is allocated for the copy itself.
-pub(super) fn peek_size(binary: &[u8; BINARY_SIZE], copy: HeaderCopy, offset: u64) -> Result<u64, HeaderFault> {
+pub(super) fn peek_size(
+    binary: &[u8; BINARY_SIZE],
+    copy: HeaderCopy,
+    offset: u64,
+) -> Result<u64, HeaderFault> {
     // The version decides what every other field means.
     if binary[field::MAGIC] != copy.magic() {
         return Err(HeaderFault::Magic);
@@ -127,7 +131,11 @@ pub(super) fn peek_size(binary: &[u8; BINARY_SIZE], copy: HeaderCopy, offset: u6
 }
 
 /// Parses one whole copy, read from `offset`. `bytes` is as long as [`peek_size`] said.
-pub(super) fn parse(bytes: &[u8], copy: HeaderCopy, offset: u64) -> Result<(Contents, Checksum), HeaderFault> {
+pub(super) fn parse(
+    bytes: &[u8],
+    copy: HeaderCopy,
+    offset: u64,
+) -> Result<(Contents, Checksum), HeaderFault> {
     let (binary, area) = bytes.split_first_chunk::<BINARY_SIZE>().ok_or(HeaderFault::Truncated)?;
     // Once more, on the bytes that count: the file may have changed since the size was read.
     let size = peek_size(binary, copy, offset)?;
@@ -143,7 +151,8 @@ pub(super) fn parse(bytes: &[u8], copy: HeaderCopy, offset: u64) -> Result<(Cont
         return Err(HeaderFault::Checksum);
     }
 
-    let end = area.iter().position(|&byte| byte == 0).ok_or_else(|| metadata_fault("no NUL closes the JSON"))?;
+    let end =
+        area.iter().position(|&byte| byte == 0).ok_or_else(|| metadata_fault("no NUL closes the JSON"))?;
     let (text, rest) = area.split_at(end);
     if rest.iter().any(|&byte| byte != 0) {
         return Err(metadata_fault("the JSON is followed by something other than zeros"));
@@ -183,7 +192,6 @@ pub(super) fn encode(contents: &Contents, json: &[u8], copy: HeaderCopy, salt: &
     bytes[field::CHECKSUM][..32].copy_from_slice(&sum);
     bytes
 }
-
 
 /// SHA-256 over a whole copy in which the checksum's field is zero (section 2.4).
 pub(super) fn checksum(bytes: &[u8]) -> Checksum {

@@ -4,8 +4,7 @@
 //! in `policy`, so that `info` can describe volumes that are not opened here, and so that a header with something
 //! new in it does not look damaged and fall back to an older copy.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
 use super::json::{At, Object, decimal};
@@ -115,9 +114,9 @@ impl Metadata {
         }
         let keyslots_size = config.decimal("keyslots_size")?;
         let keyslots_end = (2 * size).checked_add(keyslots_size);
-        let keyslots_end = keyslots_end.filter(|_| keyslots_size % 4096 == 0);
-        let keyslots_end =
-            keyslots_end.ok_or_else(|| config.wrong("keyslots_size", "a multiple of 4096 inside the file"))?;
+        let keyslots_end = keyslots_end.filter(|_| keyslots_size.is_multiple_of(4096));
+        let keyslots_end = keyslots_end
+            .ok_or_else(|| config.wrong("keyslots_size", "a multiple of 4096 inside the file"))?;
         let requirements = match config.has("requirements") {
             true => config.object("requirements")?.texts("mandatory")?,
             false => Vec::new(),
@@ -170,7 +169,7 @@ impl Segment {
     fn new(id: u32, at: &At<'_>) -> Result<Segment, String> {
         let kind = at.text("type")?;
         let offset = at.decimal("offset")?;
-        if offset % 512 != 0 {
+        if !offset.is_multiple_of(512) {
             return Err(at.wrong("offset", "a multiple of 512"));
         }
         let size = match at.text("size")? {
@@ -220,7 +219,8 @@ impl Keyslot {
 fn check_areas(keyslots: &[Keyslot], start: u64, end: u64) -> Result<(), String> {
     let mut areas = Vec::new();
     for slot in keyslots {
-        let slot_end = slot.offset.checked_add(slot.size).filter(|&slot_end| slot.offset >= start && slot_end <= end);
+        let slot_end =
+            slot.offset.checked_add(slot.size).filter(|&slot_end| slot.offset >= start && slot_end <= end);
         let slot_end = slot_end
             .ok_or_else(|| format!("keyslots.{}.area must lie within bytes {start} to {end}", slot.id))?;
         areas.push((slot.offset, slot_end, slot.id));
@@ -263,8 +263,8 @@ impl Digest {
             "segments": ids(&self.segments),
             "hash": self.hash,
             "iterations": self.iterations,
-            "salt": BASE64.encode(&self.salt),
-            "digest": BASE64.encode(&self.digest),
+            "salt": Base64::encode_string(&self.salt),
+            "digest": Base64::encode_string(&self.digest),
         })
     }
 }

@@ -111,7 +111,7 @@ fn geometry(segment: &Segment, size: Option<u64>, length: u64) -> Result<Geometr
             return Err(Error::Token(format!("its size of {size} bytes is larger than the segment")));
         }
         Some(size) => size,
-        None if in_file % sector_size != 0 => {
+        None if !in_file.is_multiple_of(sector_size) => {
             return Err(Error::Refused(format!(
                 "its data of {in_file} bytes is not a whole number of sectors of {sector_size}: the file was cut off, \
                  or something was added to it"

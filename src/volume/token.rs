@@ -6,8 +6,7 @@
 //! over everything that decides how data is decrypted. What cryptsetup changes in the course of its work (keyslots,
 //! its own tokens, labels, the order and spacing of JSON) is left out.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64ct::{Base64, Encoding as _};
 use serde_json::{Value, json};
 
 use super::error::Error;
@@ -30,7 +29,13 @@ pub(super) struct Token {
 
 impl Token {
     /// A new token, number 0, that authenticates `segment` and the rest.
-    pub(super) fn new(envelope: Envelope, size: u64, uuid: Uuid, segment: &Segment, keys: &VolumeKeys) -> Token {
+    pub(super) fn new(
+        envelope: Envelope,
+        size: u64,
+        uuid: Uuid,
+        segment: &Segment,
+        keys: &VolumeKeys,
+    ) -> Token {
         let mut token = Token { id: 0, envelope, size, authentication: Vec::new() };
         token.authentication = keys.authenticate(&token.message(uuid, segment)).to_vec();
         token
@@ -63,14 +68,14 @@ impl Token {
 
     /// The token as it stands in the header.
     pub(super) fn to_json(&self) -> Result<Value, Error> {
-        let envelope: Value =
-            serde_json::from_str(&self.envelope.to_json()).map_err(|error| Error::Token(error.to_string()))?;
+        let envelope: Value = serde_json::from_str(&self.envelope.to_json())
+            .map_err(|error| Error::Token(error.to_string()))?;
         Ok(json!({
             "type": TYPE,
             "keyslots": [],
             "envelope": envelope,
             "size": self.size.to_string(),
-            "authentication": BASE64.encode(&self.authentication),
+            "authentication": Base64::encode_string(&self.authentication),
         }))
     }
 
