@@ -35,6 +35,35 @@ pub(crate) struct RoundKeys {
     pub(super) rounds: u8,
 }
 
+impl RoundKeys {
+    /// From key1 and key2, 16 bytes each or 32 (`None` for other lengths), by the processor's own key schedule and
+    /// InvMixColumns.
+    #[inline(always)]
+    pub(super) fn new(
+        key1: &[u8],
+        key2: &[u8],
+        schedule: impl Fn(&[u8], &mut [Block; 15]),
+        inverse_mix_columns: impl Fn(&Block) -> Block,
+    ) -> Option<RoundKeys> {
+        let rounds = match (key1.len(), key2.len()) {
+            (16, 16) => 10,
+            (32, 32) => 14,
+            _ => return None,
+        };
+        let mut keys =
+            RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
+        schedule(key1, &mut keys.encrypt);
+        schedule(key2, &mut keys.tweak);
+        let last = usize::from(rounds);
+        keys.decrypt[0] = keys.encrypt[last];
+        keys.decrypt[last] = keys.encrypt[0];
+        for i in 1..last {
+            keys.decrypt[i] = inverse_mix_columns(&keys.encrypt[last - i]);
+        }
+        Some(keys)
+    }
+}
+
 /// Blocks that are written before they are read.
 #[repr(C, align(64))]
 struct Blocks<const N: usize>([MaybeUninit<Block>; N]);
@@ -158,22 +187,22 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
 unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15], blocks: *mut u8) {
     // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`.
     unsafe {
-        let whitening = V::broadcast(&keys[0]);
+        let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(&keys[0]));
         let mut x = [whitening; N];
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = V::load(blocks.add(16 * V::BLOCKS * i)).xor(whitening);
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
+        unrolled!(I < N, {
+            x[I % N] = V::enter(nothing, whitening, V::load(blocks.add(16 * V::BLOCKS * I)));
+        });
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
             for x in &mut x {
                 *x = x.round::<false>(key);
             }
             V::pin(&mut x);
-        }
-        let key = V::broadcast(&keys[ROUNDS]);
-        for (i, x) in x.iter().enumerate() {
-            x.last_round::<false>(key).store(blocks.add(16 * V::BLOCKS * i));
-        }
+        });
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        unrolled!(I < N, {
+            x[I % N].leave_numbers(before, last).store(blocks.add(16 * V::BLOCKS * I));
+        });
     }
 }
 
@@ -273,24 +302,23 @@ unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: b
         let mut x = [whitening; N];
         unrolled!(I < N, {
             let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
-            x[I % N] = tweak.xor3(whitening, V::load(src.add(16 * V::BLOCKS * I)));
+            x[I % N] = V::enter(tweak, whitening, V::load(src.add(16 * V::BLOCKS * I)));
         });
         unrolled!(R < ROUNDS - 1, {
-            let key = V::broadcast(&keys[(R + 1) % 15]);
+            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
             for x in &mut x {
                 *x = x.round::<DECRYPT>(key);
             }
             V::pin(&mut x);
             between.round(R);
         });
-        let key = V::broadcast(&keys[ROUNDS]);
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
         // Read once more, where they lie: the registers are needed, and a copy on the stack would cost a store each.
-        let tweaks = untraced(&*tweaks) as *const Block;
-        for (i, x) in x.iter().enumerate() {
-            // The last round ends with the xor of its key: one xor of key and tweak serves both.
-            let tweak = V::load(tweaks.add(V::BLOCKS * i).cast());
-            x.last_round::<DECRYPT>(key.xor(tweak)).store(dst.add(16 * V::BLOCKS * i));
-        }
+        let tweaks = core::ptr::from_ref(untraced(&*tweaks));
+        unrolled!(I < N, {
+            let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
+            x[I % N].leave::<DECRYPT>(before, last, tweak).store(dst.add(16 * V::BLOCKS * I));
+        });
     }
 }
 
@@ -425,8 +453,7 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
         let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
         lay::<V>(&mut sequence, tweaks.at(0), needed);
         if needed > WIDTH * V::BLOCKS {
-            let [next] = V::next_tweaks::<1>(&mut sequence);
-            next.store(tweaks.at(WIDTH * V::BLOCKS).cast());
+            V::next_tweaks::<1>(&mut sequence, tweaks.at(WIDTH * V::BLOCKS));
         }
         let blocks = bulk / 16;
         rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
@@ -532,24 +559,16 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
 /// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
 #[inline(always)]
 unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
-    macro_rules! lay {
-        ($n:expr) => {{
-            let tweaks = V::next_tweaks::<{ $n }>(sequence);
-            for (i, tweak) in tweaks.iter().enumerate() {
-                tweak.store(to.add(V::BLOCKS * i).cast());
-            }
-        }};
-    }
     // SAFETY: the caller leaves room for `WIDTH` vectors.
     unsafe {
         if blocks <= V::BLOCKS {
-            lay!(1);
+            V::next_tweaks::<1>(sequence, to);
         } else if blocks <= 2 * V::BLOCKS {
-            lay!(2);
+            V::next_tweaks::<2>(sequence, to);
         } else if blocks <= 4 * V::BLOCKS {
-            lay!(4);
+            V::next_tweaks::<4>(sequence, to);
         } else {
-            lay!(WIDTH);
+            V::next_tweaks::<WIDTH>(sequence, to);
         }
     }
 }
