@@ -35,6 +35,35 @@ pub(crate) struct RoundKeys {
     pub(super) rounds: u8,
 }
 
+impl RoundKeys {
+    /// From key1 and key2, 16 bytes each or 32 (`None` for other lengths), by the processor's own key schedule and
+    /// InvMixColumns.
+    #[inline(always)]
+    pub(super) fn new(
+        key1: &[u8],
+        key2: &[u8],
+        schedule: impl Fn(&[u8], &mut [Block; 15]),
+        inverse_mix_columns: impl Fn(&Block) -> Block,
+    ) -> Option<RoundKeys> {
+        let rounds = match (key1.len(), key2.len()) {
+            (16, 16) => 10,
+            (32, 32) => 14,
+            _ => return None,
+        };
+        let mut keys =
+            RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
+        schedule(key1, &mut keys.encrypt);
+        schedule(key2, &mut keys.tweak);
+        let last = usize::from(rounds);
+        keys.decrypt[0] = keys.encrypt[last];
+        keys.decrypt[last] = keys.encrypt[0];
+        for i in 1..last {
+            keys.decrypt[i] = inverse_mix_columns(&keys.encrypt[last - i]);
+        }
+        Some(keys)
+    }
+}
+
 /// Blocks that are written before they are read.
 #[repr(C, align(64))]
 struct Blocks<const N: usize>([MaybeUninit<Block>; N]);
@@ -158,22 +187,22 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
 unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15], blocks: *mut u8) {
     // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`.
     unsafe {
-        let whitening = V::broadcast(&keys[0]);
+        let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(&keys[0]));
         let mut x = [whitening; N];
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = V::load(blocks.add(16 * V::BLOCKS * i)).xor(whitening);
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
+        unrolled!(I < N, {
+            x[I % N] = V::enter(nothing, whitening, V::load(blocks.add(16 * V::BLOCKS * I)));
+        });
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
             for x in &mut x {
                 *x = x.round::<false>(key);
             }
             V::pin(&mut x);
-        }
-        let key = V::broadcast(&keys[ROUNDS]);
-        for (i, x) in x.iter().enumerate() {
-            x.last_round::<false>(key).store(blocks.add(16 * V::BLOCKS * i));
-        }
+        });
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        unrolled!(I < N, {
+            x[I % N].leave_numbers(before, last).store(blocks.add(16 * V::BLOCKS * I));
+        });
     }
 }
 
@@ -257,67 +286,51 @@ impl<V: Vector> Between for Steps<'_, V> {
     }
 }
 
-/// `N` vectors of data, each under its own tweaks; `between` is work for the ports that AES leaves idle.
+/// `N` vectors of data under tweaks that lie in memory; `between` is work for the ports that AES leaves idle.
 #[inline(always)]
 unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    src: *const u8,
-    dst: *mut u8,
-    tweaks: [V; N],
-    between: &mut impl Between,
-) {
-    let keys = unhoisted(keys);
-    // SAFETY: the caller gives `N` vectors of source and destination; `ROUNDS < 15`.
-    unsafe {
-        let whitening = V::broadcast(&keys[0]);
-        let mut x = tweaks;
-        unrolled!(I < N, {
-            x[I % N] = x[I % N].xor3(whitening, V::load(src.add(16 * V::BLOCKS * I)));
-        });
-        unrolled!(R < ROUNDS - 1, {
-            let key = V::broadcast(&keys[(R + 1) % 15]);
-            for x in &mut x {
-                *x = x.round::<DECRYPT>(key);
-            }
-            V::pin(&mut x);
-            between.round(R);
-        });
-        let key = V::broadcast(&keys[ROUNDS]);
-        for (i, x) in x.iter().enumerate() {
-            // The last round ends with the xor of its key: one xor of key and tweak serves both.
-            x.last_round::<DECRYPT>(key.xor(tweaks[i])).store(dst.add(16 * V::BLOCKS * i));
-        }
-    }
-}
-
-/// The same keys, by an address that the compiler cannot trace: it would otherwise broadcast all of them ahead of the
-/// loop and spill them, which gains nothing and leaves copies of round keys on the stack.
-#[inline(always)]
-fn unhoisted(keys: &[Block; 15]) -> &[Block; 15] {
-    let mut address = core::ptr::from_ref(keys);
-    // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
-    unsafe {
-        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
-        &*address
-    }
-}
-
-/// `N` vectors whose tweaks lie in memory.
-#[inline(always)]
-unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     src: *const u8,
     dst: *mut u8,
     tweaks: *const Block,
     between: &mut impl Between,
 ) {
-    // SAFETY: the caller gives `N` vectors of source, destination and tweaks.
+    let keys = untraced(keys);
+    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `ROUNDS < 15`.
     unsafe {
-        let mut t = [V::load(tweaks.cast()); N];
-        for (i, t) in t.iter_mut().enumerate().skip(1) {
-            *t = V::load(tweaks.add(V::BLOCKS * i).cast());
-        }
-        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t, between);
+        let whitening = V::broadcast(&keys[0]);
+        let mut x = [whitening; N];
+        unrolled!(I < N, {
+            let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
+            x[I % N] = V::enter(tweak, whitening, V::load(src.add(16 * V::BLOCKS * I)));
+        });
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
+            for x in &mut x {
+                *x = x.round::<DECRYPT>(key);
+            }
+            V::pin(&mut x);
+            between.round(R);
+        });
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        // Read once more, where they lie: the registers are needed, and a copy on the stack would cost a store each.
+        let tweaks = core::ptr::from_ref(untraced(&*tweaks));
+        unrolled!(I < N, {
+            let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
+            x[I % N].leave::<DECRYPT>(before, last, tweak).store(dst.add(16 * V::BLOCKS * I));
+        });
+    }
+}
+
+/// The same reference, by an address that the compiler cannot trace. It would otherwise broadcast all round keys ahead
+/// of the loop and spill them, which gains nothing and leaves copies of them on the stack.
+#[inline(always)]
+fn untraced<T>(reference: &T) -> &T {
+    let mut address = core::ptr::from_ref(reference);
+    // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
+    unsafe {
+        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
+        &*address
     }
 }
 
@@ -332,7 +345,7 @@ unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
 ) {
     macro_rules! step {
         ($vector:ty, $n:literal) => {
-            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            group::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(16 * $n * <$vector>::BLOCKS);
             dst = dst.add(16 * $n * <$vector>::BLOCKS);
             tweaks = tweaks.add($n * <$vector>::BLOCKS);
@@ -390,7 +403,7 @@ unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
             unrolled!(G < V::TILE_GROUPS, {
                 let at = current.add(G * WIDTH * V::BLOCKS);
                 let mut between = Steps { tiles: &mut tiles, group: G, out: other };
-                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
+                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
                 src = src.add(group_len);
                 dst = dst.add(group_len);
             });
@@ -399,7 +412,7 @@ unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
         unrolled!(G < V::TILE_GROUPS, {
             let at = current.add(G * WIDTH * V::BLOCKS);
             let offset = G * group_len;
-            group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src.add(offset), dst.add(offset), at, &mut Nothing);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src.add(offset), dst.add(offset), at, &mut Nothing);
         });
     }
 }
@@ -421,13 +434,15 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
     // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
     unsafe {
         if len == 16 {
-            group_at::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
+            group::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
             return;
         }
+        // Stealing takes up to two tweaks past a unit's bulk, and so perhaps one vector more than a group has.
+        let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
-            let tweaks = V::next_tweaks::<WIDTH>(&mut sequence);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            lay::<V>(&mut sequence, tweaks.at(0), WIDTH * V::BLOCKS);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), &mut Nothing);
             src = src.add(group_len);
             dst = dst.add(group_len);
             bulk -= group_len;
@@ -435,13 +450,10 @@ unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>
         if bulk + tail == 0 {
             return;
         }
-        // Stealing takes up to two tweaks past `bulk`, and so perhaps one vector more than a group has.
-        let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
         let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
         lay::<V>(&mut sequence, tweaks.at(0), needed);
         if needed > WIDTH * V::BLOCKS {
-            let [next] = V::next_tweaks::<1>(&mut sequence);
-            next.store(tweaks.at(WIDTH * V::BLOCKS).cast());
+            V::next_tweaks::<1>(&mut sequence, tweaks.at(WIDTH * V::BLOCKS));
         }
         let blocks = bulk / 16;
         rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
@@ -474,7 +486,7 @@ unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
         let stolen = block;
         src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
+        group::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
     }
 }
 
@@ -492,11 +504,11 @@ unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let mut block: Block = [0; 16];
-        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
+        group::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
         let stolen = block;
         src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
         dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
+        group::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
     }
 }
 
@@ -531,7 +543,7 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
             numbers = numbers.add(sectors);
             count -= sectors;
             while blocks >= WIDTH * V::BLOCKS {
-                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
+                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
                 src = src.add(16 * WIDTH * V::BLOCKS);
                 dst = dst.add(16 * WIDTH * V::BLOCKS);
                 laid = laid.add(WIDTH * V::BLOCKS);
@@ -547,24 +559,16 @@ unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRY
 /// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
 #[inline(always)]
 unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
-    macro_rules! lay {
-        ($n:expr) => {{
-            let tweaks = V::next_tweaks::<{ $n }>(sequence);
-            for (i, tweak) in tweaks.iter().enumerate() {
-                tweak.store(to.add(V::BLOCKS * i).cast());
-            }
-        }};
-    }
     // SAFETY: the caller leaves room for `WIDTH` vectors.
     unsafe {
         if blocks <= V::BLOCKS {
-            lay!(1);
+            V::next_tweaks::<1>(sequence, to);
         } else if blocks <= 2 * V::BLOCKS {
-            lay!(2);
+            V::next_tweaks::<2>(sequence, to);
         } else if blocks <= 4 * V::BLOCKS {
-            lay!(4);
+            V::next_tweaks::<4>(sequence, to);
         } else {
-            lay!(WIDTH);
+            V::next_tweaks::<WIDTH>(sequence, to);
         }
     }
 }
