@@ -54,6 +54,20 @@ fn sectors_on_disk_are_aes_xts_with_tweaks_in_units_of_512() {
     }
 }
 
+#[test]
+fn the_padding_is_zero_after_a_partial_write_too() {
+    let place = Place::new();
+    let (volume, keys) = place.create("v", &CreateOptions::new(1000).sector_size(4096));
+    // The sector behind this was never written: what was read from it is noise.
+    volume.write_at(&[7; 10], 500).unwrap();
+    let mut sector = vec![0; 4096];
+    read_only(&place.path("v")).read_exact_at(&mut sector, DATA_OFFSET).unwrap();
+    let cipher = openssl::symm::Cipher::aes_256_xts();
+    let plain = openssl::symm::decrypt(cipher, keys.xts_key(), Some(&[0; 16]), &sector).unwrap();
+    assert_eq!(plain[500..510], [7; 10]);
+    assert!(plain[1000..].iter().all(|&byte| byte == 0) && plain[..500].iter().any(|&byte| byte != 0));
+}
+
 /// One step against a volume and against plain memory.
 #[derive(Clone, Debug)]
 enum Step {
