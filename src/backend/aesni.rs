@@ -4,7 +4,8 @@ use core::arch::{asm, x86_64::*};
 
 use super::{
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
+    kernel::sectors,
+    keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
 
@@ -70,6 +71,11 @@ impl Vector for X1 {
             next.store(out.add(step).cast());
             *next = double(*next);
         }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Self, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { tile.store(out.cast()) }
     }
     #[inline(always)]
     unsafe fn next_tile(next: Self) -> Self {

@@ -10,7 +10,8 @@ use core::arch::{aarch64::*, asm};
 
 use super::{
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
+    kernel::sectors,
+    keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
 use zeroize::Zeroize;
@@ -117,6 +118,11 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         // SAFETY: the caller gives room for a tile.
         unsafe { next.store(out.add(step)) };
         *next = next.double();
+    }
+    #[inline(always)]
+    unsafe fn tile_start(next: Number, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { next.store(out) }
     }
     #[inline(always)]
     unsafe fn next_tile(next: Number) -> Number {

@@ -5,7 +5,7 @@ use super::{Backend, Direction, Job, soft::SoftKeys};
 #[cfg(target_arch = "aarch64")]
 use super::armv8;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::kernel::RoundKeys;
+use super::keys::RoundKeys;
 #[cfg(target_arch = "x86_64")]
 use super::{aesni, vaes256, vaes512};
 

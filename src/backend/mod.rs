@@ -17,7 +17,17 @@ mod aesni;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod group;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod kernel;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod keys;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod odd;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tiles;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod unit;
 #[cfg(target_arch = "x86_64")]
 mod vaes256;
 #[cfg(target_arch = "x86_64")]

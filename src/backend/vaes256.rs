@@ -5,7 +5,8 @@ use core::arch::{asm, x86_64::*};
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
+    kernel::sectors,
+    keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
 
@@ -112,6 +113,11 @@ impl Vector for X2 {
             }
             *tile = [now, double(now)];
         }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile[1].0)) }
     }
     #[inline(always)]
     unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {

@@ -5,7 +5,8 @@ use core::arch::{asm, x86_64::*};
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
+    kernel::sectors,
+    keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
 
@@ -102,6 +103,11 @@ impl Vector for X4 {
             tile[0].store(out.add(Self::BLOCKS * step).cast());
             *tile = [tile[1], times_x8(tile[0])];
         }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tile[0].0)) }
     }
     #[inline(always)]
     unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {

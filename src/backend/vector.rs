@@ -58,6 +58,8 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
+    /// Stores the tweak of a tile's first block, before any step.
+    unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
     unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
