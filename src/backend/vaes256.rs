@@ -5,7 +5,8 @@ use core::arch::{asm, x86_64::*};
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
+    kernel::sectors,
+    keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
 
@@ -37,6 +38,7 @@ static CARRIES: [[u64; 4]; 4] = {
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 32 bytes (16: broadcast).
 impl Vector for X2 {
     const BLOCKS: usize = 2;
+    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -54,14 +56,9 @@ impl Vector for X2 {
         unsafe { X2(_mm256_broadcastsi128_si256(_mm_loadu_si128(block.cast()))) }
     }
     #[inline(always)]
-    unsafe fn xor(self, other: Self) -> Self {
+    unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
-        unsafe { X2(_mm256_xor_si256(self.0, other.0)) }
-    }
-    #[inline(always)]
-    unsafe fn xor3(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { self.xor(b).xor(c) }
+        unsafe { X2(_mm256_xor_si256(_mm256_xor_si256(tweak.0, whitening.0), data.0)) }
     }
     #[inline(always)]
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
@@ -75,15 +72,21 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
-    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
-        // SAFETY: as above.
+    unsafe fn leave<const DECRYPT: bool>(self, _before: Self, last: Self, tweak: Self) -> Self {
+        // SAFETY: as above. The last round ends with the xor of its key: one xor of key and tweak serves both.
         unsafe {
+            let key = _mm256_xor_si256(last.0, tweak.0);
             X2(if DECRYPT {
-                _mm256_aesdeclast_epi128(self.0, key.0)
+                _mm256_aesdeclast_epi128(self.0, key)
             } else {
-                _mm256_aesenclast_epi128(self.0, key.0)
+                _mm256_aesenclast_epi128(self.0, key)
             })
         }
+    }
+    #[inline(always)]
+    unsafe fn leave_numbers(self, _before: Self, last: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X2(_mm256_aesenclast_epi128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 2;
     /// The next tweaks of the tile's two groups, one in each lane, so that one doubling serves two blocks; and those
@@ -110,6 +113,11 @@ impl Vector for X2 {
             }
             *tile = [now, double(now)];
         }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile[1].0)) }
     }
     #[inline(always)]
     unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
@@ -142,14 +150,14 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4]) -> [Self; N] {
-        let mut tweaks = [next[0]; N];
+    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4], out: *mut Block) {
         unrolled!(I < N, {
-            tweaks[I] = next[I % 4];
             // SAFETY: as above.
-            next[I % 4] = unsafe { times_x8(next[I % 4]) };
+            unsafe {
+                next[I % 4].store(out.add(Self::BLOCKS * I).cast());
+                next[I % 4] = times_x8(next[I % 4]);
+            }
         });
-        tweaks
     }
 }
 
@@ -206,7 +214,8 @@ unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
     unsafe {
         let (x1, x2, x7) =
             (_mm256_slli_epi64(carry, 1), _mm256_slli_epi64(carry, 2), _mm256_slli_epi64(carry, 7));
-        X2(moved).xor3(X2(added), X2(x1)).xor3(X2(x2), X2(x7))
+        let sum = _mm256_xor_si256(_mm256_xor_si256(moved, added), x1);
+        X2(_mm256_xor_si256(_mm256_xor_si256(sum, x2), x7))
     }
 }
 

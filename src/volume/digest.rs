@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    const SHA256: &str = concat!("2d13b9ec9577e76d175ea6736c0647897bfd85b4dbf090930a638c08d8bdcded",);
+    const SHA256: &str = "2d13b9ec9577e76d175ea6736c0647897bfd85b4dbf090930a638c08d8bdcded";
 
     const SHA512: &str = concat!(
         "431fe246bbf8900893d39a3ae6a0a285c5e7e16a01a5727229ec2638671baed7",

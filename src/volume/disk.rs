@@ -1,7 +1,7 @@
 //! What the volume asks of its file beyond reads and writes: its length, its lock, and writes that are verified.
 
 use std::fs::{File, TryLockError};
-use std::io::{Seek as _, SeekFrom};
+use std::io::{ErrorKind, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,6 +50,10 @@ impl<'a> HeaderLock<'a> {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(HeaderLock(file)),
+                // A file system without locks has no cryptsetup that holds one either.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(HeaderLock(file));
+                }
                 Err(TryLockError::Error(error)) => return Err(Error::io("locking the header")(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Error::Busy),
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),

@@ -353,3 +353,44 @@ fn find_second(source: &(impl Source + ?Sized), length: u64) -> Result<CopyRead,
     }
     Ok(Err(found))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    use super::*;
+    use crate::envelope::{Class, LocalKeystore, block_on, new_uuid};
+    use crate::volume::{CreateOptions, Volume};
+
+    #[test]
+    fn the_copy_in_use_is_written_last() {
+        let home = tempfile::tempdir().unwrap();
+        let keystore = LocalKeystore::open_or_create(home.path().join("keys")).unwrap();
+        keystore.ensure_key("default").unwrap();
+        let envelope = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
+        let (envelope, keys) = block_on(envelope).unwrap();
+        let file = File::from(memfd_create("volume", MemfdFlags::ALLOW_SEALING).unwrap());
+        let volume =
+            Volume::create(file.try_clone().unwrap(), &CreateOptions::new(1), envelope, &keys).unwrap();
+        let mut header = volume.header().clone();
+
+        // Now there is room for the first copy only, so writing the second one fails.
+        let size = header.copy_size();
+        file.set_len(size).unwrap();
+        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+        let first_copy = || {
+            let mut bytes = vec![0; size as usize];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        };
+        let before = first_copy();
+        assert_eq!(header.used_copy(), HeaderCopy::First);
+        assert!(matches!(header.write(&file), Err(Error::Io { .. })));
+        assert!(first_copy() == before, "the only valid copy was overwritten");
+        assert_eq!(header.sequence(), volume.header().sequence());
+
+        header.used = HeaderCopy::Second;
+        assert!(matches!(header.write(&file), Err(Error::Io { .. })));
+        assert!(first_copy() != before);
+    }
+}

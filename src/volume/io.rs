@@ -2,10 +2,12 @@
 
 use core::fmt;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use zeroize::Zeroizing;
 
+use super::disk;
 use super::error::{Error, Warning};
 use super::header::Header;
 use super::stripes::{CHUNK, Pool, Stripes};
@@ -110,8 +112,8 @@ impl Volume {
     /// Fills `buf` with the plaintext at `offset`, in bytes. Nothing is allocated.
     ///
     /// # Errors
-    /// [`Error::OutOfBounds`], which leaves `buf` untouched; [`Error::Io`], which leaves in it some plaintext, some
-    /// ciphertext and some of what it held before.
+    /// [`Error::OutOfBounds`], which leaves `buf` untouched; [`Error::Io`] and [`Error::Truncated`], which leave in it
+    /// some plaintext, some ciphertext and some of what it held before.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<(), Error> {
         self.check_bounds(buf.len(), offset)?;
         let mut rest = buf;
@@ -176,9 +178,7 @@ impl Volume {
             head.copy_from_slice(&sector[split.head_offset..][..head.len()]);
         }
         if !middle.is_empty() {
-            self.file
-                .read_exact_at(middle, self.position(split.middle_first))
-                .map_err(Error::io("reading the volume"))?;
+            self.read_file(middle, split.middle_first)?;
             self.key.decrypt_sectors(self.tweaks(split.middle_first), self.geometry.sector_size, middle)?;
         }
         if !tail.is_empty() {
@@ -240,9 +240,21 @@ impl Volume {
     fn read_sector(&self, sector: u64) -> Result<Edge, Error> {
         let mut edge = new_edge();
         let bytes = &mut edge[..self.geometry.sector_size];
-        self.file.read_exact_at(bytes, self.position(sector)).map_err(Error::io("reading the volume"))?;
+        self.read_file(bytes, sector)?;
         self.key.decrypt_sectors(self.tweaks(sector), self.geometry.sector_size, bytes)?;
         Ok(edge)
+    }
+
+    /// Reads the ciphertext from a sector on.
+    fn read_file(&self, bytes: &mut [u8], sector: u64) -> Result<(), Error> {
+        self.file.read_exact_at(bytes, self.position(sector)).map_err(|error| match error.kind() {
+            // The file was long enough when the volume was opened.
+            io::ErrorKind::UnexpectedEof => Error::Truncated {
+                length: disk::length(&self.file).unwrap_or(0),
+                needed: self.geometry.file_length().unwrap_or(u64::MAX),
+            },
+            _ => Error::io("reading the volume")(error),
+        })
     }
 
     /// Where a sector lies in the file.
