@@ -7,7 +7,7 @@ use super::{
 };
 
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,
@@ -59,7 +59,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
 
 /// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
 /// block, which is encrypted already; `tweak` is the tail's.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
@@ -81,7 +81,7 @@ pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
 
 /// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
 /// bytes behind it; `tweaks` are that block's and the tail's.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
@@ -103,7 +103,7 @@ pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
 
 /// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
 /// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,
@@ -153,7 +153,7 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
 }
 
 /// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
     // SAFETY: the caller leaves room for `WIDTH` vectors.
     unsafe {
