@@ -8,7 +8,7 @@ pub(super) const WIDTH: usize = 8;
 pub(super) const MAX_LANES: usize = 4;
 
 /// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(
     keys: &[Block; 15],
     blocks: *mut u8,
@@ -40,7 +40,7 @@ pub(super) trait Between {
 pub(super) struct Nothing;
 
 impl Between for Nothing {
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn round(&mut self, _: usize) {}
 }
 
@@ -64,22 +64,22 @@ struct InARow {
 }
 
 impl Places for InARow {
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     fn src(&self, i: usize) -> *const u8 {
         self.first.src.wrapping_add(self.step * i)
     }
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     fn dst(&self, i: usize) -> *mut u8 {
         self.first.dst.wrapping_add(self.step * i)
     }
 }
 
 impl Places for [Place; WIDTH] {
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     fn src(&self, i: usize) -> *const u8 {
         self[i].src
     }
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     fn dst(&self, i: usize) -> *mut u8 {
         self[i].dst
     }
@@ -90,7 +90,7 @@ impl Places for [Place; WIDTH] {
 ///
 /// # Safety
 /// The processor has the features of `V`; source, destination and tweaks are good for `N` vectors.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     src: *const u8,
@@ -107,7 +107,7 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const
 ///
 /// # Safety
 /// As [`group`], for each place. No place's destination is another one's source.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn group_at_places<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     places: &[Place; WIDTH],
@@ -117,7 +117,7 @@ pub(super) unsafe fn group_at_places<V: Vector, const ROUNDS: usize, const DECRY
     unsafe { run::<V, WIDTH, ROUNDS, DECRYPT>(keys, places, tweaks, &mut Nothing) }
 }
 
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     places: &impl Places,
@@ -145,7 +145,7 @@ unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: boo
 }
 
 /// All rounds but the last.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 unsafe fn rounds<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     x: &mut [V; N],
@@ -166,7 +166,7 @@ unsafe fn rounds<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: 
 
 /// The same reference, by an address that the compiler cannot trace. It would otherwise broadcast all round keys ahead
 /// of the loop and spill them, which gains nothing and leaves copies of them on the stack.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 fn untraced<T>(reference: &T) -> &T {
     let mut address = core::ptr::from_ref(reference);
     // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
@@ -177,7 +177,7 @@ fn untraced<T>(reference: &T) -> &T {
 }
 
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,

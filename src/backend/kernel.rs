@@ -7,7 +7,7 @@
 //!   group, and the next sector, while the last one finishes;
 //! - the second tweak xor rides in the last round's key operand.
 //!
-//! Everything here is `#[inline(always)]`: it takes the target features of the shell that it is inlined into.
+//! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is inlined into.
 
 use super::{
     group::{WIDTH, ecb},
@@ -26,7 +26,7 @@ const BATCH: usize = 128;
 ///
 /// # Safety
 /// The processor has the features of `V` and `One`, and `keys` holds `ROUNDS` rounds.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &RoundKeys,
     job: &Job<'_>,
@@ -68,7 +68,7 @@ pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const 
 }
 
 /// Encrypts `count` sector numbers into tweaks, in place.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     blocks: *mut Block,

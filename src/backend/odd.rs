@@ -19,7 +19,7 @@ const REST: usize = 64;
 ///
 /// # Safety
 /// As [`sectors`](super::kernel::sectors); source and destination hold `count` sectors.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn odd_sectors<
     V: Vector,
     One: Vector,
@@ -109,6 +109,8 @@ pub(super) unsafe fn odd_sectors<
                 singles.push(merged.at(i).cast(), dst.add(at), stealing_before.at(done + i));
             }
             singles.flush();
+            whole.wipe();
+            merged.wipe();
             done += n;
         }
     }
@@ -124,7 +126,7 @@ struct Queue<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> {
 }
 
 impl<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> Queue<'a, V, ROUNDS, DECRYPT> {
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     fn new(keys: &'a [Block; 15]) -> Self {
         let nowhere = Place { src: core::ptr::null(), dst: core::ptr::null_mut() };
         Queue {
@@ -139,7 +141,7 @@ impl<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> Queue<'a, V, ROUND
     /// # Safety
     /// The processor has the features of `V`. `src`, `dst` and `tweak` are good for a vector, the first two until the
     /// next `flush` at the latest.
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn push(&mut self, src: *const u8, dst: *mut u8, tweak: *const Block) {
         // SAFETY: `waiting` is below WIDTH; the rest by this function's contract.
         unsafe {
@@ -154,7 +156,7 @@ impl<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> Queue<'a, V, ROUND
 
     /// # Safety
     /// As `push`.
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn flush(&mut self) {
         if self.waiting != 0 {
             // SAFETY: `push` filled a place for each that waits.
@@ -163,7 +165,7 @@ impl<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> Queue<'a, V, ROUND
     }
 
     /// Runs a full group; the places that nobody waits in work on a copy of the first one, and into the void.
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn run(&mut self) {
         let mut void = Blocks::<4>::new();
         let mut idle = Blocks::<4>::new();

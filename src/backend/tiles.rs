@@ -14,7 +14,7 @@ pub(super) const fn tile_len<V: Vector>() -> usize {
 /// holds the sectors' encrypted numbers; where the stride is longer, each becomes the tweak of what follows the tiles.
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,
@@ -80,7 +80,7 @@ struct Tiles<V: Vector> {
 impl<V: Vector> Tiles<V> {
     /// # Safety
     /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn new(numbers: *mut Block, sectors: usize, tiles_in_sector: usize, keep: bool) -> Self {
         // SAFETY: there is at least one sector.
         let tile = unsafe { V::first_tile(numbers) };
@@ -89,7 +89,7 @@ impl<V: Vector> Tiles<V> {
     }
 
     /// Goes on to the next tile, if there is one.
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn advance(&mut self) {
         self.left_in_sector -= 1;
         // SAFETY: a sector is begun only if one is left.
@@ -119,7 +119,7 @@ struct Steps<'a, V: Vector> {
 }
 
 impl<V: Vector> Between for Steps<'_, V> {
-    #[inline(always)]
+    #[cfg_attr(optimized, inline(always))]
     unsafe fn round(&mut self, round: usize) {
         // SAFETY: whoever made it has the features of `V` and gives `out` room for a tile.
         unsafe {

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,
@@ -59,7 +59,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
 
 /// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
 /// block, which is encrypted already; `tweak` is the tail's.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
@@ -71,17 +71,19 @@ pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let last = dst.sub(16);
-        let mut block = last.cast::<Block>().read_unaligned();
-        let stolen = block;
-        src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
+        let mut merged = Blocks::<1>::new();
+        let stolen = last.cast::<Block>().read_unaligned();
+        merged.at(0).write(stolen);
+        src.copy_to_nonoverlapping(merged.at(0).cast(), tail);
         dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
+        group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), last, tweak, &mut Nothing);
+        merged.wipe();
     }
 }
 
 /// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
 /// bytes behind it; `tweaks` are that block's and the tail's.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
@@ -92,18 +94,20 @@ pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
-        let mut block: Block = [0; 16];
-        group::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
-        let stolen = block;
-        src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
-        dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
+        let (mut whole, mut merged) = (Blocks::<1>::new(), Blocks::<1>::new());
+        group::<One, 1, ROUNDS, true>(keys, src, whole.at(0).cast(), tweaks.add(1), &mut Nothing);
+        merged.at(0).write(whole.at(0).read());
+        src.add(16).copy_to_nonoverlapping(merged.at(0).cast(), tail);
+        dst.add(16).copy_from_nonoverlapping(whole.at(0).cast(), tail);
+        group::<One, 1, ROUNDS, true>(keys, merged.at(0).cast(), dst, tweaks, &mut Nothing);
+        whole.wipe();
+        merged.wipe();
     }
 }
 
 /// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
 /// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
     mut src: *const u8,
@@ -153,7 +157,7 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
 }
 
 /// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
     // SAFETY: the caller leaves room for `WIDTH` vectors.
     unsafe {
