@@ -37,8 +37,8 @@ pub unsafe extern "C" fn atrest_xts_new(
     unsafe { new(key, key_len, out, || Ok(Key::options())) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256" or "vaes512", whatever
-/// ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
+/// "armv8-eor3", whatever ATREST_BACKEND says.
 ///
 /// `backend`: a NUL-terminated string.
 ///
@@ -144,6 +144,8 @@ pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c
         Backend::Aesni => c"aesni",
         Backend::Vaes256 => c"vaes256",
         Backend::Vaes512 => c"vaes512",
+        Backend::Armv8 => c"armv8",
+        Backend::Armv8Eor3 => c"armv8-eor3",
     }
     .as_ptr()
 }
