@@ -258,6 +258,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors(
 /// # Safety
 /// `xts` is NULL or a key; `tweak` is NULL or readable for 16 bytes; `src` is NULL or readable and `dst` NULL or
 /// writable for `len` bytes.
+#[allow(rustdoc::broken_intra_doc_links)] // what cbindgen reads above
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_xts_encrypt_unit(
@@ -287,6 +288,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_unit(
 ///
 /// # Safety
 /// As atrest_xts_encrypt_unit().
+#[allow(rustdoc::broken_intra_doc_links)] // what cbindgen reads above
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_xts_decrypt_unit(
