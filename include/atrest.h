@@ -106,8 +106,8 @@ atrest_status atrest_xts_new(const uint8_t *key,
                              atrest_xts **out);
 
 /*
- As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256" or "vaes512", whatever
- ATREST_BACKEND says.
+ As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
+ "armv8-eor3", whatever ATREST_BACKEND says.
 
  `backend`: a NUL-terminated string.
  */

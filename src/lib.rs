@@ -1,4 +1,20 @@
-//! Encryption at rest for storage software.
+//! Encryption at rest for storage software: an AES-XTS kernel that runs as fast as the processor's AES units allow, and
+//! volume keys that a key service wraps.
+//!
+//! | module | feature | what it is |
+//! |---|---|---|
+//! | [`xts`] | | XTS-AES (IEEE Std 1619) over data units and batches of sectors |
+#![cfg_attr(
+    feature = "envelope",
+    doc = "| [`envelope`] | `envelope` | a volume's root key, wrapped by key providers |"
+)]
+#![cfg_attr(feature = "volume", doc = "| [`volume`] | `volume` | encrypted volumes in LUKS2 containers |")]
+#![cfg_attr(feature = "capi", doc = "| [`ffi`] | `capi` | the C ABI of `include/atrest.h` |")]
+//!
+//! Each is useful alone and knows nothing of those below it in this table. Without the feature `std` (a default one) the
+//! crate is `no_std`; it then still detects the processor's instructions, but reads no environment variable.
+//!
+//! XTS keeps data confidential; it does not detect changes.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
@@ -10,3 +26,8 @@ pub mod ffi;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;
+
+/// The README's example compiles and runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,8 +4,9 @@ use core::arch::{asm, x86_64::*};
 
 use super::{
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    kernel::sectors,
+    keys::RoundKeys,
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: sse2, aes.
@@ -15,6 +16,7 @@ pub(super) struct X1(__m128i);
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 16 bytes.
 impl Vector for X1 {
     const BLOCKS: usize = 1;
+    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -32,14 +34,9 @@ impl Vector for X1 {
         unsafe { X1(_mm_loadu_si128(block.cast())) }
     }
     #[inline(always)]
-    unsafe fn xor(self, other: Self) -> Self {
+    unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
-        unsafe { X1(_mm_xor_si128(self.0, other.0)) }
-    }
-    #[inline(always)]
-    unsafe fn xor3(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { self.xor(b).xor(c) }
+        unsafe { X1(_mm_xor_si128(_mm_xor_si128(tweak.0, whitening.0), data.0)) }
     }
     #[inline(always)]
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
@@ -47,15 +44,42 @@ impl Vector for X1 {
         unsafe { X1(if DECRYPT { _mm_aesdec_si128(self.0, key.0) } else { _mm_aesenc_si128(self.0, key.0) }) }
     }
     #[inline(always)]
-    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
+    unsafe fn leave<const DECRYPT: bool>(self, _before: Self, last: Self, tweak: Self) -> Self {
+        // SAFETY: as above. The last round ends with the xor of its key: one xor of key and tweak serves both.
+        unsafe {
+            let key = _mm_xor_si128(last.0, tweak.0);
+            X1(if DECRYPT { _mm_aesdeclast_si128(self.0, key) } else { _mm_aesenclast_si128(self.0, key) })
+        }
+    }
+    #[inline(always)]
+    unsafe fn leave_numbers(self, _before: Self, last: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X1(_mm_aesenclast_si128(self.0, last.0)) }
+    }
+    const TILE_GROUPS: usize = 1;
+    /// The next block's tweak.
+    type Tile = Self;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(next: &mut Self, step: usize, out: *mut Block) {
         // SAFETY: as above.
         unsafe {
-            X1(if DECRYPT {
-                _mm_aesdeclast_si128(self.0, key.0)
-            } else {
-                _mm_aesenclast_si128(self.0, key.0)
-            })
+            next.store(out.add(step).cast());
+            *next = double(*next);
         }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Self, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { tile.store(out.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(next: Self) -> Self {
+        next
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -74,14 +98,14 @@ impl Vector for X1 {
         unsafe { Self::broadcast(tweak) }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut Self) -> [Self; N] {
-        let mut tweaks = [*next; N];
-        for tweak in &mut tweaks {
-            *tweak = *next;
+    unsafe fn next_tweaks<const N: usize>(next: &mut Self, out: *mut Block) {
+        unrolled!(I < N, {
             // SAFETY: as above.
-            *next = unsafe { double(*next) };
-        }
-        tweaks
+            unsafe {
+                next.store(out.add(I).cast());
+                *next = double(*next);
+            }
+        });
     }
 }
 
@@ -137,21 +161,12 @@ pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) 
 /// The processor has sse2 and aes.
 #[target_feature(enable = "sse2,aes")]
 pub(super) unsafe fn expand(key1: &[u8], key2: &[u8]) -> Option<RoundKeys> {
-    let rounds = match (key1.len(), key2.len()) {
-        (16, 16) => 10,
-        (32, 32) => 14,
-        _ => return None,
-    };
-    let mut keys = RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
-    schedule(key1, &mut keys.encrypt);
-    schedule(key2, &mut keys.tweak);
-    let last = usize::from(rounds);
-    keys.decrypt[0] = keys.encrypt[last];
-    keys.decrypt[last] = keys.encrypt[0];
-    for i in 1..last {
-        keys.decrypt[i] = bytes(_mm_aesimc_si128(vector(&keys.encrypt[last - i])));
-    }
-    Some(keys)
+    RoundKeys::new(key1, key2, |key, round_keys| schedule(key, round_keys), |key| inverse_mix_columns(key))
+}
+
+#[target_feature(enable = "sse2,aes")]
+fn inverse_mix_columns(key: &Block) -> Block {
+    bytes(_mm_aesimc_si128(vector(key)))
 }
 
 /// The key schedule of FIPS 197, 5.2, for 16 or 32 bytes.
@@ -178,16 +193,15 @@ fn schedule(key: &[u8], round_keys: &mut [Block; 15]) {
         let mut b = vector(second);
         round_keys[1] = bytes(b);
         macro_rules! step {
-            ($($i:literal $constant:literal),*) => {$(
+            ($($i:literal $constant:literal $next:literal),*) => {$(
                 a = chain(a, word!(b, $constant, 0xff));
                 round_keys[$i] = bytes(a);
-                if $i < 14 {
-                    b = chain(b, word!(a, 0, 0xaa));
-                    round_keys[$i + 1] = bytes(b);
-                }
+                b = chain(b, word!(a, 0, 0xaa));
+                round_keys[$next] = bytes(b);
             )*};
         }
-        step!(2 0x01, 4 0x02, 6 0x04, 8 0x08, 10 0x10, 12 0x20, 14 0x40);
+        step!(2 0x01 3, 4 0x02 5, 6 0x04 7, 8 0x08 9, 10 0x10 11, 12 0x20 13);
+        round_keys[14] = bytes(chain(a, word!(b, 0x40, 0xff)));
     }
 }
 

@@ -2,8 +2,12 @@
 
 use super::{Backend, Direction, Job, soft::SoftKeys};
 
+#[cfg(target_arch = "aarch64")]
+use super::armv8;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::keys::RoundKeys;
 #[cfg(target_arch = "x86_64")]
-use super::{aesni, kernel::RoundKeys, vaes256, vaes512};
+use super::{aesni, vaes256, vaes512};
 
 /// Round keys in the form that a backend takes. A variant with hardware round keys exists only where
 /// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
@@ -11,8 +15,8 @@ use super::{aesni, kernel::RoundKeys, vaes256, vaes512};
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
     Soft(SoftKeys),
-    #[cfg(target_arch = "x86_64")]
-    X86(Backend, RoundKeys),
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Hardware(Backend, RoundKeys),
 }
 
 impl Cipher {
@@ -27,7 +31,13 @@ impl Cipher {
             Backend::Aesni | Backend::Vaes256 | Backend::Vaes512 => {
                 // SAFETY: `is_supported` above: every one of these backends needs AES-NI and has it.
                 let keys = unsafe { aesni::expand(key1, key2) }?;
-                Some(Cipher::X86(backend, keys))
+                Some(Cipher::Hardware(backend, keys))
+            }
+            #[cfg(target_arch = "aarch64")]
+            Backend::Armv8 | Backend::Armv8Eor3 => {
+                // SAFETY: `is_supported` above: both need the AES instructions and have them.
+                let keys = unsafe { armv8::expand(key1, key2) }?;
+                Some(Cipher::Hardware(backend, keys))
             }
             #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
             _ => None,
@@ -37,8 +47,8 @@ impl Cipher {
     pub(crate) fn backend(&self) -> Backend {
         match self {
             Cipher::Soft(_) => Backend::Soft,
-            #[cfg(target_arch = "x86_64")]
-            Cipher::X86(backend, _) => *backend,
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Hardware(backend, _) => *backend,
         }
     }
 
@@ -46,14 +56,20 @@ impl Cipher {
     pub(crate) fn run(&self, direction: Direction, job: Job<'_>) {
         match self {
             Cipher::Soft(keys) => soft_run(keys, direction, &job),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
-            // the three shells requires; the job's invariants cover the pointers.
-            Cipher::X86(backend, keys) => unsafe {
+            // the shells requires; the job's invariants cover the pointers.
+            Cipher::Hardware(backend, keys) => unsafe {
+                #[cfg(target_arch = "x86_64")]
                 match backend {
                     Backend::Vaes512 => vaes512::run(keys, direction, &job),
                     Backend::Vaes256 => vaes256::run(keys, direction, &job),
                     _ => aesni::run(keys, direction, &job),
+                }
+                #[cfg(target_arch = "aarch64")]
+                match backend {
+                    Backend::Armv8Eor3 => armv8::run_eor3(keys, direction, &job),
+                    _ => armv8::run(keys, direction, &job),
                 }
             },
         }

@@ -21,6 +21,11 @@ cpufeatures::new!(
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
 cpufeatures::new!(vaes256, "aes", "avx2", "vaes");
 
+#[cfg(target_arch = "aarch64")]
+cpufeatures::new!(armv8, "aes");
+#[cfg(target_arch = "aarch64")]
+cpufeatures::new!(armv8_eor3, "aes", "sha3");
+
 /// Answers from a cached look at the processor, so that a key does not pay for CPUID (a trap on virtual machines).
 pub(super) fn supported(backend: Backend) -> bool {
     match backend {
@@ -37,6 +42,10 @@ pub(super) fn supported(backend: Backend) -> bool {
         Backend::Vaes256 => vaes256::get(),
         #[cfg(target_arch = "x86_64")]
         Backend::Vaes512 => vaes512::get(),
+        #[cfg(target_arch = "aarch64")]
+        Backend::Armv8 => armv8::get(),
+        #[cfg(target_arch = "aarch64")]
+        Backend::Armv8Eor3 => armv8_eor3::get(),
         #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
         _ => false,
     }

@@ -90,12 +90,33 @@ impl Numbers {
     /// The next sector's number as a block.
     #[inline(always)]
     pub(super) fn next(&mut self) -> [u8; 16] {
-        let block = match self.order {
-            ByteOrder::Little => self.next.to_le_bytes(),
-            ByteOrder::Big => self.next.to_be_bytes(),
-        };
+        let mut block = [[0; 16]];
+        self.fill(&mut block);
+        block[0]
+    }
+
+    /// The next sectors' numbers as blocks.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, blocks: &mut [[u8; 16]]) {
         // Only the number after the last sector's can wrap, and nobody uses it.
-        self.next = self.next.wrapping_add(u128::from(self.step));
-        block
+        let end = self.next.wrapping_add(u128::from(self.step) * blocks.len() as u128);
+        let (low, high) = (self.next as u64, (self.next >> 64) as u64);
+        if self.order == ByteOrder::Little && high == (end >> 64) as u64 {
+            // No carry into the upper half, as nearly always: the compiler makes vectors of this loop.
+            for (i, block) in (0..).zip(blocks) {
+                let low = low.wrapping_add(self.step.wrapping_mul(i));
+                *block = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+            }
+        } else {
+            let mut number = self.next;
+            for block in blocks {
+                *block = match self.order {
+                    ByteOrder::Little => number.to_le_bytes(),
+                    ByteOrder::Big => number.to_be_bytes(),
+                };
+                number = number.wrapping_add(u128::from(self.step));
+            }
+        }
+        self.next = end;
     }
 }

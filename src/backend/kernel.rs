@@ -1,102 +1,74 @@
 //! The AES-XTS loop for processors with AES instructions, over any [`Vector`].
 //!
 //! What makes it fast at 512-byte sectors as well as on long buffers:
-//! - the tweaks of up to 8 vectors of sectors are encrypted as one batch, not one 14-round chain a sector;
+//! - the tweaks of up to 128 sectors are encrypted as one batch, not one 14-round chain a sector;
 //! - 8 vectors are in flight, which covers the latency of the AES units twice over;
 //! - a group of 8 vectors depends on the one before it by its base tweak alone, so that the processor starts the next
 //!   group, and the next sector, while the last one finishes;
 //! - the second tweak xor rides in the last round's key operand.
 //!
-//! Everything here is `#[inline(always)]`: it takes the target features of the shell that it is inlined into.
+//! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is inlined into.
 
 use super::{
+    group::{WIDTH, ecb},
     job::{Job, Numbers},
+    keys::{Blocks, RoundKeys},
+    odd::odd_sectors,
+    tiles::{tile_len, tiled_sectors},
+    unit::{short_sectors, unit},
     vector::{Block, Vector},
 };
-use core::mem::MaybeUninit;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Vectors in flight.
-const WIDTH: usize = 8;
-/// The widest vector, in blocks.
-const MAX_LANES: usize = 4;
-
-/// The three key schedules of an XTS key: 11 (AES-128) or 15 (AES-256) round keys each, the rest zero.
-#[derive(Zeroize, ZeroizeOnDrop)]
-#[repr(C, align(64))]
-pub(crate) struct RoundKeys {
-    pub(super) encrypt: [Block; 15],
-    /// For the equivalent inverse cipher, in the order of use.
-    pub(super) decrypt: [Block; 15],
-    pub(super) tweak: [Block; 15],
-    /// 10 or 14.
-    pub(super) rounds: u8,
-}
-
-/// Blocks that are written before they are read.
-#[repr(C, align(64))]
-struct Blocks<const N: usize>([MaybeUninit<Block>; N]);
-
-impl<const N: usize> Blocks<N> {
-    #[inline(always)]
-    fn new() -> Self {
-        Blocks([MaybeUninit::uninit(); N])
-    }
-    #[inline(always)]
-    fn at(&mut self, i: usize) -> *mut Block {
-        debug_assert!(i <= N);
-        self.0.as_mut_ptr().cast::<Block>().wrapping_add(i)
-    }
-}
+/// Sectors whose numbers are encrypted together.
+const BATCH: usize = 128;
 
 /// Encrypts or decrypts a job with `ROUNDS` rounds. `One` is the 128-bit form of `V`.
 ///
 /// # Safety
 /// The processor has the features of `V` and `One`, and `keys` holds `ROUNDS` rounds.
-#[inline(always)]
+#[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &RoundKeys,
     job: &Job<'_>,
 ) {
-    let batch = WIDTH * V::BLOCKS;
-    let mut tweaks = Blocks::<{ WIDTH * MAX_LANES }>::new();
+    let mut tweaks = Blocks::<BATCH>::new();
     let mut numbers = Numbers::of(job);
     let (mut src, mut dst, mut left) = (job.src, job.dst, job.sectors);
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
+    if job.sectors == 1 && job.sector_size <= 2 * WIDTH * V::BLOCKS * 16 {
+        // Nothing to overlap with: the shortest way counts.
+        // SAFETY: one sector, one block.
+        unsafe {
+            tweaks.at(0).write(numbers.next());
+            ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
+            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0));
+        }
+        return;
+    }
     // SAFETY: by the job's invariants, `left` sectors from `src` and `dst` on are inside the buffers; `count` is at
-    // most `WIDTH * MAX_LANES`, the size of `tweaks`.
+    // most BATCH, the size of `tweaks`.
     unsafe {
         while left != 0 {
-            let count = left.min(batch);
-            for i in 0..count {
-                tweaks.at(i).write(numbers.next());
-            }
+            let count = left.min(BATCH);
+            numbers.fill(tweaks.zeroed(count));
             encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
-            if job.sector_size < WIDTH * V::BLOCKS * 16 && job.sector_size.is_multiple_of(16) {
-                short_sectors::<V, One, ROUNDS, DECRYPT>(
-                    schedule,
-                    src,
-                    dst,
-                    job.sector_size,
-                    tweaks.at(0),
-                    count,
-                );
-                src = src.add(job.sector_size * count);
-                dst = dst.add(job.sector_size * count);
+            let size = job.sector_size;
+            if size.is_multiple_of(tile_len::<V>()) {
+                tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, src, dst, size, size, tweaks.at(0), count);
+            } else if size < tile_len::<V>() && size.is_multiple_of(16) {
+                short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0), count);
             } else {
-                for i in 0..count {
-                    unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(i));
-                    src = src.add(job.sector_size);
-                    dst = dst.add(job.sector_size);
-                }
+                odd_sectors::<V, One, ROUNDS, DECRYPT, BATCH>(schedule, src, dst, size, tweaks.at(0), count);
             }
+            src = src.add(size * count);
+            dst = dst.add(size * count);
             left -= count;
         }
     }
 }
 
-/// Encrypts sector numbers into tweaks, in place, `count` (1 to `WIDTH * V::BLOCKS`) of them.
-#[inline(always)]
+/// Encrypts `count` sector numbers into tweaks, in place.
+#[cfg_attr(optimized, inline(always))]
 unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     blocks: *mut Block,
@@ -106,12 +78,12 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.
     unsafe {
-        let p = blocks.cast::<u8>();
-        if count == WIDTH * V::BLOCKS {
+        let (mut p, mut left) = (blocks.cast::<u8>(), count);
+        while left >= WIDTH * V::BLOCKS {
             ecb::<V, WIDTH, ROUNDS>(keys, p);
-            return;
+            p = p.add(16 * WIDTH * V::BLOCKS);
+            left -= WIDTH * V::BLOCKS;
         }
-        let (mut p, mut left) = (p, count);
         if left >= 4 * V::BLOCKS {
             ecb::<V, 4, ROUNDS>(keys, p);
             p = p.add(64 * V::BLOCKS);
@@ -126,286 +98,6 @@ unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
             ecb::<One, 1, ROUNDS>(keys, p);
             p = p.add(16);
             left -= 1;
-        }
-    }
-}
-
-/// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
-#[inline(always)]
-unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(keys: &[Block; 15], blocks: *mut u8) {
-    // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`.
-    unsafe {
-        let whitening = V::broadcast(&keys[0]);
-        let mut x = [whitening; N];
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = V::load(blocks.add(16 * V::BLOCKS * i)).xor(whitening);
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
-            for x in &mut x {
-                *x = x.round::<false>(key);
-            }
-            V::pin(&mut x);
-        }
-        let key = V::broadcast(&keys[ROUNDS]);
-        for (i, x) in x.iter().enumerate() {
-            x.last_round::<false>(key).store(blocks.add(16 * V::BLOCKS * i));
-        }
-    }
-}
-
-/// `N` vectors of data, each under its own tweaks.
-#[inline(always)]
-unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    src: *const u8,
-    dst: *mut u8,
-    tweaks: [V; N],
-) {
-    let keys = unhoisted(keys);
-    // SAFETY: the caller gives `N` vectors of source and destination; `ROUNDS < 15`.
-    unsafe {
-        let whitening = V::broadcast(&keys[0]);
-        let mut x = tweaks;
-        for (i, x) in x.iter_mut().enumerate() {
-            *x = x.xor3(whitening, V::load(src.add(16 * V::BLOCKS * i)));
-        }
-        for key in &keys[1..ROUNDS] {
-            let key = V::broadcast(key);
-            for x in &mut x {
-                *x = x.round::<DECRYPT>(key);
-            }
-            V::pin(&mut x);
-        }
-        let key = V::broadcast(&keys[ROUNDS]);
-        for (i, x) in x.iter().enumerate() {
-            // The last round ends with the xor of its key: one xor of key and tweak serves both.
-            x.last_round::<DECRYPT>(key.xor(tweaks[i])).store(dst.add(16 * V::BLOCKS * i));
-        }
-    }
-}
-
-/// The same keys, by an address that the compiler cannot trace: it would otherwise broadcast all of them ahead of the
-/// loop and spill them, which gains nothing and leaves copies of round keys on the stack.
-#[inline(always)]
-fn unhoisted(keys: &[Block; 15]) -> &[Block; 15] {
-    let mut address = core::ptr::from_ref(keys);
-    // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
-    unsafe {
-        core::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
-        &*address
-    }
-}
-
-/// `N` vectors whose tweaks lie in memory.
-#[inline(always)]
-unsafe fn group_at<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    src: *const u8,
-    dst: *mut u8,
-    tweaks: *const Block,
-) {
-    // SAFETY: the caller gives `N` vectors of source, destination and tweaks.
-    unsafe {
-        let mut t = [V::load(tweaks.cast()); N];
-        for (i, t) in t.iter_mut().enumerate().skip(1) {
-            *t = V::load(tweaks.add(V::BLOCKS * i).cast());
-        }
-        group::<V, N, ROUNDS, DECRYPT>(keys, src, dst, t);
-    }
-}
-
-/// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
-#[inline(always)]
-unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
-    mut tweaks: *const Block,
-    mut blocks: usize,
-) {
-    macro_rules! step {
-        ($vector:ty, $n:literal) => {
-            group_at::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
-            src = src.add(16 * $n * <$vector>::BLOCKS);
-            dst = dst.add(16 * $n * <$vector>::BLOCKS);
-            tweaks = tweaks.add($n * <$vector>::BLOCKS);
-            blocks -= $n * <$vector>::BLOCKS;
-        };
-    }
-    // SAFETY: the caller gives `blocks` blocks of source, destination and tweaks, and each step takes no more.
-    unsafe {
-        if blocks >= 4 * V::BLOCKS {
-            step!(V, 4);
-        }
-        if blocks >= 2 * V::BLOCKS {
-            step!(V, 2);
-        }
-        if blocks >= V::BLOCKS {
-            step!(V, 1);
-        }
-        while V::BLOCKS > 1 && blocks != 0 {
-            step!(One, 1);
-        }
-    }
-}
-
-/// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
-#[inline(always)]
-unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
-    len: usize,
-    tweak: *const Block,
-) {
-    let group_len = WIDTH * V::BLOCKS * 16;
-    let tail = len % 16;
-    // Decryption with stealing swaps the last two tweaks, and so keeps a whole block back.
-    let kept = if DECRYPT && tail != 0 { 16 } else { 0 };
-    let mut bulk = len - tail - kept;
-    // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
-    unsafe {
-        let mut sequence = V::first_tweaks(tweak);
-        while bulk >= group_len {
-            let tweaks = V::next_tweaks::<WIDTH>(&mut sequence);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks);
-            src = src.add(group_len);
-            dst = dst.add(group_len);
-            bulk -= group_len;
-        }
-        if bulk + tail == 0 {
-            return;
-        }
-        // One vector more than `bulk` can need: stealing takes up to two tweaks past it.
-        let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
-        for (i, vector) in V::next_tweaks::<WIDTH>(&mut sequence).iter().enumerate() {
-            vector.store(tweaks.at(V::BLOCKS * i).cast());
-        }
-        let [next] = V::next_tweaks::<1>(&mut sequence);
-        next.store(tweaks.at(V::BLOCKS * WIDTH).cast());
-        let blocks = bulk / 16;
-        rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
-        if tail != 0 {
-            let (src, dst) = (src.add(bulk), dst.add(bulk));
-            if DECRYPT {
-                steal_decrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
-            } else {
-                steal_encrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
-            }
-        }
-    }
-}
-
-/// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
-/// block, which is encrypted already; `tweak` is the tail's.
-#[inline(always)]
-unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
-    src: *const u8,
-    dst: *mut u8,
-    tail: usize,
-    tweak: *const Block,
-) {
-    // SAFETY: 16 bytes before and `tail` (1 to 15) bytes from `dst` on are writable, `tail` from `src` on readable. The
-    // tail is read before it is written, so that `src == dst` is fine.
-    unsafe {
-        let last = dst.sub(16);
-        let mut block = last.cast::<Block>().read_unaligned();
-        let stolen = block;
-        src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
-        dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak);
-    }
-}
-
-/// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
-/// bytes behind it; `tweaks` are that block's and the tail's.
-#[inline(always)]
-unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
-    src: *const u8,
-    dst: *mut u8,
-    tail: usize,
-    tweaks: *const Block,
-) {
-    // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
-    // tail is read before it is written, so that `src == dst` is fine.
-    unsafe {
-        let mut block: Block = [0; 16];
-        group_at::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1));
-        let stolen = block;
-        src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
-        dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group_at::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks);
-    }
-}
-
-/// Sectors of whole blocks that are shorter than a group: their tweaks are laid out one after the other first, so that
-/// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
-#[inline(always)]
-unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
-    sector_size: usize,
-    mut numbers: *const Block,
-    mut count: usize,
-) {
-    const CAPACITY: usize = 128;
-    let per_sector = sector_size / 16;
-    let at_once = CAPACITY / per_sector;
-    // Whole vectors are written for the last sector too.
-    let mut tweaks = Blocks::<{ CAPACITY + WIDTH * MAX_LANES }>::new();
-    // SAFETY: `per_sector < WIDTH * V::BLOCKS <= 32`, so that `at_once` sectors fill at most CAPACITY blocks, and the
-    // last one's vectors reach at most `WIDTH * V::BLOCKS` further. Source and destination hold `count` sectors.
-    unsafe {
-        while count != 0 {
-            let sectors = count.min(at_once);
-            let mut blocks = sectors * per_sector;
-            let mut laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
-            if per_sector != 1 {
-                for i in 0..sectors {
-                    lay::<V>(numbers.add(i), tweaks.at(i * per_sector), per_sector);
-                }
-            }
-            numbers = numbers.add(sectors);
-            count -= sectors;
-            while blocks >= WIDTH * V::BLOCKS {
-                group_at::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid);
-                src = src.add(16 * WIDTH * V::BLOCKS);
-                dst = dst.add(16 * WIDTH * V::BLOCKS);
-                laid = laid.add(WIDTH * V::BLOCKS);
-                blocks -= WIDTH * V::BLOCKS;
-            }
-            rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, laid, blocks);
-            src = src.add(16 * blocks);
-            dst = dst.add(16 * blocks);
-        }
-    }
-}
-
-/// Stores the tweaks of `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks, rounded up to 1, 2, 4 or 8 vectors.
-#[inline(always)]
-unsafe fn lay<V: Vector>(tweak: *const Block, to: *mut Block, blocks: usize) {
-    macro_rules! lay {
-        ($n:expr) => {{
-            let tweaks = V::next_tweaks::<{ $n }>(&mut V::first_tweaks(tweak));
-            for (i, tweak) in tweaks.iter().enumerate() {
-                tweak.store(to.add(V::BLOCKS * i).cast());
-            }
-        }};
-    }
-    // SAFETY: the caller leaves room for `WIDTH` vectors.
-    unsafe {
-        if blocks <= V::BLOCKS {
-            lay!(1);
-        } else if blocks <= 2 * V::BLOCKS {
-            lay!(2);
-        } else if blocks <= 4 * V::BLOCKS {
-            lay!(4);
-        } else {
-            lay!(WIDTH);
         }
     }
 }

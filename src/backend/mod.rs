@@ -14,13 +14,25 @@ mod soft;
 
 #[cfg(target_arch = "x86_64")]
 mod aesni;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod armv8;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod group;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod kernel;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod keys;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod odd;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tiles;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod unit;
 #[cfg(target_arch = "x86_64")]
 mod vaes256;
 #[cfg(target_arch = "x86_64")]
 mod vaes512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 pub(crate) use cipher::Cipher;
@@ -42,11 +54,22 @@ pub enum Backend {
     Vaes256,
     /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW).
     Vaes512,
+    /// AArch64 with the ARMv8 crypto extensions.
+    Armv8,
+    /// The same with EOR3 of the SHA-3 extension.
+    Armv8Eor3,
 }
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Backend; 4] = [Backend::Soft, Backend::Aesni, Backend::Vaes256, Backend::Vaes512];
+    pub const ALL: [Backend; 6] = [
+        Backend::Soft,
+        Backend::Aesni,
+        Backend::Vaes256,
+        Backend::Vaes512,
+        Backend::Armv8,
+        Backend::Armv8Eor3,
+    ];
 
     /// The name that `ATREST_BACKEND` takes.
     #[must_use]
@@ -56,6 +79,8 @@ impl Backend {
             Backend::Aesni => "aesni",
             Backend::Vaes256 => "vaes256",
             Backend::Vaes512 => "vaes512",
+            Backend::Armv8 => "armv8",
+            Backend::Armv8Eor3 => "armv8-eor3",
         }
     }
 

@@ -5,8 +5,9 @@ use core::arch::{asm, x86_64::*};
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    kernel::sectors,
+    keys::RoundKeys,
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: avx2, aes, vaes.
@@ -37,6 +38,7 @@ static CARRIES: [[u64; 4]; 4] = {
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 32 bytes (16: broadcast).
 impl Vector for X2 {
     const BLOCKS: usize = 2;
+    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -54,14 +56,9 @@ impl Vector for X2 {
         unsafe { X2(_mm256_broadcastsi128_si256(_mm_loadu_si128(block.cast()))) }
     }
     #[inline(always)]
-    unsafe fn xor(self, other: Self) -> Self {
+    unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
-        unsafe { X2(_mm256_xor_si256(self.0, other.0)) }
-    }
-    #[inline(always)]
-    unsafe fn xor3(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { self.xor(b).xor(c) }
+        unsafe { X2(_mm256_xor_si256(_mm256_xor_si256(tweak.0, whitening.0), data.0)) }
     }
     #[inline(always)]
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
@@ -75,15 +72,58 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
-    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
-        // SAFETY: as above.
+    unsafe fn leave<const DECRYPT: bool>(self, _before: Self, last: Self, tweak: Self) -> Self {
+        // SAFETY: as above. The last round ends with the xor of its key: one xor of key and tweak serves both.
         unsafe {
+            let key = _mm256_xor_si256(last.0, tweak.0);
             X2(if DECRYPT {
-                _mm256_aesdeclast_epi128(self.0, key.0)
+                _mm256_aesdeclast_epi128(self.0, key)
             } else {
-                _mm256_aesenclast_epi128(self.0, key.0)
+                _mm256_aesenclast_epi128(self.0, key)
             })
         }
+    }
+    #[inline(always)]
+    unsafe fn leave_numbers(self, _before: Self, last: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X2(_mm256_aesenclast_epi128(self.0, last.0)) }
+    }
+    const TILE_GROUPS: usize = 2;
+    /// The next tweaks of the tile's two groups, one in each lane, so that one doubling serves two blocks; and those
+    /// before them.
+    type Tile = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let base = Self::broadcast(tweak);
+            let second = times_x16(base);
+            let lanes = X2(_mm256_blend_epi32(base.0, second.0, 0xf0));
+            [lanes, lanes]
+        }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 32 blocks.
+        unsafe {
+            let [before, now] = *tile;
+            if step % 2 == 1 {
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x20)).store(out.add(step - 1).cast());
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x31)).store(out.add(15 + step).cast());
+            }
+            *tile = [now, double(now)];
+        }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile[1].0)) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+        // SAFETY: as above. The lanes are 16 doublings on: at the second group's start and at its end.
+        let lanes = unsafe { times_x16(tile[1]) };
+        [lanes, lanes]
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -103,21 +143,43 @@ impl Vector for X2 {
         unsafe {
             let base = Self::broadcast(tweak);
             let mut tweaks = [base; 4];
-            for (i, tweak) in tweaks.iter_mut().enumerate() {
-                *tweak = times_powers(base, i);
-            }
+            unrolled!(I < 4, {
+                tweaks[I % 4] = times_powers(base, I % 4);
+            });
             tweaks
         }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4]) -> [Self; N] {
-        let mut tweaks = [next[0]; N];
-        for i in 0..N {
-            tweaks[i] = next[i % 4];
+    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4], out: *mut Block) {
+        unrolled!(I < N, {
             // SAFETY: as above.
-            next[i % 4] = unsafe { times_x8(next[i % 4]) };
-        }
-        tweaks
+            unsafe {
+                next[I % 4].store(out.add(Self::BLOCKS * I).cast());
+                next[I % 4] = times_x8(next[I % 4]);
+            }
+        });
+    }
+}
+
+/// Times x in GF(2^128), in both lanes; see the 128-bit form.
+#[inline(always)]
+unsafe fn double(tweak: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let carries = _mm256_srai_epi32(_mm256_shuffle_epi32(tweak.0, 0x13), 31);
+        let carries = _mm256_and_si256(carries, _mm256_set_epi64x(1, 0x87, 1, 0x87));
+        X2(_mm256_xor_si256(_mm256_add_epi64(tweak.0, tweak.0), carries))
+    }
+}
+
+/// Times x^16 in GF(2^128): as `times_x8`, by two bytes.
+#[inline(always)]
+unsafe fn times_x16(tweak: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let moved = _mm256_bslli_epi128(tweak.0, 2);
+        let carry = _mm256_bsrli_epi128(tweak.0, 14);
+        reduce(moved, carry, carry)
     }
 }
 
@@ -145,14 +207,15 @@ unsafe fn times_powers(first: X2, i: usize) -> X2 {
     }
 }
 
-/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 8 bits, so that each product stays in its half.
+/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 16 bits, so that each product stays in its half.
 #[inline(always)]
 unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
     // SAFETY: the features are the caller's.
     unsafe {
         let (x1, x2, x7) =
             (_mm256_slli_epi64(carry, 1), _mm256_slli_epi64(carry, 2), _mm256_slli_epi64(carry, 7));
-        X2(moved).xor3(X2(added), X2(x1)).xor3(X2(x2), X2(x7))
+        let sum = _mm256_xor_si256(_mm256_xor_si256(moved, added), x1);
+        X2(_mm256_xor_si256(_mm256_xor_si256(sum, x2), x7))
     }
 }
 

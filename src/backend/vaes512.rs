@@ -5,8 +5,9 @@ use core::arch::{asm, x86_64::*};
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::{RoundKeys, sectors},
-    vector::{Block, Vector},
+    kernel::sectors,
+    keys::RoundKeys,
+    vector::{Block, Vector, unrolled},
 };
 
 /// Features: avx512f, avx512bw, aes, vaes.
@@ -37,6 +38,7 @@ static CARRIES: [[u64; 8]; 2] = {
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 64 bytes (16: broadcast).
 impl Vector for X4 {
     const BLOCKS: usize = 4;
+    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -54,14 +56,9 @@ impl Vector for X4 {
         unsafe { X4(_mm512_broadcast_i32x4(_mm_loadu_si128(block.cast()))) }
     }
     #[inline(always)]
-    unsafe fn xor(self, other: Self) -> Self {
+    unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
-        unsafe { X4(_mm512_xor_si512(self.0, other.0)) }
-    }
-    #[inline(always)]
-    unsafe fn xor3(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { X4(_mm512_ternarylogic_epi64(self.0, b.0, c.0, 0x96)) }
+        unsafe { X4(_mm512_ternarylogic_epi64(tweak.0, whitening.0, data.0, 0x96)) }
     }
     #[inline(always)]
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
@@ -75,15 +72,46 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
-    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self {
-        // SAFETY: as above.
+    unsafe fn leave<const DECRYPT: bool>(self, _before: Self, last: Self, tweak: Self) -> Self {
+        // SAFETY: as above. The last round ends with the xor of its key: one xor of key and tweak serves both.
         unsafe {
+            let key = _mm512_xor_si512(last.0, tweak.0);
             X4(if DECRYPT {
-                _mm512_aesdeclast_epi128(self.0, key.0)
+                _mm512_aesdeclast_epi128(self.0, key)
             } else {
-                _mm512_aesenclast_epi128(self.0, key.0)
+                _mm512_aesenclast_epi128(self.0, key)
             })
         }
+    }
+    #[inline(always)]
+    unsafe fn leave_numbers(self, _before: Self, last: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_aesenclast_epi128(self.0, last.0)) }
+    }
+    const TILE_GROUPS: usize = 1;
+    /// The vectors of this step and the next one.
+    type Tile = [Self; 2];
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            tile[0].store(out.add(Self::BLOCKS * step).cast());
+            *tile = [tile[1], times_x8(tile[0])];
+        }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tile[0].0)) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+        tile
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -103,21 +131,21 @@ impl Vector for X4 {
         unsafe {
             let base = Self::broadcast(tweak);
             let mut tweaks = [base; 2];
-            for (i, tweak) in tweaks.iter_mut().enumerate() {
-                *tweak = times_powers(base, i);
-            }
+            unrolled!(I < 2, {
+                tweaks[I % 2] = times_powers(base, I % 2);
+            });
             tweaks
         }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 2]) -> [Self; N] {
-        let mut tweaks = [next[0]; N];
-        for i in 0..N {
-            tweaks[i] = next[i % 2];
+    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 2], out: *mut Block) {
+        unrolled!(I < N, {
             // SAFETY: as above.
-            next[i % 2] = unsafe { times_x8(next[i % 2]) };
-        }
-        tweaks
+            unsafe {
+                next[I % 2].store(out.add(Self::BLOCKS * I).cast());
+                next[I % 2] = times_x8(next[I % 2]);
+            }
+        });
     }
 }
 
@@ -152,7 +180,8 @@ unsafe fn reduce(moved: __m512i, added: __m512i, carry: __m512i) -> X4 {
     unsafe {
         let (x1, x2, x7) =
             (_mm512_slli_epi64(carry, 1), _mm512_slli_epi64(carry, 2), _mm512_slli_epi64(carry, 7));
-        X4(moved).xor3(X4(added), X4(x1)).xor3(X4(x2), X4(x7))
+        let sum = _mm512_ternarylogic_epi64(moved, added, x1, 0x96);
+        X4(_mm512_ternarylogic_epi64(sum, x2, x7, 0x96))
     }
 }
 
@@ -177,7 +206,7 @@ fn pin4(x: &mut [X4; 4]) {
 
 /// # Safety
 /// The processor has avx512f, avx512bw, aes, vaes.
-#[target_feature(enable = "avx512f,aes,vaes")]
+#[target_feature(enable = "avx512f,avx512bw,aes,vaes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
     unsafe {

@@ -3,6 +3,19 @@
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
 
+/// Repeats a block for `I` from 0 up to a limit of at most 16, without a loop: what the compiler does not unroll keeps
+/// its vectors in memory.
+macro_rules! unrolled {
+    ($i:ident < $limit:expr, $body:block) => {
+        unrolled!(@ $i < $limit, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $i:ident < $limit:expr, $body:block, $($value:literal)*) => {$({
+        const $i: usize = $value;
+        if $i < $limit $body
+    })*};
+}
+pub(super) use unrolled;
+
 /// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
 ///
 /// # Safety
@@ -11,25 +24,44 @@ pub(super) type Block = [u8; 16];
 pub(super) trait Vector: Copy {
     /// Blocks in a register.
     const BLOCKS: usize;
+    /// 1 where a round adds its key before the substitution (AArch64) and so takes that of the round before; else 0.
+    const KEY_LAG: usize;
 
     unsafe fn load(src: *const u8) -> Self;
     unsafe fn store(self, dst: *mut u8);
     /// One block in every lane.
     unsafe fn broadcast(block: *const Block) -> Self;
-    unsafe fn xor(self, other: Self) -> Self;
-    unsafe fn xor3(self, b: Self, c: Self) -> Self;
-    /// One round but the last: of the cipher, or of the equivalent inverse cipher (FIPS 197, 5.3.5).
+    /// What goes into the first round: data, tweak, and the whitening key (but see `KEY_LAG`).
+    unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self;
+    /// One round but the last: of the cipher, or of the equivalent inverse cipher (FIPS 197, 5.3.5). Round r takes key
+    /// `r - KEY_LAG`.
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self;
-    unsafe fn last_round<const DECRYPT: bool>(self, key: Self) -> Self;
+    /// The last round, whose key is `last`, and the tweak; `before` is the key before `last`.
+    unsafe fn leave<const DECRYPT: bool>(self, before: Self, last: Self, tweak: Self) -> Self;
+    /// The last round of the tweak cipher.
+    unsafe fn leave_numbers(self, before: Self, last: Self) -> Self;
     /// Where the sequence of a unit's tweaks has got to.
     type Tweaks: Copy;
     /// The sequence from a unit's first tweak on.
     unsafe fn first_tweaks(tweak: *const Block) -> Self::Tweaks;
-    /// The tweaks of the next `N * BLOCKS` blocks; `N` is 1, 2, 4 or 8. Only 8 moves the sequence on.
+    /// Stores the tweaks of the next `N * BLOCKS` blocks; `N` is 1, 2, 4 or 8. Only 8 moves the sequence on.
     ///
     /// No carry-less multiplication: on AMD's processors it runs on the AES units, and takes two slots of theirs for
     /// each vector (docs/kernel.md). Shifts and xors are free beside AES.
-    unsafe fn next_tweaks<const N: usize>(tweaks: &mut Self::Tweaks) -> [Self; N];
+    unsafe fn next_tweaks<const N: usize>(tweaks: &mut Self::Tweaks, out: *mut Block);
+    /// Groups of `WIDTH` vectors whose tweaks are made together: a tile.
+    const TILE_GROUPS: usize;
+    /// What makes the tweaks of one tile, in `WIDTH` steps a group.
+    type Tile: Copy;
+    /// The first tile of a unit, from its first tweak.
+    unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
+    /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
+    /// aligned for a vector.
+    unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
+    /// Stores the tweak of a tile's first block, before any step.
+    unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
+    /// The tile that follows one whose steps are all done.
+    unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
     /// rounds one after the other to save registers, and leave the AES units idle for their latency.
     unsafe fn pin<const N: usize>(x: &mut [Self; N]);

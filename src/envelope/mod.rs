@@ -1,1 +1,58 @@
 //! A volume's root key: generated, wrapped and unwrapped by key providers.
+//!
+//! A volume has one [`RootKey`] of 32 bytes, from which its [`VolumeKeys`] are derived. The root key is stored
+//! wrapped, in an [`Envelope`], by one or more key-encryption keys; these belong to a [`KeyProvider`]: a key
+//! management service, or the [`LocalKeystore`] of this machine's user.
+//!
+//! ```
+//! use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let home = home.path().join("atrest");
+//! let keystore = LocalKeystore::open_or_create(&home)?;
+//! keystore.ensure_key("default")?;
+//!
+//! let volume = new_uuid()?;
+//! let (envelope, keys) = block_on(Envelope::create(&keystore, "default", volume, Class::Persistent))?;
+//! let stored = envelope.to_json();
+//!
+//! let envelope = Envelope::from_json(stored.as_bytes())?;
+//! let opened = block_on(envelope.open(&Providers::new().with(keystore)))?;
+//! assert_eq!(opened.xts_key(), keys.xts_key());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is protected
+//! Root keys and derived keys live in [`Secret`] memory. Text and buffers that held key material are wiped
+//! after use, and so is the stack below the code that derives and wraps. What the compiler keeps in registers,
+//! and what a debugger or the kernel reads from a running process, is out of reach.
+
+mod context;
+mod document;
+mod error;
+mod json;
+mod keyref;
+mod local;
+mod provider;
+mod root;
+mod secret;
+
+pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
+pub use document::{Class, Envelope};
+pub use error::{EnvelopeError, ErrorClass, ProviderError, SlotFailure};
+pub use keyref::{KeyRef, KeyRefError};
+pub use local::LocalKeystore;
+pub use provider::{BoxFuture, KeyDescription, KeyProvider, KeyState, Providers, WrappedKey, block_on};
+pub use root::{RootKey, VolumeKeys};
+pub use secret::{Protection, Secret, SecretError};
+pub use uuid::Uuid;
+
+/// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.
+///
+/// # Errors
+/// [`SecretError::Random`] when the generator fails.
+pub fn new_uuid() -> Result<Uuid, SecretError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}

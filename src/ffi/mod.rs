@@ -1,7 +1,6 @@
 //! The C ABI: `include/atrest.h`.
 //!
-//! Every function goes through [`status::guarded`] or returns a constant: no panic crosses into C. Pointers become
-//! references in `pointer.rs` alone.
+//! No panic crosses into C: `status.rs` has the one boundary. Pointers become references in `pointer.rs` alone.
 #![allow(unsafe_code)]
 
 mod pointer;

@@ -36,8 +36,8 @@ pub unsafe extern "C" fn atrest_xts_new(
     unsafe { new(key, key_len, out, || Ok(Key::options())) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256" or "vaes512", whatever
-/// ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
+/// "armv8-eor3", whatever ATREST_BACKEND says.
 ///
 /// `backend`: a NUL-terminated string.
 ///
@@ -139,6 +139,8 @@ pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c
         Backend::Aesni => c"aesni",
         Backend::Vaes256 => c"vaes256",
         Backend::Vaes512 => c"vaes512",
+        Backend::Armv8 => c"armv8",
+        Backend::Armv8Eor3 => c"armv8-eor3",
     }
     .as_ptr()
 }
@@ -251,6 +253,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors(
 /// # Safety
 /// `xts` is NULL or a key; `tweak` is NULL or readable for 16 bytes; `src` is NULL or readable and `dst` NULL or
 /// writable for `len` bytes.
+#[allow(rustdoc::broken_intra_doc_links, reason = "the line for cbindgen, which shows an array in C")]
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_xts_encrypt_unit(
@@ -280,6 +283,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_unit(
 ///
 /// # Safety
 /// As atrest_xts_encrypt_unit().
+#[allow(rustdoc::broken_intra_doc_links, reason = "the line for cbindgen, which shows an array in C")]
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_xts_decrypt_unit(

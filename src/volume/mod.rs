@@ -1,1 +1,61 @@
-//! Encrypted volumes in LUKS2 containers.
+//! Encrypted volumes in LUKS2 containers, which cryptsetup and the Linux kernel read too.
+//!
+//! A [`Volume`] is made with an [`Envelope`](crate::envelope::Envelope), which its header carries, and opened with
+//! the key providers that can unwrap it. Then it is read and written at any offset.
+//!
+//! ```
+//! use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//! use atrest::volume::{CreateOptions, Mode, Volume};
+//! # use std::fs::OpenOptions;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (home, path) = (dir.path().join("keys"), dir.path().join("volume"));
+//! let keystore = LocalKeystore::open_or_create(&home)?;
+//! keystore.ensure_key("default")?;
+//! let (envelope, keys) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
+//!
+//! let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+//! let volume = Volume::create(file, &CreateOptions::new(1_000_000), envelope, &keys)?;
+//! volume.write_at(b"at rest", 999_990)?;
+//! volume.flush()?;
+//!
+//! let file = std::fs::File::open(&path)?;
+//! let volume = Volume::open(file, &Providers::new().with(keystore), Mode::ReadOnly)?;
+//! let mut text = [0; 7];
+//! volume.read_at(&mut text, 999_990)?;
+//! assert_eq!(&text, b"at rest");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is on the disk
+//! LUKS2 as cryptsetup 2 makes it: two copies of a header of 16 KiB (more for large envelopes), room for keyslots,
+//! and from 16 MiB on the data, encrypted with AES-256 in XTS mode ("aes-xts-plain64"); sectors of 4096 bytes have
+//! tweaks 0, 8, 16 and so on, as dm-crypt counts. No keyslot is made: the key is in a token of type "atrest".
+//! `cryptsetup luksAddKey` can add a passphrase, and `cryptsetup open` then opens the volume.
+//!
+//! LUKS2 itself authenticates nothing in a header. The token does: an HMAC under a key derived from the root key
+//! covers everything that decides how data is decrypted. It cannot tell an older header of the same volume from
+//! the current one.
+//!
+//! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
+
+mod create;
+mod digest;
+mod disk;
+mod error;
+mod header;
+mod io;
+mod json;
+mod luks2;
+mod metadata;
+mod open;
+mod policy;
+mod stripes;
+mod token;
+
+pub use create::CreateOptions;
+pub use error::{Error, HeaderFault, Warning};
+pub use header::Header;
+pub use io::{Mode, Volume};
+pub use luks2::HeaderCopy;
+pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};

@@ -1,0 +1,212 @@
+//! Vectors in flight: the rounds of AES over eight vectors or fewer.
+
+use super::vector::{Block, Vector, unrolled};
+
+/// Vectors in flight: they cover the latency of the AES units twice over.
+pub(super) const WIDTH: usize = 8;
+/// The widest vector, in blocks.
+pub(super) const MAX_LANES: usize = 4;
+
+/// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(
+    keys: &[Block; 15],
+    blocks: *mut u8,
+) {
+    // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`.
+    unsafe {
+        let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(&keys[0]));
+        let mut x = [whitening; N];
+        unrolled!(I < N, {
+            x[I % N] = V::enter(nothing, whitening, V::load(blocks.add(16 * V::BLOCKS * I)));
+        });
+        rounds::<V, N, ROUNDS, false>(keys, &mut x, &mut Nothing);
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        unrolled!(I < N, {
+            x[I % N].leave_numbers(before, last).store(blocks.add(16 * V::BLOCKS * I));
+        });
+    }
+}
+
+/// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
+pub(super) trait Between {
+    /// In round `round`, from 0; there are at least nine.
+    ///
+    /// # Safety
+    /// As the function that made it.
+    unsafe fn round(&mut self, round: usize);
+}
+
+pub(super) struct Nothing;
+
+impl Between for Nothing {
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn round(&mut self, _: usize) {}
+}
+
+/// Where a vector comes from and goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) src: *const u8,
+    pub(super) dst: *mut u8,
+}
+
+/// Where the vectors of a group lie.
+trait Places {
+    fn src(&self, i: usize) -> *const u8;
+    fn dst(&self, i: usize) -> *mut u8;
+}
+
+/// One behind the other, `step` bytes apart.
+struct InARow {
+    first: Place,
+    step: usize,
+}
+
+impl Places for InARow {
+    #[cfg_attr(optimized, inline(always))]
+    fn src(&self, i: usize) -> *const u8 {
+        self.first.src.wrapping_add(self.step * i)
+    }
+    #[cfg_attr(optimized, inline(always))]
+    fn dst(&self, i: usize) -> *mut u8 {
+        self.first.dst.wrapping_add(self.step * i)
+    }
+}
+
+impl Places for [Place; WIDTH] {
+    #[cfg_attr(optimized, inline(always))]
+    fn src(&self, i: usize) -> *const u8 {
+        self[i].src
+    }
+    #[cfg_attr(optimized, inline(always))]
+    fn dst(&self, i: usize) -> *mut u8 {
+        self[i].dst
+    }
+}
+
+/// `N` vectors of data, one behind the other, under tweaks that lie in memory; `between` is work for the ports that AES
+/// leaves idle.
+///
+/// # Safety
+/// The processor has the features of `V`; source, destination and tweaks are good for `N` vectors.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    src: *const u8,
+    dst: *mut u8,
+    tweaks: *const Block,
+    between: &mut impl Between,
+) {
+    let places = InARow { first: Place { src, dst }, step: 16 * V::BLOCKS };
+    // SAFETY: this function's contract.
+    unsafe { run::<V, N, ROUNDS, DECRYPT>(keys, &places, tweaks, between) }
+}
+
+/// A group of vectors that lie anywhere.
+///
+/// # Safety
+/// As [`group`], for each place. No place's destination is another one's source.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn group_at_places<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    places: &[Place; WIDTH],
+    tweaks: *const Block,
+) {
+    // SAFETY: this function's contract.
+    unsafe { run::<V, WIDTH, ROUNDS, DECRYPT>(keys, places, tweaks, &mut Nothing) }
+}
+
+#[cfg_attr(optimized, inline(always))]
+unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    places: &impl Places,
+    tweaks: *const Block,
+    between: &mut impl Between,
+) {
+    let keys = untraced(keys);
+    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `ROUNDS < 15`.
+    unsafe {
+        let whitening = V::broadcast(&keys[0]);
+        let mut x = [whitening; N];
+        unrolled!(I < N, {
+            let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
+            x[I % N] = V::enter(tweak, whitening, V::load(places.src(I % N)));
+        });
+        rounds::<V, N, ROUNDS, DECRYPT>(keys, &mut x, between);
+        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        // Read once more, where they lie: the registers are needed, and a copy on the stack would cost a store each.
+        let tweaks = core::ptr::from_ref(untraced(&*tweaks));
+        unrolled!(I < N, {
+            let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
+            x[I % N].leave::<DECRYPT>(before, last, tweak).store(places.dst(I % N));
+        });
+    }
+}
+
+/// All rounds but the last.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn rounds<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    x: &mut [V; N],
+    between: &mut impl Between,
+) {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        unrolled!(R < ROUNDS - 1, {
+            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
+            unrolled!(I < N, {
+                x[I % N] = x[I % N].round::<DECRYPT>(key);
+            });
+            V::pin(x);
+            between.round(R);
+        });
+    }
+}
+
+/// The same reference, by an address that the compiler cannot trace. It would otherwise broadcast all round keys ahead
+/// of the loop and spill them, which gains nothing and leaves copies of them on the stack.
+#[cfg_attr(optimized, inline(always))]
+fn untraced<T>(reference: &T) -> &T {
+    let mut address = core::ptr::from_ref(reference);
+    // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
+    unsafe {
+        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
+        &*address
+    }
+}
+
+/// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut src: *const u8,
+    mut dst: *mut u8,
+    mut tweaks: *const Block,
+    mut blocks: usize,
+) {
+    macro_rules! step {
+        ($vector:ty, $n:literal) => {
+            group::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            src = src.add(16 * $n * <$vector>::BLOCKS);
+            dst = dst.add(16 * $n * <$vector>::BLOCKS);
+            tweaks = tweaks.add($n * <$vector>::BLOCKS);
+            blocks -= $n * <$vector>::BLOCKS;
+        };
+    }
+    // SAFETY: the caller gives `blocks` blocks of source, destination and tweaks, and each step takes no more.
+    unsafe {
+        if blocks >= 4 * V::BLOCKS {
+            step!(V, 4);
+        }
+        if blocks >= 2 * V::BLOCKS {
+            step!(V, 2);
+        }
+        if blocks >= V::BLOCKS {
+            step!(V, 1);
+        }
+        while V::BLOCKS > 1 && blocks != 0 {
+            step!(One, 1);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Key schedules in the form that AES instructions take, and memory for blocks.
+
+use core::mem::MaybeUninit;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::vector::Block;
+
+/// The three key schedules of an XTS key: 11 (AES-128) or 15 (AES-256) round keys each, the rest zero.
+#[derive(Zeroize, ZeroizeOnDrop)]
+#[repr(C, align(64))]
+pub(crate) struct RoundKeys {
+    pub(super) encrypt: [Block; 15],
+    /// For the equivalent inverse cipher, in the order of use.
+    pub(super) decrypt: [Block; 15],
+    pub(super) tweak: [Block; 15],
+    /// 10 or 14.
+    pub(super) rounds: u8,
+}
+
+impl RoundKeys {
+    /// From key1 and key2, 16 bytes each or 32 (`None` for other lengths), by the processor's own key schedule and
+    /// InvMixColumns.
+    #[inline(always)]
+    pub(super) fn new(
+        key1: &[u8],
+        key2: &[u8],
+        schedule: impl Fn(&[u8], &mut [Block; 15]),
+        inverse_mix_columns: impl Fn(&Block) -> Block,
+    ) -> Option<RoundKeys> {
+        let rounds = match (key1.len(), key2.len()) {
+            (16, 16) => 10,
+            (32, 32) => 14,
+            _ => return None,
+        };
+        let mut keys =
+            RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
+        schedule(key1, &mut keys.encrypt);
+        schedule(key2, &mut keys.tweak);
+        let last = usize::from(rounds);
+        keys.decrypt[0] = keys.encrypt[last];
+        keys.decrypt[last] = keys.encrypt[0];
+        for i in 1..last {
+            keys.decrypt[i] = inverse_mix_columns(&keys.encrypt[last - i]);
+        }
+        Some(keys)
+    }
+}
+
+/// Blocks that are written before they are read.
+#[repr(C, align(64))]
+pub(super) struct Blocks<const N: usize>([MaybeUninit<Block>; N]);
+
+impl<const N: usize> Blocks<N> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Blocks([MaybeUninit::uninit(); N])
+    }
+    /// The first `count`.
+    #[inline(always)]
+    pub(super) fn zeroed(&mut self, count: usize) -> &mut [Block] {
+        let blocks = &mut self.0[..count];
+        for block in blocks.iter_mut() {
+            block.write([0; 16]);
+        }
+        // SAFETY: all of them were written just now.
+        unsafe { blocks.assume_init_mut() }
+    }
+    #[inline(always)]
+    pub(super) fn at(&mut self, i: usize) -> *mut Block {
+        debug_assert!(i <= N);
+        self.0.as_mut_ptr().cast::<Block>().wrapping_add(i)
+    }
+}

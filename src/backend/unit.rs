@@ -1,0 +1,170 @@
+//! One data unit by itself, short sectors, and ciphertext stealing.
+
+use super::{
+    group::{MAX_LANES, Nothing, WIDTH, group, rest},
+    keys::Blocks,
+    vector::{Block, Vector},
+};
+
+/// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut src: *const u8,
+    mut dst: *mut u8,
+    len: usize,
+    tweak: *const Block,
+) {
+    let group_len = WIDTH * V::BLOCKS * 16;
+    let tail = len % 16;
+    // Decryption with stealing swaps the last two tweaks, and so keeps a whole block back.
+    let kept = if DECRYPT && tail != 0 { 16 } else { 0 };
+    let mut bulk = len - tail - kept;
+    // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
+    unsafe {
+        if len == 16 {
+            group::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
+            return;
+        }
+        // Stealing takes up to two tweaks past a unit's bulk, and so perhaps one vector more than a group has.
+        let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
+        let mut sequence = V::first_tweaks(tweak);
+        while bulk >= group_len {
+            lay::<V>(&mut sequence, tweaks.at(0), WIDTH * V::BLOCKS);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), &mut Nothing);
+            src = src.add(group_len);
+            dst = dst.add(group_len);
+            bulk -= group_len;
+        }
+        if bulk + tail == 0 {
+            return;
+        }
+        let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
+        lay::<V>(&mut sequence, tweaks.at(0), needed);
+        if needed > WIDTH * V::BLOCKS {
+            V::next_tweaks::<1>(&mut sequence, tweaks.at(WIDTH * V::BLOCKS));
+        }
+        let blocks = bulk / 16;
+        rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
+        if tail != 0 {
+            let (src, dst) = (src.add(bulk), dst.add(bulk));
+            if DECRYPT {
+                steal_decrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
+            } else {
+                steal_encrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
+            }
+        }
+    }
+}
+
+/// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
+/// block, which is encrypted already; `tweak` is the tail's.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
+    keys: &[Block; 15],
+    src: *const u8,
+    dst: *mut u8,
+    tail: usize,
+    tweak: *const Block,
+) {
+    // SAFETY: 16 bytes before and `tail` (1 to 15) bytes from `dst` on are writable, `tail` from `src` on readable. The
+    // tail is read before it is written, so that `src == dst` is fine.
+    unsafe {
+        let last = dst.sub(16);
+        let mut block = last.cast::<Block>().read_unaligned();
+        let stolen = block;
+        src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
+        dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
+        group::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
+    }
+}
+
+/// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
+/// bytes behind it; `tweaks` are that block's and the tail's.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
+    keys: &[Block; 15],
+    src: *const u8,
+    dst: *mut u8,
+    tail: usize,
+    tweaks: *const Block,
+) {
+    // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
+    // tail is read before it is written, so that `src == dst` is fine.
+    unsafe {
+        let mut block: Block = [0; 16];
+        group::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
+        let stolen = block;
+        src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
+        dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
+        group::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
+    }
+}
+
+/// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
+/// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut src: *const u8,
+    mut dst: *mut u8,
+    sector_size: usize,
+    mut numbers: *const Block,
+    mut count: usize,
+) {
+    const CAPACITY: usize = 128;
+    let per_sector = sector_size / 16;
+    let at_once = CAPACITY / per_sector;
+    // Whole vectors are written for the last sector too.
+    let mut tweaks = Blocks::<{ CAPACITY + WIDTH * MAX_LANES }>::new();
+    // SAFETY: `per_sector` is below a tile's 32 blocks, so that `at_once` sectors fill at most CAPACITY blocks, and the
+    // last one's vectors reach at most `WIDTH * V::BLOCKS` further. Source and destination hold `count` sectors.
+    unsafe {
+        while count != 0 {
+            let sectors = count.min(at_once);
+            let mut blocks = sectors * per_sector;
+            let mut laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
+            if per_sector != 1 {
+                for i in 0..sectors {
+                    let mut sequence = V::first_tweaks(numbers.add(i));
+                    let to = tweaks.at(i * per_sector);
+                    lay::<V>(&mut sequence, to, per_sector);
+                    // A tile may have two groups.
+                    let group = WIDTH * V::BLOCKS;
+                    if V::TILE_GROUPS > 1 && per_sector > group {
+                        lay::<V>(&mut sequence, to.add(group), per_sector - group);
+                    }
+                }
+            }
+            numbers = numbers.add(sectors);
+            count -= sectors;
+            while blocks >= WIDTH * V::BLOCKS {
+                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
+                src = src.add(16 * WIDTH * V::BLOCKS);
+                dst = dst.add(16 * WIDTH * V::BLOCKS);
+                laid = laid.add(WIDTH * V::BLOCKS);
+                blocks -= WIDTH * V::BLOCKS;
+            }
+            rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, laid, blocks);
+            src = src.add(16 * blocks);
+            dst = dst.add(16 * blocks);
+        }
+    }
+}
+
+/// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
+    // SAFETY: the caller leaves room for `WIDTH` vectors.
+    unsafe {
+        if blocks <= V::BLOCKS {
+            V::next_tweaks::<1>(sequence, to);
+        } else if blocks <= 2 * V::BLOCKS {
+            V::next_tweaks::<2>(sequence, to);
+        } else if blocks <= 4 * V::BLOCKS {
+            V::next_tweaks::<4>(sequence, to);
+        } else {
+            V::next_tweaks::<WIDTH>(sequence, to);
+        }
+    }
+}

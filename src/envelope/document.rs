@@ -1,0 +1,201 @@
+//! The envelope: one volume's root key in all its wrappings.
+
+use super::{
+    EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, SlotFailure, Uuid,
+    VolumeKeys, WrappedKey, json,
+};
+
+/// What becomes of a volume's key when the volume is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The key-encryption key has a life and an owner of its own.
+    Persistent,
+    /// The key-encryption key is the volume's alone, and is destroyed with it.
+    Scratch,
+}
+
+/// A volume's root key, wrapped by one or more key-encryption keys, as a small JSON document that any store
+/// can carry.
+///
+/// Nothing in it is secret, and nothing in it is authenticated by itself: a volume's header covers
+/// [`Envelope::to_json`] with [`VolumeKeys::authenticate`]. What an attacker can reach by editing a bare
+/// envelope is that it does not open, since each wrapping is bound to the volume and the key commitment to the
+/// root key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    pub(super) volume: Uuid,
+    pub(super) class: Class,
+    pub(super) commitment: [u8; 32],
+    pub(super) slots: Vec<WrappedKey>,
+}
+
+impl Envelope {
+    /// The longest document that is read or written, in bytes.
+    pub const MAX_JSON: usize = 64 * 1024;
+    /// The most slots in an envelope.
+    pub const MAX_SLOTS: usize = 8;
+    /// The longest wrapped key, in bytes; AWS KMS gives at most 6144.
+    pub const MAX_WRAPPED: usize = 6144;
+
+    /// Makes a volume's root key with `provider`, wrapped under `key`, and the envelope around it.
+    ///
+    /// The provider makes the key and returns it wrapped only; unwrapping it once, for the commitment and for
+    /// the keys returned here, also proves that it can be unwrapped before anything depends on it.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Provider`] when the provider fails, or when its answer is not for this provider and
+    /// context or exceeds a limit of the format; [`EnvelopeError::Secret`].
+    pub async fn create(
+        provider: &dyn KeyProvider,
+        key: &str,
+        volume: Uuid,
+        class: Class,
+    ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+        let context = EncryptionContext::for_volume(volume);
+        let wrapped = provider.generate(key, &context).await?;
+        if wrapped.provider != provider.name() || wrapped.context != context {
+            return Err(malformed(provider, key, "it is for another provider or context").into());
+        }
+        let keys = provider.unwrap(&wrapped).await?.derive(volume)?;
+        let envelope = Envelope { volume, class, commitment: keys.commitment(), slots: vec![wrapped] };
+        envelope.check().map_err(|error| malformed(provider, key, &error.to_string()))?;
+        Ok((envelope, keys))
+    }
+
+    /// Unwraps the volume's keys: the slots are tried in order until one opens.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
+    /// envelope commits to (compared in constant time) fails as [`ErrorClass::WrongKey`].
+    pub async fn open(&self, providers: &Providers) -> Result<VolumeKeys, EnvelopeError> {
+        let mut failures = Vec::new();
+        for slot in &self.slots {
+            match self.open_slot(slot, providers).await {
+                Ok(keys) => return Ok(keys),
+                Err(error) => failures.push(SlotFailure {
+                    provider: slot.provider.clone(),
+                    key: slot.key.clone(),
+                    error,
+                }),
+            }
+        }
+        Err(EnvelopeError::NoSlotOpened { volume: self.volume, failures })
+    }
+
+    async fn open_slot(&self, slot: &WrappedKey, providers: &Providers) -> Result<VolumeKeys, ProviderError> {
+        let provider = providers.get(&slot.provider).ok_or_else(|| {
+            let name = &slot.provider;
+            ProviderError::new(
+                ErrorClass::Unreachable,
+                format!("no key provider named {name} is set up; this build or this call has none"),
+            )
+        })?;
+        let keys = provider.unwrap(slot).await?.derive(self.volume)?;
+        if !self.is_for(&keys) {
+            return Err(ProviderError::new(
+                ErrorClass::WrongKey,
+                "the unwrapped key is not the one this envelope was made with; \
+                 restore the envelope from a backup",
+            ));
+        }
+        Ok(keys)
+    }
+
+    /// Whether these are the keys that the envelope commits to, compared in constant time.
+    ///
+    /// # Panics
+    /// In a forked child, see [`Secret::expose`](super::Secret::expose).
+    #[must_use]
+    pub fn is_for(&self, keys: &VolumeKeys) -> bool {
+        keys.committed(&self.commitment)
+    }
+
+    /// Reads an envelope. Everything is checked before it is believed: the document's length, the version
+    /// first, then each field, with no field missing, unknown or given twice.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeError::Version`] for any version but
+    /// 1, [`EnvelopeError::Json`] and [`EnvelopeError::Field`] for the rest.
+    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeError> {
+        json::read(document)
+    }
+
+    /// The document: equal envelopes give equal bytes, without white space, so that it can be authenticated.
+    pub fn to_json(&self) -> String {
+        json::write(self)
+    }
+
+    /// The volume whose root key this is.
+    pub fn volume(&self) -> Uuid {
+        self.volume
+    }
+
+    /// Whether the key outlives the volume.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The [key commitment](VolumeKeys::commitment).
+    pub fn commitment(&self) -> &[u8; 32] {
+        &self.commitment
+    }
+
+    /// The wrappings, 1 to 8, in the order in which they are tried.
+    pub fn slots(&self) -> &[WrappedKey] {
+        &self.slots
+    }
+
+    /// What the format demands beyond its syntax; for envelopes that were read and for those just made.
+    pub(super) fn check(&self) -> Result<(), EnvelopeError> {
+        let require = |holds: bool, field, rule| {
+            if holds { Ok(()) } else { Err(EnvelopeError::Field { field, rule }) }
+        };
+        require((1..=Self::MAX_SLOTS).contains(&self.slots.len()), "slots", "1 to 8 slots")?;
+        let context = EncryptionContext::for_volume(self.volume);
+        for (i, slot) in self.slots.iter().enumerate() {
+            require(is_provider_name(&slot.provider), "provider", "1 to 32 of a-z, 0-9 and -")?;
+            require(
+                is_graphic(&slot.key, 2048),
+                "key",
+                "1 to 2048 printable ASCII characters without spaces",
+            )?;
+            require(
+                slot.material.as_ref().is_none_or(|material| is_graphic(material, 128)),
+                "material",
+                "1 to 128 printable ASCII characters without spaces",
+            )?;
+            require(slot.context == context, "context", "it must be the volume's own UUID and version 1")?;
+            require(
+                (1..=Self::MAX_WRAPPED).contains(&slot.wrapped.len()),
+                "wrapped",
+                "1 to 6144 bytes in standard base64 with padding",
+            )?;
+            let same = |other: &WrappedKey| {
+                (&other.provider, &other.key, &other.material) == (&slot.provider, &slot.key, &slot.material)
+            };
+            require(!self.slots[..i].iter().any(same), "slots", "each key and material at most once")?;
+        }
+        match self.to_json().len() {
+            0..=Self::MAX_JSON => Ok(()),
+            length => Err(EnvelopeError::TooLong(length)),
+        }
+    }
+}
+
+fn malformed(provider: &dyn KeyProvider, key: &str, why: &str) -> ProviderError {
+    let name = provider.name();
+    ProviderError::new(
+        ErrorClass::Malformed,
+        format!("the answer of {name} for key {key:?} is not usable: {why}"),
+    )
+}
+
+fn is_provider_name(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_graphic(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,119 @@
+//! The keystore's files where there is no Unix: no checks of owners and modes, which these platforms do not
+//! have, but the same rule that a new file never replaces another.
+
+use super::{
+    super::{ErrorClass, ProviderError},
+    MAX_FILE, io, missing, temporary_name,
+};
+use std::{
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The directory `keys` of a keystore.
+pub struct KeyDir {
+    path: PathBuf,
+}
+
+impl KeyDir {
+    /// The keys of the keystore at `home`.
+    pub fn open(home: &Path) -> Result<KeyDir, ProviderError> {
+        let path = home.join("keys");
+        if path.is_dir() { Ok(KeyDir { path }) } else { Err(missing(home)) }
+    }
+
+    /// The keys of the keystore at `home`, after making what is missing.
+    pub fn open_or_create(home: &Path) -> Result<KeyDir, ProviderError> {
+        let path = home.join("keys");
+        std::fs::create_dir_all(&path).map_err(|error| io("create the directory", &path, error))?;
+        KeyDir::open(home)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is anything of that name.
+    pub fn exists(&self, file: &str) -> Result<bool, ProviderError> {
+        let path = self.path.join(file);
+        match std::fs::symlink_metadata(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io("look for", &path, error)),
+        }
+    }
+
+    /// The text of a key file, or `None` if there is none of that name.
+    pub fn read(&self, file: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
+        let path = self.path.join(file);
+        match File::open(&path) {
+            Ok(file) => read_whole(file, &path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io("open", &path, error)),
+        }
+    }
+
+    /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
+    /// name, which is left alone.
+    pub fn publish(&self, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
+        let temporary = self.path.join(temporary_name(file)?);
+        let path = self.path.join(file);
+        let placed = write_new(&temporary, text).and_then(|()| {
+            // A link, because a rename would replace.
+            match std::fs::hard_link(&temporary, &path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            }
+        });
+        let removed = std::fs::remove_file(&temporary);
+        let placed = placed.map_err(|error| io("write", &path, error))?;
+        removed.map_err(|error| io("remove", &temporary, error))?;
+        Ok(placed)
+    }
+
+    /// There is no portable way to sync a directory.
+    pub fn sync(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// The names of all files that are Unicode.
+    pub fn files(&self) -> Result<Vec<String>, ProviderError> {
+        let failed = |error| io("list", &self.path, error);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// Reads a file without a copy that is not wiped: the buffer has room for the largest, and never grows.
+fn read_whole(mut file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+    let mut text = Zeroizing::new(vec![0; MAX_FILE + 1]);
+    let mut filled = 0;
+    while filled < text.len() {
+        match file.read(&mut text[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(io("read", path, error)),
+        }
+    }
+    if filled > MAX_FILE {
+        let message = format!("the key file {} is longer than {MAX_FILE} bytes", path.display());
+        return Err(ProviderError::new(ErrorClass::Malformed, message));
+    }
+    text.truncate(filled);
+    Ok(text)
+}

@@ -1,0 +1,247 @@
+//! The keystore's files on Unix, reached through directories that stay open, so that what is checked is what is
+//! used.
+
+use super::{
+    super::{ErrorClass, ProviderError},
+    MAX_FILE, io, missing, temporary_name,
+};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags},
+    io::Errno,
+};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+const PRIVATE_DIR: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The directory `keys` of a keystore, open and checked.
+pub struct KeyDir {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl KeyDir {
+    /// Opens the keys of the keystore at `home`. The home itself may be a symbolic link, which its owner set;
+    /// what it leads to is checked.
+    pub fn open(home: &Path) -> Result<KeyDir, ProviderError> {
+        let home_fd = match rustix::fs::open(home, DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => return Err(missing(home)),
+            opened => opened.map_err(|error| io("open the keystore", home, error))?,
+        };
+        check(home_fd.as_fd(), home, FileType::Directory)?;
+        let path = home.join("keys");
+        let fd = match rustix::fs::openat(&home_fd, "keys", DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+            Err(Errno::NOENT) => return Err(missing(home)),
+            Err(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => {
+                return Err(wrong_type(&path, FileType::Directory));
+            }
+            opened => opened.map_err(|error| io("open", &path, error))?,
+        };
+        check(fd.as_fd(), &path, FileType::Directory)?;
+        Ok(KeyDir { fd, path })
+    }
+
+    /// Opens the keys of the keystore at `home` after making what is missing, with mode 0700.
+    pub fn open_or_create(home: &Path) -> Result<KeyDir, ProviderError> {
+        make_dir(home)?;
+        // Nothing is made in a directory that is not the user's own.
+        let home_fd = rustix::fs::open(home, DIRECTORY, Mode::empty())
+            .map_err(|error| io("open the keystore", home, error))?;
+        check(home_fd.as_fd(), home, FileType::Directory)?;
+        make_dir(&home.join("keys"))?;
+        KeyDir::open(home)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is anything of that name.
+    pub fn exists(&self, file: &str) -> Result<bool, ProviderError> {
+        match rustix::fs::statat(&self.fd, file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io("look for", &self.path.join(file), error)),
+        }
+    }
+
+    /// The text of a key file, or `None` if there is none of that name.
+    pub fn read(&self, file: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
+        let path = self.path.join(file);
+        // NONBLOCK: opening a FIFO must not wait for its other end. Regular files do not mind.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, file, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            // MLINK is what FreeBSD says of a symbolic link, NXIO what all say of a socket.
+            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => {
+                return Err(wrong_type(&path, FileType::RegularFile));
+            }
+            Err(error) => return Err(io("open", &path, error)),
+        };
+        let length = check(fd.as_fd(), &path, FileType::RegularFile)?;
+        let mut file = File::from(fd);
+        read_whole(&mut file, &path, length).map(Some)
+    }
+
+    /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
+    /// name, which is left alone.
+    pub fn publish(&self, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
+        let temporary = temporary_name(file)?;
+        let placed = self.write_new(&temporary, text).and_then(|()| self.place(&temporary, file));
+        if !matches!(placed, Ok(true)) {
+            // It may not have come into being; and the error that matters is the first one.
+            let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+        }
+        let placed = placed.map_err(|error| io("write", &self.path.join(file), error))?;
+        self.sync()?;
+        Ok(placed)
+    }
+
+    fn write_new(&self, name: &str, text: &[u8]) -> std::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, PRIVATE_FILE)?;
+        // The umask may have taken even the owner's permissions.
+        rustix::fs::fchmod(&fd, PRIVATE_FILE)?;
+        let mut file = File::from(fd);
+        file.write_all(text)?;
+        file.sync_all()
+    }
+
+    /// Gives the file its name in one step, unless the name is taken.
+    fn place(&self, from: &str, to: &str) -> std::io::Result<bool> {
+        // A rename leaves nothing else behind at any moment; a link would leave a second name for the key if
+        // the process ended before removing the first.
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, rustix::fs::RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(true),
+            Err(Errno::EXIST) => return Ok(false),
+            // The file system or the kernel knows no such rename. (Two names for one number on Linux.)
+            Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty()) {
+            Ok(()) => {
+                rustix::fs::unlinkat(&self.fd, from, AtFlags::empty())?;
+                Ok(true)
+            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Brings the names of the files to the disk.
+    pub fn sync(&self) -> Result<(), ProviderError> {
+        sync_dir(self.fd.as_fd(), &self.path)
+    }
+
+    /// The names of all files that are UTF-8.
+    pub fn files(&self) -> Result<Vec<String>, ProviderError> {
+        let failed = |error| io("list", &self.path, error);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd).map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().to_str() {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Reads a file of `length` bytes without a copy that is not wiped: the buffer never grows.
+fn read_whole(file: &mut File, path: &Path, length: u64) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_FILE {
+        let path = path.display();
+        let message = format!("the key file {path} is {length} bytes long, and at most {MAX_FILE} are read");
+        return Err(ProviderError::new(ErrorClass::Malformed, message));
+    }
+    // One byte more, to see whether the file grew after its length was taken.
+    let mut text = Zeroizing::new(vec![0; length + 1]);
+    let mut filled = 0;
+    while filled < text.len() {
+        match file.read(&mut text[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io("read", path, error)),
+        }
+    }
+    if filled != length {
+        let message = format!("the key file {} changed while it was read; try again", path.display());
+        return Err(ProviderError::new(ErrorClass::LocalIo, message));
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+/// Refuses what is not of this type, not the user's own, or open to others. Gives the size in bytes.
+fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<u64, ProviderError> {
+    let stat = rustix::fs::fstat(fd).map_err(|error| io("examine", path, error))?;
+    if FileType::from_raw_mode(stat.st_mode) != expected {
+        return Err(wrong_type(path, expected));
+    }
+    let (owner, user) = (stat.st_uid, rustix::process::geteuid().as_raw());
+    if owner != user {
+        let path = path.display();
+        let message = format!(
+            "{path} belongs to the user with id {owner}, and this process runs as {user}: \
+             run as its owner, or set ATREST_HOME to a keystore of your own"
+        );
+        return Err(ProviderError::new(ErrorClass::LocalPermissions, message));
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::RWXG | Mode::RWXO) {
+        let (bits, path) = (mode.bits() & 0o7777, path.display());
+        let right = if expected == FileType::Directory { "700" } else { "600" };
+        let message = format!(
+            "{path} has mode {bits:04o}, which lets other users at the keys: run chmod {right} {path}"
+        );
+        return Err(ProviderError::new(ErrorClass::LocalPermissions, message));
+    }
+    Ok(u64::try_from(stat.st_size).unwrap_or(0))
+}
+
+fn wrong_type(path: &Path, expected: FileType) -> ProviderError {
+    let expected = if expected == FileType::Directory { "a directory" } else { "a regular file" };
+    let message =
+        format!("{} is not {expected}: remove it, or set ATREST_HOME to another keystore", path.display());
+    ProviderError::new(ErrorClass::LocalPermissions, message)
+}
+
+/// Makes a directory with mode 0700, and those above it, and syncs each new name to the disk. One that exists is
+/// left as it is.
+fn make_dir(path: &Path) -> Result<(), ProviderError> {
+    let made = match (rustix::fs::mkdirat(CWD, path, PRIVATE_DIR), path.parent()) {
+        (Err(Errno::NOENT), Some(parent)) => {
+            make_dir(parent)?;
+            rustix::fs::mkdirat(CWD, path, PRIVATE_DIR)
+        }
+        (made, _) => made,
+    };
+    match (made, path.parent()) {
+        (Ok(()), Some(parent)) => {
+            let fd = rustix::fs::open(parent, DIRECTORY, Mode::empty())
+                .map_err(|error| io("open", parent, error))?;
+            sync_dir(fd.as_fd(), parent)
+        }
+        (Ok(()) | Err(Errno::EXIST), _) => Ok(()),
+        (Err(error), _) => Err(io("create the directory", path, error)),
+    }
+}
+
+fn sync_dir(fd: BorrowedFd<'_>, path: &Path) -> Result<(), ProviderError> {
+    // By way of the standard library, which knows what a sync takes on each platform.
+    match fd.try_clone_to_owned().and_then(|fd| File::from(fd).sync_all()) {
+        // Some network file systems sync names by themselves, and do not know this call.
+        Err(error) if error.kind() != std::io::ErrorKind::InvalidInput => Err(io("sync", path, error)),
+        _ => Ok(()),
+    }
+}

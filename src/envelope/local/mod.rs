@@ -1,0 +1,251 @@
+//! The local keystore: key-encryption keys in files that only their owner can read.
+
+#[cfg_attr(unix, path = "dir_unix.rs")]
+#[cfg_attr(not(unix), path = "dir_plain.rs")]
+mod dir;
+mod home;
+mod keyfile;
+#[cfg(test)]
+mod tests;
+mod wrap;
+
+use super::{
+    BoxFuture, EncryptionContext, ErrorClass, KeyDescription, KeyProvider, ProviderError, RootKey,
+    WrappedKey, keyref::check_local_name,
+};
+use dir::KeyDir;
+use keyfile::{Fault, KeyFile, Which};
+use std::path::{Path, PathBuf};
+
+/// The provider's name in envelopes, and the scheme of its keys.
+const NAME: &str = "local";
+/// What follows a key's name in the name of its file.
+const EXTENSION: &str = ".json";
+/// The longest key file, in bytes.
+const MAX_FILE: usize = 64 * 1024;
+
+/// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
+///
+/// On Unix the directory and its `keys` are the user's own with mode 0700 and the files with mode 0600; this is
+/// checked on each use, and anything that other users can reach, own, or have linked into place is refused.
+/// Elsewhere the files have whatever protection their directory gives them.
+///
+/// Root keys are wrapped by AES-256-GCM-SIV (RFC 8452) with the key's name, its material id and the encryption
+/// context as associated data, so that a wrapped key opens nowhere but where it belongs. Files are written
+/// beside their place, synced, and put there in one step that never replaces another: several processes may
+/// create the same key at the same time, and agree on one.
+///
+/// As a [`KeyProvider`] it reads one small file for each call, on the thread that polls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalKeystore {
+    home: PathBuf,
+}
+
+impl LocalKeystore {
+    /// Where the user's keystore is: `$ATREST_HOME`; else `atrest` in the platform's data directory, which is
+    /// `$XDG_DATA_HOME` or `~/.local/share` (macOS: `~/Library/Application Support`; Windows:
+    /// `%LOCALAPPDATA%`).
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
+    pub fn default_path() -> Result<PathBuf, ProviderError> {
+        home::resolve(|name| std::env::var_os(name), std::env::home_dir)
+    }
+
+    /// The keystore at `path`, which must exist.
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalIo`] when it does not exist or cannot be read, [`ErrorClass::LocalPermissions`] when
+    /// other users can reach it.
+    pub fn open(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
+        let home = absolute(path.as_ref())?;
+        KeyDir::open(&home)?;
+        Ok(LocalKeystore { home })
+    }
+
+    /// The keystore at `path`, with its directories made where they are missing.
+    ///
+    /// # Errors
+    /// As [`LocalKeystore::open`].
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
+        let home = absolute(path.as_ref())?;
+        KeyDir::open_or_create(&home)?;
+        Ok(LocalKeystore { home })
+    }
+
+    /// The keystore's directory, absolute.
+    pub fn path(&self) -> &Path {
+        &self.home
+    }
+
+    /// Creates the key `name`: 1 to 64 of `A-Z a-z 0-9 . _ -`, without a dot in front.
+    ///
+    /// # Errors
+    /// [`ErrorClass::KeyExists`] when there is one of that name, [`ErrorClass::KeyName`],
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`].
+    pub fn create_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
+        if self.try_create(name)? {
+            return self.describe_key(name);
+        }
+        let home = self.home.display();
+        let message =
+            format!("the local key {name} exists already in {home}; use it, or choose another name");
+        Err(ProviderError::new(ErrorClass::KeyExists, message))
+    }
+
+    /// Creates the key `name` unless it exists, and tells whether it did. The key is on the disk, and readable,
+    /// when this returns, whichever process created it.
+    ///
+    /// # Errors
+    /// As [`LocalKeystore::create_key`] apart from `KeyExists`, and [`ErrorClass::Malformed`] when the file of
+    /// that name is not a key file.
+    pub fn ensure_key(&self, name: &str) -> Result<bool, ProviderError> {
+        let created = self.try_create(name)?;
+        self.describe_key(name)?;
+        Ok(created)
+    }
+
+    /// The names of all keys, in byte order. Files that cannot be key files are left out.
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
+    pub fn list(&self) -> Result<Vec<String>, ProviderError> {
+        let mut names: Vec<String> = KeyDir::open(&self.home)?
+            .files()?
+            .into_iter()
+            .filter_map(|file| file.strip_suffix(EXTENSION).map(str::to_owned))
+            .filter(|name| check_local_name(name).is_ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn try_create(&self, name: &str) -> Result<bool, ProviderError> {
+        let file = file_name(name)?;
+        let keys = KeyDir::open(&self.home)?;
+        if keys.exists(&file)? {
+            // Whoever made it may not have come to the sync yet.
+            keys.sync()?;
+            return Ok(false);
+        }
+        keys.publish(&file, &keyfile::create(name)?)
+    }
+
+    fn describe_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
+        self.with_file(name, |file| {
+            let mut description = KeyDescription::new(NAME, name);
+            description.material = Some(file.current().to_owned());
+            description.created = Some(file.created());
+            Ok(description)
+        })
+    }
+
+    fn wrap(&self, name: &str, context: &EncryptionContext) -> Result<WrappedKey, ProviderError> {
+        let material = self.with_file(name, |file| file.material(Which::Current))?;
+        let root = RootKey::generate()?;
+        Ok(WrappedKey {
+            provider: NAME.to_owned(),
+            key: name.to_owned(),
+            wrapped: wrap::seal(&material, name, context, &root)?,
+            material: Some(material.id),
+            context: context.clone(),
+        })
+    }
+
+    fn unwrap_local(&self, wrapped: &WrappedKey) -> Result<RootKey, ProviderError> {
+        let WrappedKey { provider, key, material, context, wrapped } = wrapped;
+        let (NAME, Some(id)) = (provider.as_str(), material) else {
+            let message =
+                format!("{provider}:{key} is no wrapping of the local keystore: provider or material id");
+            return Err(ProviderError::new(ErrorClass::Malformed, message));
+        };
+        let material = self.with_file(key, |file| file.material(Which::Id(id)))?;
+        wrap::open(&material, key, context, wrapped)
+    }
+
+    /// Reads the file of the key `name`, and wipes its text once `use_it` is done.
+    fn with_file<T>(
+        &self,
+        name: &str,
+        use_it: impl FnOnce(&KeyFile<'_>) -> Result<T, Fault>,
+    ) -> Result<T, ProviderError> {
+        let file = file_name(name)?;
+        let keys = KeyDir::open(&self.home)?;
+        let text = keys.read(&file)?.ok_or_else(|| {
+            let home = self.home.display();
+            let message = format!(
+                "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
+            );
+            ProviderError::new(ErrorClass::KeyNotFound, message)
+        })?;
+        KeyFile::parse(&text, name).and_then(|file| use_it(&file)).map_err(|fault| {
+            let path = keys.path().join(&file);
+            let path = path.display();
+            match fault {
+                Fault::Malformed(why) => ProviderError::new(
+                    ErrorClass::Malformed,
+                    format!("the key file {path} is not valid: {why}; restore it from a backup"),
+                ),
+                Fault::NoMaterial(id) => ProviderError::new(
+                    ErrorClass::WrongKey,
+                    format!("the key file {path} does not have the key material {id}: it is another key of that name; \
+                         restore the right one, or set ATREST_HOME to its keystore"),
+                ),
+                Fault::Secret(error) => error.into(),
+            }
+        })
+    }
+}
+
+impl KeyProvider for LocalKeystore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn generate<'a>(
+        &'a self,
+        key: &'a str,
+        context: &'a EncryptionContext,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        Box::pin(async move { self.wrap(key, context) })
+    }
+
+    fn unwrap<'a>(&'a self, wrapped: &'a WrappedKey) -> BoxFuture<'a, Result<RootKey, ProviderError>> {
+        Box::pin(async move { self.unwrap_local(wrapped) })
+    }
+
+    fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>> {
+        Box::pin(async move { self.describe_key(key) })
+    }
+}
+
+/// The name is checked here, before it becomes part of any path.
+fn file_name(name: &str) -> Result<String, ProviderError> {
+    check_local_name(name).map_err(|error| ProviderError::new(ErrorClass::KeyName, error.to_string()))?;
+    Ok(format!("{name}{EXTENSION}"))
+}
+
+/// A later change of the working directory must not lead to another keystore.
+fn absolute(path: &Path) -> Result<PathBuf, ProviderError> {
+    std::path::absolute(path).map_err(|error| io("find the keystore", path, error))
+}
+
+/// An input or output error: `cannot ACTION PATH: CAUSE`.
+fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderError {
+    ProviderError::new(ErrorClass::LocalIo, format!("cannot {action} {}", path.display()))
+        .with_source(error.into())
+}
+
+/// There is no keystore where one was to be opened.
+fn missing(home: &Path) -> ProviderError {
+    let home = home.display();
+    let message =
+        format!("there is no keystore at {home}: create a key there, or set ATREST_HOME to another");
+    ProviderError::new(ErrorClass::LocalIo, message)
+}
+
+/// The name for a file that is not yet in its place. No key has such a name, since it begins with a dot.
+fn temporary_name(file: &str) -> Result<String, ProviderError> {
+    let unique = super::new_uuid()?;
+    Ok(format!(".{file}.{}.new", unique.simple()))
+}

@@ -1,0 +1,220 @@
+//! Key providers: whatever makes, wraps and unwraps root keys.
+
+use super::{EncryptionContext, ProviderError, RootKey};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::Thread,
+};
+
+/// A future on the heap, as the methods of [`KeyProvider`] return it so that the trait is object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A root key as a provider wrapped it, with all that is needed to have it unwrapped. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// The [name](KeyProvider::name) of the provider that can unwrap it.
+    pub provider: String,
+    /// The key-encryption key, by the provider's own lasting name for it (an ARN, never an alias; a local name).
+    pub key: String,
+    /// Which material of that key wrapped it, where the provider tells: a rotated key has several.
+    pub material: Option<String>,
+    /// The context that the wrapping is bound to.
+    pub context: EncryptionContext,
+    /// The wrapped root key, in the provider's own format.
+    pub wrapped: Vec<u8>,
+}
+
+/// What a provider tells of a key-encryption key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyDescription {
+    /// The provider's name.
+    pub provider: String,
+    /// The key, by the provider's lasting name for it.
+    pub key: String,
+    /// Whether the key can be used.
+    pub state: KeyState,
+    /// The material that new wrappings get, where the provider tells.
+    pub material: Option<String>,
+    /// When the key was created, in seconds since 1970-01-01T00:00:00Z.
+    pub created: Option<u64>,
+}
+
+/// Whether a key-encryption key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It wraps and unwraps.
+    Enabled,
+    /// Its owner disabled it, and can enable it again.
+    Disabled,
+    /// It waits for its deletion, which its owner can still cancel.
+    PendingDeletion,
+}
+
+impl KeyDescription {
+    /// A description of an enabled key, without material id and date.
+    pub fn new(provider: &str, key: &str) -> KeyDescription {
+        KeyDescription {
+            provider: provider.to_owned(),
+            key: key.to_owned(),
+            state: KeyState::Enabled,
+            material: None,
+            created: None,
+        }
+    }
+}
+
+/// A source of root keys: a key management service, or the [local keystore](super::LocalKeystore).
+///
+/// The futures must not need an async runtime around them: a provider whose client needs one owns it, on a
+/// thread of its own. So async callers await them under any runtime, and all others call [`block_on`].
+pub trait KeyProvider: Send + Sync {
+    /// The provider's name, as envelopes store it: 1 to 32 of `a-z`, `0-9` and `-`.
+    fn name(&self) -> &'static str;
+
+    /// Makes a new root key and returns it wrapped under `key`, bound to `context`. The plaintext does not
+    /// leave the provider.
+    fn generate<'a>(
+        &'a self,
+        key: &'a str,
+        context: &'a EncryptionContext,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>>;
+
+    /// Unwraps a root key under the context that it carries.
+    fn unwrap<'a>(&'a self, wrapped: &'a WrappedKey) -> BoxFuture<'a, Result<RootKey, ProviderError>>;
+
+    /// Tells what `key` is, and in which state.
+    fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>>;
+}
+
+/// The key providers that a caller has, by name.
+///
+/// ```no_run
+/// use atrest::envelope::{LocalKeystore, Providers};
+///
+/// let keystore = LocalKeystore::open(LocalKeystore::default_path()?)?;
+/// let providers = Providers::new().with(keystore);
+/// assert!(providers.get("local").is_some());
+/// # Ok::<(), atrest::envelope::ProviderError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Providers(BTreeMap<&'static str, Arc<dyn KeyProvider>>);
+
+impl Providers {
+    /// A set without any provider: no envelope opens with it.
+    pub const fn new() -> Providers {
+        Providers(BTreeMap::new())
+    }
+
+    /// Adds a provider; one that was there under the same name is replaced.
+    #[must_use]
+    pub fn with(mut self, provider: impl KeyProvider + 'static) -> Providers {
+        self.insert(Arc::new(provider));
+        self
+    }
+
+    /// Adds a provider that the caller shares; one that was there under the same name is replaced.
+    pub fn insert(&mut self, provider: Arc<dyn KeyProvider>) {
+        self.0.insert(provider.name(), provider);
+    }
+
+    /// The provider of that name.
+    pub fn get(&self, name: &str) -> Option<&dyn KeyProvider> {
+        self.0.get(name).map(|provider| &**provider)
+    }
+
+    /// The names of all providers, in byte order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Runs a future to its end on this thread, which sleeps while the future waits.
+///
+/// There is no async runtime behind it, so it works anywhere, inside somebody else's runtime too (where it
+/// blocks that runtime's thread), and suits the futures of this module, which need none.
+///
+/// ```
+/// assert_eq!(atrest::envelope::block_on(async { 1 + 1 }), 2);
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        // Somebody else's unpark wakes this early, which costs one more poll.
+        std::thread::park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::{Mutex, mpsc},
+        time::Duration,
+    };
+
+    /// Ready once another thread has said so.
+    struct Signal(Arc<Mutex<(bool, Option<Waker>)>>);
+
+    impl Future for Signal {
+        type Output = &'static str;
+
+        fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<&'static str> {
+            let mut state = self.0.lock().unwrap();
+            if state.0 {
+                return Poll::Ready("done");
+            }
+            state.1 = Some(context.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn block_on_sleeps_until_it_is_woken() {
+        let state = Arc::new(Mutex::new((false, None::<Waker>)));
+        let theirs = Arc::clone(&state);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(block_on(Signal(theirs))));
+        // It waits, until the flag is set and its waker is called.
+        assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err());
+        let waker = loop {
+            let mut state = state.lock().unwrap();
+            if let Some(waker) = state.1.take() {
+                state.0 = true;
+                break waker;
+            }
+            drop(state);
+            std::thread::yield_now();
+        };
+        waker.wake();
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok("done"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What the volume asks of its file beyond reads and writes: its length, its lock, and writes that are verified.
+
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::Error;
+use super::luks2::HeaderCopy;
+
+/// How long the header's lock is waited for. cryptsetup holds it for the milliseconds of an update.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// The length in bytes of a regular file or a block device (whose metadata says 0).
+pub(super) fn length(mut file: &File) -> Result<u64, Error> {
+    file.seek(SeekFrom::End(0)).map_err(Error::io("finding the length of the file"))
+}
+
+/// Writes `bytes`, syncs them to the disk, and reads them back from there.
+pub(super) fn write_verified(file: &File, bytes: &[u8], offset: u64, copy: HeaderCopy) -> Result<(), Error> {
+    file.write_all_at(bytes, offset).map_err(Error::io("writing the header"))?;
+    file.sync_all().map_err(Error::io("syncing the header"))?;
+    // Without this the bytes would come back from the page cache, whatever the disk holds. It is advice only.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::fs::fadvise(
+        file,
+        offset,
+        core::num::NonZeroU64::new(bytes.len() as u64),
+        rustix::fs::Advice::DontNeed,
+    );
+    let mut back = vec![0; bytes.len()];
+    file.read_exact_at(&mut back, offset).map_err(Error::io("reading the header back"))?;
+    if back == bytes { Ok(()) } else { Err(Error::NotVerified { copy }) }
+}
+
+/// Whether the file was opened for reading only.
+pub(super) fn is_read_only(file: &File) -> Result<bool, Error> {
+    let flags = rustix::fs::fcntl_getfl(file)
+        .map_err(|error| Error::io("asking for the file's mode")(error.into()))?;
+    Ok(flags & rustix::fs::OFlags::RWMODE == rustix::fs::OFlags::RDONLY)
+}
+
+/// The exclusive advisory lock of a volume's file, released on drop.
+pub(super) struct HeaderLock<'a>(&'a File);
+
+impl<'a> HeaderLock<'a> {
+    pub(super) fn take(file: &'a File) -> Result<Self, Error> {
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(HeaderLock(file)),
+                // A file system without locks has no cryptsetup that holds one either.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(HeaderLock(file));
+                }
+                Err(TryLockError::Error(error)) => return Err(Error::io("locking the header")(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Error::Busy),
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for HeaderLock<'_> {
+    fn drop(&mut self) {
+        // A lock that cannot be released goes with the file's last descriptor.
+        let _ = self.0.unlock();
+    }
+}

@@ -1,0 +1,61 @@
+//! What concurrent callers share: locks over parts of the volume, and scratch memory.
+
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What one lock covers, one buffer holds, and one system call transfers, in bytes: large enough for the cost of a
+/// system call to vanish, small enough to stay in a core's own cache between the cipher and the copy to the kernel.
+pub(super) const CHUNK: usize = 128 * 1024;
+/// How many locks there are.
+const STRIPES: usize = 64;
+/// How many buffers are kept for later.
+const KEPT: usize = 16;
+
+/// Locks over the chunks of a volume. A write that covers a sector in part reads it first and writes all of it:
+/// without a lock, two such writes to different bytes of one sector would lose one of them, and a read beside a
+/// write could see half of a cipher block.
+///
+/// A caller holds one lock at a time, so there is no order to keep and no deadlock.
+pub(super) struct Stripes(Box<[RwLock<()>]>);
+
+impl Stripes {
+    pub(super) fn new() -> Stripes {
+        Stripes((0..STRIPES).map(|_| RwLock::new(())).collect())
+    }
+
+    fn of(&self, offset: u64) -> &RwLock<()> {
+        &self.0[(offset / CHUNK as u64 % STRIPES as u64) as usize]
+    }
+
+    /// Holds off writers of the chunk at `offset`.
+    pub(super) fn reading(&self, offset: u64) -> RwLockReadGuard<'_, ()> {
+        // The lock guards bytes on disk, which a panic leaves as any failed write does.
+        self.of(offset).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds off readers and writers of the chunk at `offset`.
+    pub(super) fn writing(&self, offset: u64) -> RwLockWriteGuard<'_, ()> {
+        self.of(offset).write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Buffers of one chunk each, for ciphertext only: plaintext is never in them, so they need no wiping.
+pub(super) struct Pool(Mutex<Vec<Box<[u8]>>>);
+
+impl Pool {
+    pub(super) const fn new() -> Pool {
+        Pool(Mutex::new(Vec::new()))
+    }
+
+    /// Runs `work` with a buffer of [`CHUNK`] bytes, whose content is arbitrary.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut [u8]) -> T) -> T {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = kept().pop();
+        let mut buffer = buffer.unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice());
+        let result = work(&mut buffer);
+        let mut kept = kept();
+        if kept.len() < KEPT {
+            kept.push(buffer);
+        }
+        result
+    }
+}
