@@ -44,24 +44,45 @@ pub fn equal_single_units(backend: Backend) {
     }
 }
 
-/// Enough short sectors for several of the loop's batches, at every count that can be left over after them.
+/// Enough sectors for several of the loop's batches, at every count that can be left over after them.
 pub fn long(backend: Backend) {
-    const MOST: usize = 300;
+    for size in [16, 32, 48, 50] {
+        counts(backend, size, 41..=300);
+    }
+    for size in [250, 512, 520, 528, 1024, 1033] {
+        counts(backend, size, (126..=131).chain(254..=259));
+    }
+    counts(backend, 512, [2048]);
+}
+
+fn counts(backend: Backend, size: usize, counts: impl IntoIterator<Item = usize> + Clone) {
+    let most = counts.clone().into_iter().max().expect("counts");
+    for key_bytes in keys() {
+        let key = key(backend, &key_bytes);
+        let plain = bytes(size as u64, most * size);
+        let cipher = Fast::new(&key_bytes).encrypt(size, &plain, tweak);
+        for sectors in counts.clone() {
+            let len = sectors * size;
+            Call::Sectors(FIRST.into(), size).check(&key, &plain[..len], &cipher[..len]);
+        }
+    }
+}
+
+/// Every sector size of 16 to 1100 bytes, in batches: what follows a sector there is the next one.
+pub fn every_sector_size(backend: Backend) {
+    const COUNTS: [usize; 2] = [3, 9];
+    let mut buffers = Pair::new(1100 * COUNTS[1]);
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
         let fast = Fast::new(&key_bytes);
-        for size in [16, 32, 48, 50] {
-            let plain = bytes(size as u64, MOST * size);
+        for size in 16..=1100 {
+            let plain = bytes(size as u64, COUNTS[1] * size);
             let cipher = fast.encrypt(size, &plain, tweak);
-            for sectors in 41..=MOST {
+            for sectors in COUNTS {
                 let len = sectors * size;
-                Call::Sectors(FIRST.into(), size).check(&key, &plain[..len], &cipher[..len]);
+                buffers.check(Call::Sectors(FIRST.into(), size), &key, &plain[..len], &cipher[..len]);
             }
         }
-        let (size, len) = (512, 1 << 20);
-        let plain = bytes(1, len);
-        let cipher = fast.encrypt(size, &plain, tweak);
-        Call::Sectors(FIRST.into(), size).check(&key, &plain, &cipher);
     }
 }
 

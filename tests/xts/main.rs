@@ -25,8 +25,11 @@ use std::process::ExitCode;
 use atrest::xts::Backend;
 use libtest_mimic::{Arguments, Completion, Trial};
 
+type SharedTest = fn(Backend);
+type GeneralTest = fn();
+
 /// What each backend must pass.
-const SHARED: &[(&str, fn(Backend))] = &[
+const SHARED: &[(&str, SharedTest)] = &[
     ("ieee1619", vectors::ieee1619),
     ("cavp_aes128", vectors::cavp_aes128),
     ("cavp_aes256", vectors::cavp_aes256),
@@ -37,6 +40,7 @@ const SHARED: &[(&str, fn(Backend))] = &[
     ("largest_unit", lengths::largest_unit),
     ("batches_equal_single_units", batches::equal_single_units),
     ("long_batches", batches::long),
+    ("batches_of_every_sector_size", batches::every_sector_size),
     ("batches_between_guard_pages", batches::between_guard_pages),
     ("batches_resume_anywhere", batches::resume_anywhere),
     ("one_key_for_many_threads", batches::one_key_for_many_threads),
@@ -55,7 +59,7 @@ const SHARED: &[(&str, fn(Backend))] = &[
 ];
 
 /// What concerns no single backend.
-const GENERAL: &[(&str, fn())] = &[
+const GENERAL: &[(&str, GeneralTest)] = &[
     ("detection_finds_what_the_processor_has", environment::detection),
     ("without_the_variable_the_fastest_runs", environment::default_is_fastest),
     ("unknown_names_are_errors", environment::unknown_names),

@@ -17,9 +17,9 @@ fn check(backend: Backend, first: Tweaks, size: usize, sectors: usize, tweak: im
 }
 
 /// More sectors than any backend takes tweaks in a batch, so that a carry falls into each place of one.
-const SECTORS: usize = 70;
+const SECTORS: usize = 140;
 
-/// Starts whose carry, if they have one, comes `1, 2, 30` or `69` sectors later.
+/// Starts whose carry, if they have one, comes 1, 2, 30 or 139 sectors later.
 fn starts_before(limit: u128) -> impl Iterator<Item = u128> {
     [1, 2, 30, SECTORS as u128 - 1].into_iter().map(move |distance| limit - distance)
 }
