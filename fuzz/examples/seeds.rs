@@ -1,0 +1,192 @@
+//! Writes the seed corpora, `corpus/TARGET/`.
+
+use std::{
+    error::Error,
+    fs::{self, File, OpenOptions},
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use atrest::{
+    envelope::{Class, Envelope, LocalKeystore, VolumeKeys, block_on, new_uuid},
+    volume::{CreateOptions, Header, Volume},
+};
+use atrest_fuzz::{
+    sealed::{SEALED, UUID},
+    sectors::{AES_256, BY_512, DECRYPT, IN_PLACE, LAYOUT_SHIFT, RAGGED},
+};
+
+type Anything<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Anything<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let temp = tempfile::tempdir()?;
+    let keystore = LocalKeystore::open_or_create(temp.path().join("keys"))?;
+    keystore.ensure_key("default")?;
+    let new_envelope = |class| -> Anything<(Envelope, VolumeKeys)> {
+        Ok(block_on(Envelope::create(&keystore, "default", new_uuid()?, class))?)
+    };
+
+    backends(&Seeds::new(&corpus, "backends")?)?;
+    envelopes(&Seeds::new(&corpus, "envelope")?, &new_envelope)?;
+    headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)
+}
+
+/// One target's directory.
+struct Seeds(PathBuf);
+
+impl Seeds {
+    fn new(corpus: &Path, target: &str) -> Anything<Seeds> {
+        let directory = corpus.join(target);
+        fs::create_dir_all(&directory)?;
+        Ok(Seeds(directory))
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> Anything<()> {
+        Ok(fs::write(self.0.join(name), content)?)
+    }
+}
+
+fn backends(seeds: &Seeds) -> Anything<()> {
+    const UNIT: u8 = 0;
+    let [plain64, plain64be, in_512, number128] = [2, 3, 4, 6].map(|layout| layout << LAYOUT_SHIFT);
+    let cases: [(&str, u8, u16, u8, u128); 16] = [
+        ("unit-16", UNIT, 16, 0, 1),
+        ("unit-17", UNIT | AES_256, 17, 0, 2),
+        ("unit-17-decrypt", UNIT | DECRYPT | IN_PLACE, 17, 0, 3),
+        ("unit-4111", UNIT | AES_256 | DECRYPT, 4111, 0, 4),
+        ("unit-too-short", UNIT, 15, 0, 5),
+        ("sectors-16", plain64 | IN_PLACE, 16, 200, 6),
+        ("sectors-48", plain64 | AES_256 | DECRYPT, 48, 41, 7),
+        ("sectors-512", plain64 | AES_256, 512, 128, 8),
+        ("sectors-520", plain64 | IN_PLACE | DECRYPT, 520, 33, 9),
+        ("sectors-33", plain64 | AES_256 | IN_PLACE | DECRYPT, 33, 131, 10),
+        ("carry-64", plain64, 512, 40, u64::MAX as u128 - 20),
+        ("big-endian", plain64be | AES_256, 512, 9, 0x0102_0304_0506_0708),
+        ("overflow", plain64be, 64, 9, u64::MAX as u128 - 3),
+        ("luks2-4096", in_512 | AES_256 | BY_512, 8, 16, 800),
+        ("number-128", number128 | AES_256, 100, 29, 1 << 100),
+        ("ragged", number128 | RAGGED, 512, 3, 11),
+    ];
+    for (name, flags, size, sectors, first) in cases {
+        let mut input = vec![flags];
+        input.extend(size.to_le_bytes());
+        input.extend([sectors, 7, 3, 61]);
+        input.extend(first.to_le_bytes());
+        input.extend((0..64).map(|i| i ^ flags));
+        input.extend(*b"a pattern of 29 bytes for it.");
+        seeds.write(name, &input)?;
+    }
+    Ok(())
+}
+
+fn envelopes(
+    seeds: &Seeds,
+    new_envelope: &impl Fn(Class) -> Anything<(Envelope, VolumeKeys)>,
+) -> Anything<()> {
+    let (persistent, _) = new_envelope(Class::Persistent)?;
+    let (scratch, _) = new_envelope(Class::Scratch)?;
+    let (persistent, scratch) = (persistent.to_json(), scratch.to_json());
+    seeds.write("persistent.json", persistent.as_bytes())?;
+    seeds.write("scratch.json", scratch.as_bytes())?;
+
+    // The same slot as often as an envelope may have it, and once more.
+    let (head, tail) = persistent.split_once(r#""slots":["#).ok_or("no slots")?;
+    let slot = tail.trim_end_matches("]}");
+    for (name, count) in [("slots-8.json", 8), ("slots-9.json", 9), ("slots-0.json", 0)] {
+        let document = format!(r#"{head}"slots":[{}]}}"#, vec![slot; count].join(","));
+        seeds.write(name, document.as_bytes())?;
+    }
+    // A key of AWS's, with the material's id and a long wrapped key.
+    let kms = persistent
+        .replace(r#""provider":"local""#, r#""provider":"aws""#)
+        .replace(r#""key":"default""#, r#""key":"arn:aws:kms:eu-central-1:111122223333:key/1234abcd""#)
+        .replace(r#""context""#, r#""material":"0d1c2b3a4f5e","context""#);
+    seeds.write("kms.json", kms.as_bytes())?;
+    seeds.write("spaced.json", persistent.replace(',', " ,\r\n\t").as_bytes())?;
+    seeds.write("version-2.json", persistent.replace(r#""version":1"#, r#""version":2"#).as_bytes())?;
+    seeds.write("class-unknown.json", persistent.replace("persistent", "eternal").as_bytes())?;
+    seeds.write(
+        "twice.json",
+        persistent.replace(r#"{"version":1"#, r#"{"version":1,"version":1"#).as_bytes(),
+    )?;
+    seeds.write("escapes.json", scratch.replace("local", r"\u006cocal\ud83d\ude00").as_bytes())?;
+    seeds.write("null.json", persistent.replace(r#""class":"persistent""#, r#""class":null"#).as_bytes())?;
+    seeds.write("cut.json", &persistent.as_bytes()[..persistent.len() - 7])
+}
+
+fn headers(
+    seeds: &Seeds,
+    temp: &Path,
+    new_envelope: &impl Fn(Class) -> Anything<(Envelope, VolumeKeys)>,
+) -> Anything<()> {
+    /// The first 16 KiB copy's JSON begins here.
+    const JSON: usize = 4096;
+    let ours = |name: &str, sector_size| -> Anything<Vec<u8>> {
+        let path = temp.join(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let (envelope, keys) = new_envelope(Class::Persistent)?;
+        Volume::create(file, &CreateOptions::new(10_000).sector_size(sector_size), envelope, &keys)?;
+        header_of(&path)
+    };
+    let json_of =
+        |header: &[u8]| -> Vec<u8> { header[JSON..].iter().copied().take_while(|&byte| byte != 0).collect() };
+    let sealed = |shape: u8, sequences: [u8; 2], damage: (u16, u8), json: &[u8]| -> Vec<u8> {
+        let [low, high] = damage.0.to_le_bytes();
+        [&[SEALED | shape, sequences[0], sequences[1], low, high, damage.1], json].concat()
+    };
+    const NO_DAMAGE: (u16, u8) = (0, 0);
+
+    let ours_512 = ours("512", 512)?;
+    seeds.write("raw-512", &[&[0], &ours_512[..]].concat())?;
+    let json = json_of(&ours_512);
+    seeds.write("ours-512", &sealed(0, [1, 1], NO_DAMAGE, &json))?;
+    seeds.write("ours-4096", &sealed(0, [2, 1], NO_DAMAGE, &json_of(&ours("4096", 4096)?)))?;
+    seeds.write("larger-copies", &sealed(1 << 5, [1, 1], NO_DAMAGE, &json))?;
+    seeds.write("second-is-newer", &sealed(0, [1, 2], NO_DAMAGE, &json))?;
+    seeds.write("first-is-damaged", &sealed(1 << 3, [1, 1], (5000, 1), &json))?;
+    seeds.write("both-are-damaged", &sealed(3 << 3, [1, 1], (10, 0x80), &json))?;
+    seeds.write("version-sealed-wrong", &sealed(3 << 1, [1, 1], (7, 3), &json))?;
+    seeds.write("size-sealed-wrong", &sealed(1 << 1, [1, 1], (14, 0x40), &json))?;
+    seeds.write("empty-object", &sealed(0, [1, 1], NO_DAMAGE, b"{}"))?;
+    seeds.write(
+        "numbers",
+        &sealed(0, [1, 1], NO_DAMAGE, br#"{"config":{"json_size":1e309,"x":[-0.0,18446744073709551616]}}"#),
+    )?;
+    seeds.write("deep", &sealed(0, [1, 1], NO_DAMAGE, "[".repeat(200).as_bytes()))?;
+
+    for (name, options) in [
+        ("cryptsetup-pbkdf2", &["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"][..]),
+        (
+            "cryptsetup-argon2id",
+            &["--pbkdf", "argon2id", "--pbkdf-force-iterations", "4", "--pbkdf-memory", "32"],
+        ),
+    ] {
+        let path = temp.join(name);
+        File::create(&path)?.set_len(32 << 20)?;
+        let passphrase = temp.join("passphrase");
+        fs::write(&passphrase, "seed")?;
+        let status = Command::new("cryptsetup")
+            .args(["luksFormat", "--batch-mode", "--type", "luks2", "--uuid", UUID, "--key-file"])
+            .arg(&passphrase)
+            .args(options)
+            .arg(&path)
+            .status();
+        if status.is_ok_and(|status| status.success()) {
+            let header = header_of(&path)?;
+            Header::parse(&header)?;
+            seeds.write(name, &sealed(0, [1, 1], NO_DAMAGE, &json_of(&header)))?;
+        } else {
+            eprintln!("without cryptsetup {name} stays as it is");
+        }
+    }
+    Ok(())
+}
+
+/// Both copies, 16 KiB each.
+fn header_of(path: &Path) -> Anything<Vec<u8>> {
+    let mut header = vec![0; 32 << 10];
+    File::open(path)?.read_exact(&mut header)?;
+    Ok(header)
+}

@@ -1,0 +1,118 @@
+//! How a key gets its backend: the processor, `ATREST_BACKEND`, the option.
+//!
+//! A process's environment belongs to all its threads, so that each value is tried in a child: this very program, which
+//! then makes one key and prints what it got.
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+use atrest::xts::{Backend, Error, Key};
+
+use crate::data::keys;
+
+const VARIABLE: &str = "ATREST_BACKEND";
+/// Set, to the backend for [`Key::options`] or to nothing, in a child alone.
+const CHILD: &str = "ATREST_TEST_CHILD";
+
+pub fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
+}
+
+/// Prints the backend's name, or the error.
+pub fn child() -> ExitCode {
+    let key_bytes = &keys()[1];
+    let option = env::var(CHILD).expect("UTF-8, as the parent sets it");
+    let key = if option.is_empty() {
+        Key::new(key_bytes)
+    } else {
+        Key::options().backend(option.parse().expect("a backend's name")).build(key_bytes)
+    };
+    match key {
+        Ok(key) => {
+            print!("{}", key.backend());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            print!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a child under the variable and the option; its backend, or its error.
+fn choose(variable: Option<&str>, option: &str) -> Result<String, String> {
+    let mut command = Command::new(env::current_exe().expect("this program's path"));
+    command.env(CHILD, option).env_remove(VARIABLE);
+    if let Some(name) = variable {
+        command.env(VARIABLE, name);
+    }
+    let output = command.output().expect("this program runs");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(!printed.is_empty(), "the child died: {}", String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(printed) } else { Err(printed) }
+}
+
+pub fn forces(backend: Backend) {
+    assert_eq!(choose(Some(backend.name()), ""), Ok(backend.to_string()));
+}
+
+/// The option wins, even over a variable that would be an error by itself.
+pub fn option_overrides(backend: Backend) {
+    for variable in [None, Some("soft"), Some("no-such-backend")] {
+        assert_eq!(choose(variable, backend.name()), Ok(backend.to_string()), "{variable:?}");
+    }
+}
+
+pub fn default_is_fastest() {
+    let fastest = Backend::fastest();
+    assert!(fastest.is_supported());
+    for variable in [None, Some("")] {
+        assert_eq!(choose(variable, ""), Ok(fastest.to_string()), "{variable:?}");
+    }
+}
+
+pub fn unknown_names() {
+    for name in ["no-such-backend", "AESNI", "soft ", "soft,aesni", "1"] {
+        assert_eq!(choose(Some(name), ""), Err(Error::UnknownBackend.to_string()), "{name:?}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let output = Command::new(env::current_exe().expect("this program's path"))
+            .env(CHILD, "")
+            .env(VARIABLE, std::ffi::OsStr::from_bytes(b"soft\xff"))
+            .output()
+            .expect("this program runs");
+        assert!(!output.status.success(), "a name that is not UTF-8");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), Error::UnknownBackend.to_string());
+    }
+}
+
+/// Those that this processor lacks; nothing to see where it has them all.
+pub fn unsupported_names() {
+    for backend in Backend::ALL.into_iter().filter(|backend| !backend.is_supported()) {
+        let expected = Error::UnsupportedBackend(backend);
+        assert_eq!(choose(Some(backend.name()), ""), Err(expected.to_string()));
+        let refused = Key::options().backend(backend).build(&keys()[1]);
+        assert_eq!(refused.err(), Some(expected));
+    }
+}
+
+/// A backend that is wrongly denied would have its tests ignored: the standard library's detection is asked too.
+pub fn detection() {
+    let supported: Vec<Backend> = Backend::ALL.into_iter().filter(|backend| backend.is_supported()).collect();
+    assert_eq!(supported.first(), Some(&Backend::Soft));
+    assert_eq!(supported.last(), Some(&Backend::fastest()));
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! all {
+            ($($feature:tt)*) => { true $(&& is_x86_feature_detected!($feature))* };
+        }
+        assert_eq!(Backend::Aesni.is_supported(), all!("aes"));
+        assert_eq!(Backend::Vaes256.is_supported(), all!("aes" "avx2" "vaes"));
+        let avx512 = all!("avx512f" "avx512bw" "avx512vl" "avx512vbmi2" "vpclmulqdq");
+        assert_eq!(Backend::Vaes512.is_supported(), avx512 && all!("aes" "avx2" "vaes"));
+    }
+}

@@ -1,0 +1,103 @@
+//! The shared suite: what every backend must do, run once for each backend that this processor has.
+//!
+//! A test is `BACKEND::NAME`; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
+//! one backend's, and all take libtest's arguments.
+//!
+//! The expected values come from published vectors and from other implementations ([`reference`]), never from a
+//! backend: two that share a mistake would agree.
+
+mod batches;
+mod data;
+mod environment;
+mod errors;
+mod guarded;
+mod lengths;
+#[path = "../common/openssl.rs"]
+mod openssl;
+mod properties;
+mod reference;
+mod surface;
+mod tweaks;
+mod vectors;
+
+use std::process::ExitCode;
+
+use atrest::xts::Backend;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+type SharedTest = fn(Backend);
+type GeneralTest = fn();
+
+/// What each backend must pass.
+const SHARED: &[(&str, SharedTest)] = &[
+    ("ieee1619", vectors::ieee1619),
+    ("cavp_aes128", vectors::cavp_aes128),
+    ("cavp_aes256", vectors::cavp_aes256),
+    ("wycheproof", vectors::wycheproof),
+    ("every_length_between_guard_pages", lengths::every_length),
+    ("lengths_around_4096_and_65536", lengths::around_pages),
+    ("unaligned_buffers", lengths::unaligned),
+    ("largest_unit", lengths::largest_unit),
+    ("batches_equal_single_units", batches::equal_single_units),
+    ("long_batches", batches::long),
+    ("batches_of_every_sector_size", batches::every_sector_size),
+    ("batches_between_guard_pages", batches::between_guard_pages),
+    ("batches_resume_anywhere", batches::resume_anywhere),
+    ("one_key_for_many_threads", batches::one_key_for_many_threads),
+    ("tweak_plain64", tweaks::plain64),
+    ("tweak_plain64be", tweaks::plain64be),
+    ("tweak_plain64_in_512", tweaks::plain64_in_512),
+    ("tweak_number128", tweaks::number128),
+    ("tweak_overflow_is_refused", tweaks::overflow),
+    ("errors_leave_data_untouched", errors::leave_data_untouched),
+    ("empty_data_is_fine", errors::empty_data_is_fine),
+    ("keys_that_are_refused", errors::keys_that_are_refused),
+    ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
+    ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
+    ("forced_by_the_environment", environment::forces),
+    ("forced_by_an_option", environment::option_overrides),
+];
+
+/// What concerns no single backend.
+const GENERAL: &[(&str, GeneralTest)] = &[
+    ("detection_finds_what_the_processor_has", environment::detection),
+    ("without_the_variable_the_fastest_runs", environment::default_is_fastest),
+    ("unknown_names_are_errors", environment::unknown_names),
+    ("unsupported_names_are_errors", environment::unsupported_names),
+    ("names_round_trip", surface::names_round_trip),
+    ("keys_show_no_secret", surface::keys_show_no_secret),
+    ("error_messages", surface::error_messages),
+    ("references_agree", reference::agree),
+];
+
+fn main() -> ExitCode {
+    if environment::is_child() {
+        return environment::child();
+    }
+    let mut trials = Vec::new();
+    for backend in Backend::ALL {
+        for &(name, test) in SHARED {
+            trials.push(Trial::ignorable_test(format!("{backend}::{name}"), move || {
+                if !backend.is_supported() {
+                    return Ok(Completion::ignored_with("not on this processor"));
+                }
+                test(backend);
+                Ok(Completion::Completed)
+            }));
+        }
+    }
+    for &(name, test) in GENERAL {
+        trials.push(Trial::test(format!("general::{name}"), move || {
+            test();
+            Ok(())
+        }));
+    }
+    if openssl::OpenSsl::new(&data::bytes(1, 64), true).is_none() {
+        eprintln!("note: the system has no OpenSSL (libcrypto); xts-mode alone is the reference");
+    }
+    let missing = Backend::ALL.iter().filter(|backend| !backend.is_supported());
+    for backend in missing {
+        eprintln!("note: this processor cannot run the backend {backend}; its tests are ignored");
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
