@@ -1,0 +1,180 @@
+//! What goes in comes out.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Stdio;
+
+use super::common::noise;
+use super::place::{Place, program, text};
+
+const LENGTHS: [usize; 11] =
+    [0, 1, 511, 512, 513, 4095, 4096, 4097, (1 << 19) - 1, (1 << 20) + 13, (64 << 20) + 4095];
+
+#[test]
+fn a_file_goes_in_and_comes_out() {
+    let place = Place::with_key();
+    for length in LENGTHS {
+        let content = noise(length, length as u64);
+        place.put("in", &content);
+        let sector_size = if length % 2 == 0 { "512" } else { "4096" };
+        place.succeed(&["encrypt", "in", "v", "--sector-size", sector_size]);
+        place.succeed(&["decrypt", "v", "out"]);
+        assert!(place.read("out") == content, "{length}");
+        assert_eq!(place.names(), ["in", "out", "v"]);
+        let sectors = length.next_multiple_of(sector_size.parse().unwrap());
+        assert_eq!(fs::metadata(place.path("v")).unwrap().len(), (16 << 20) + sectors as u64);
+        for name in ["v", "out"] {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_stream_goes_in_and_comes_out() {
+    let place = Place::with_key();
+    for length in LENGTHS {
+        let content = noise(length, 1);
+        let output = place.feed(&["encrypt", "-", "v"], &content);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let output = place.succeed(&["decrypt", "v", "-"]);
+        assert!(output.stdout == content, "{length}");
+        assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+        fs::remove_file(place.path("v")).unwrap();
+    }
+}
+
+#[test]
+fn a_redirected_file_is_read_from_where_it_stands() {
+    let place = Place::with_key();
+    place.put("in", &noise(10_000, 1));
+    let mut input = File::open(place.path("in")).unwrap();
+    std::io::Seek::seek(&mut input, std::io::SeekFrom::Start(1234)).unwrap();
+    assert!(place.command(&["encrypt", "-", "v"]).stdin(Stdio::from(input)).status().unwrap().success());
+    assert!(place.succeed(&["decrypt", "v", "-"]).stdout == noise(10_000, 1)[1234..]);
+}
+
+#[test]
+fn nothing_of_the_input_is_in_the_volume() {
+    let place = Place::with_key();
+    let content = [b'A'; 100_000];
+    place.put("in", &content);
+    place.succeed(&["encrypt", "in", "v"]);
+    let volume = place.read("v");
+    assert!(!volume.windows(16).any(|window| window == &content[..16]));
+    // Equal sectors become different ones.
+    let sectors: std::collections::HashSet<&[u8]> = volume[16 << 20..].chunks(4096).collect();
+    assert_eq!(sectors.len(), 100_000_usize.div_ceil(4096));
+}
+
+#[test]
+fn the_first_use_makes_the_key_and_says_so() {
+    let place = Place::new();
+    place.put("in", b"data");
+    let first = place.succeed(&["encrypt", "in", "v"]);
+    let lines: Vec<&str> = text(&first.stderr).lines().collect();
+    let home = place.home();
+    let [made, done] = lines[..] else { panic!("{lines:?}") };
+    assert!(
+        made.starts_with("made the key local:default in ") && made.contains(home.to_str().unwrap()),
+        "{made}"
+    );
+    assert!(made.contains("back that directory up"), "{made}");
+    assert!(
+        done.starts_with("encrypted in into v: 4 bytes in ") && done.ends_with(", key local:default"),
+        "{done}"
+    );
+    let backend = done.split(", ").nth(2).unwrap();
+    assert!(["soft", "aesni", "vaes256", "vaes512", "armv8"].contains(&backend), "{done}");
+
+    let second = place.succeed(&["encrypt", "in", "w"]);
+    assert_eq!(text(&second.stderr).lines().count(), 1);
+}
+
+#[test]
+fn force_replaces_a_file_and_keeps_its_mode() {
+    let place = Place::with_key();
+    place.put("in", b"new");
+    place.put("v", b"old");
+    fs::set_permissions(place.path("v"), fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("v", place.path("link")).unwrap();
+    place.succeed(&["encrypt", "in", "link", "--force"]);
+    assert!(fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
+    assert_eq!(fs::metadata(place.path("v")).unwrap().mode() & 0o7777, 0o640);
+    place.put("out", b"old and longer");
+    place.succeed(&["decrypt", "v", "out", "--force"]);
+    assert_eq!(place.read("out"), b"new");
+    // A file can become its own volume: it goes when the volume is complete.
+    place.succeed(&["encrypt", "out", "out", "--force"]);
+    assert_eq!(place.succeed(&["decrypt", "out", "-"]).stdout, b"new");
+    assert_eq!(place.names(), ["in", "link", "out", "v"]);
+}
+
+#[test]
+fn plain_text_is_for_its_owner_alone() {
+    let place = Place::with_key();
+    place.put("in", b"secret");
+    place.succeed(&["encrypt", "in", "v"]);
+    place.succeed(&["decrypt", "v", "out"]);
+    assert_eq!(fs::metadata(place.path("out")).unwrap().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn a_key_of_ones_own_wraps() {
+    let place = Place::new();
+    place.put("in", b"data");
+    place.succeed(&["key", "create", "local:backup-2"]);
+    place.succeed(&["encrypt", "in", "v", "--key", "local:backup-2"]);
+    assert_eq!(text(&place.succeed(&["key", "list"]).stdout), "local:backup-2\n");
+    assert_eq!(place.succeed(&["decrypt", "v", "-"]).stdout, b"data");
+}
+
+#[test]
+fn a_created_volume_has_its_size() {
+    let place = Place::with_key();
+    place.succeed(&["create", "v", "--size", "3MiB", "--sector-size", "512"]);
+    let file = fs::metadata(place.path("v")).unwrap();
+    assert_eq!(file.len(), 19 << 20);
+    assert!(file.blocks() * 512 < 1 << 20, "it is sparse");
+    assert_eq!(place.succeed(&["decrypt", "v", "-"]).stdout.len(), 3 << 20);
+}
+
+#[test]
+fn a_block_device_is_written_in_place() {
+    let place = Place::with_key();
+    let Some(device) = Loop::attach(&place, 18 << 20) else {
+        return println!("left out: no loop device can be attached");
+    };
+    let content = noise(2 << 20, 3);
+    place.put("in", &content);
+    place.refuses(&["encrypt", "in", &device.0], &[&device.0, "block device", "--force"]);
+    place.succeed(&["encrypt", "in", &device.0, "--force"]);
+    assert!(place.succeed(&["decrypt", &device.0, "-"]).stdout == content);
+    place.refuses(&["encrypt", &device.0, &device.0, "--force"], &["same device"]);
+    place.refuses(&["decrypt", &device.0, &device.0, "--force"], &["same device"]);
+
+    place.put("long", &noise((2 << 20) + 1, 3));
+    place.refuses(&["encrypt", "long", &device.0, "--force"], &[&device.0, "18874368 bytes"]);
+    // As an input, and as the place for what was decrypted.
+    place.succeed(&["encrypt", &device.0, "whole"]);
+    place.succeed(&["decrypt", "whole", &device.0, "--force"]);
+    assert!(place.succeed(&["decrypt", &device.0, "-"]).stdout == content);
+}
+
+/// A loop device over the file `disk`, detached at the end.
+struct Loop(String);
+
+impl Loop {
+    fn attach(place: &Place, size: u64) -> Option<Loop> {
+        File::create(place.path("disk")).unwrap().set_len(size).unwrap();
+        let output = place.program(program("losetup")?).args(["--find", "--show", "disk"]).output().unwrap();
+        output.status.success().then(|| Loop(text(&output.stdout).trim().into()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        if let Some(losetup) = program("losetup") {
+            let _ = std::process::Command::new(losetup).args(["--detach", &self.0]).status();
+        }
+    }
+}
