@@ -14,7 +14,11 @@
 /*
  The outcome of a call. Values never change their meaning; later versions may add some.
  */
-typedef enum {
+enum atrest_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
   /*
    The call did what it says.
    */
@@ -71,7 +75,14 @@ typedef enum {
    A defect in the library; the output is undefined. Please report it.
    */
   ATREST_ERROR_INTERNAL = 13,
-} atrest_status;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum atrest_status atrest_status;
+#else
+typedef int32_t atrest_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /*
  An expanded XTS-AES key: immutable after creation, for any number of threads at once.

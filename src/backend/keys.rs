@@ -71,4 +71,12 @@ impl<const N: usize> Blocks<N> {
         debug_assert!(i <= N);
         self.0.as_mut_ptr().cast::<Block>().wrapping_add(i)
     }
+    /// Overwrites what held plaintext.
+    #[inline(always)]
+    pub(super) fn wipe(&mut self) {
+        for block in &mut self.0 {
+            // SAFETY: a block of this array; `Blocks` is aligned for more than a u128. Volatile, since nobody reads it.
+            unsafe { core::ptr::from_mut(block).cast::<u128>().write_volatile(0) };
+        }
+    }
 }

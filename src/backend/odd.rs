@@ -109,6 +109,8 @@ pub(super) unsafe fn odd_sectors<
                 singles.push(merged.at(i).cast(), dst.add(at), stealing_before.at(done + i));
             }
             singles.flush();
+            whole.wipe();
+            merged.wipe();
             done += n;
         }
     }

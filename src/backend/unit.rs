@@ -71,11 +71,13 @@ pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let last = dst.sub(16);
-        let mut block = last.cast::<Block>().read_unaligned();
-        let stolen = block;
-        src.copy_to_nonoverlapping(block.as_mut_ptr(), tail);
+        let mut merged = Blocks::<1>::new();
+        let stolen = last.cast::<Block>().read_unaligned();
+        merged.at(0).write(stolen);
+        src.copy_to_nonoverlapping(merged.at(0).cast(), tail);
         dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group::<One, 1, ROUNDS, false>(keys, block.as_ptr(), last, tweak, &mut Nothing);
+        group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), last, tweak, &mut Nothing);
+        merged.wipe();
     }
 }
 
@@ -92,12 +94,14 @@ pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
-        let mut block: Block = [0; 16];
-        group::<One, 1, ROUNDS, true>(keys, src, block.as_mut_ptr(), tweaks.add(1), &mut Nothing);
-        let stolen = block;
-        src.add(16).copy_to_nonoverlapping(block.as_mut_ptr(), tail);
-        dst.add(16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
-        group::<One, 1, ROUNDS, true>(keys, block.as_ptr(), dst, tweaks, &mut Nothing);
+        let (mut whole, mut merged) = (Blocks::<1>::new(), Blocks::<1>::new());
+        group::<One, 1, ROUNDS, true>(keys, src, whole.at(0).cast(), tweaks.add(1), &mut Nothing);
+        merged.at(0).write(whole.at(0).read());
+        src.add(16).copy_to_nonoverlapping(merged.at(0).cast(), tail);
+        dst.add(16).copy_from_nonoverlapping(whole.at(0).cast(), tail);
+        group::<One, 1, ROUNDS, true>(keys, merged.at(0).cast(), dst, tweaks, &mut Nothing);
+        whole.wipe();
+        merged.wipe();
     }
 }
 

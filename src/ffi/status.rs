@@ -4,7 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::xts;
 
 /// The outcome of a call. Values never change their meaning; later versions may add some.
-#[repr(C)]
+//
+// `i32` rather than `C`: the size then depends on no compiler flag of the caller (-fshort-enums), and a value that a
+// later version adds is no undefined behaviour in C++ code that was compiled with today's header.
+#[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
 pub enum atrest_status {

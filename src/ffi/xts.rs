@@ -4,7 +4,8 @@ use std::alloc::{Layout, alloc};
 use super::{
     pointer::{self, Buffers},
     status::{
-        ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND, atrest_status, guarded,
+        ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND,
+        atrest_status, guarded,
     },
 };
 use crate::xts::{Backend, Error, Key, KeyOptions};
@@ -93,6 +94,10 @@ unsafe fn new(
             pointer::write(out, core::ptr::null_mut())?;
             if key.is_null() {
                 return Err(ATREST_ERROR_NULL);
+            }
+            // Before the slice is made: no slice may claim more than its buffer has.
+            if !matches!(key_len, 32 | 64) {
+                return Err(ATREST_ERROR_KEY_LENGTH);
             }
             pointer::bytes(key, key_len)?
         };

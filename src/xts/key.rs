@@ -1,5 +1,7 @@
 use core::fmt;
 
+use zeroize::zeroize_stack;
+
 use crate::backend::{Backend, Cipher};
 use crate::xts::Error;
 
@@ -81,6 +83,14 @@ impl KeyOptions {
     /// # Errors
     /// Those of [`Key::new`].
     pub fn build(self, key: &[u8]) -> Result<Key, Error> {
+        let built = self.expand(key);
+        // Moves and the key schedule leave copies of round keys below this frame.
+        zeroize_stack::<8192>();
+        built
+    }
+
+    #[inline(never)]
+    fn expand(self, key: &[u8]) -> Result<Key, Error> {
         if !matches!(key.len(), 32 | 64) {
             return Err(Error::KeyLength { len: key.len() });
         }

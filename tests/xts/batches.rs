@@ -5,7 +5,7 @@ use atrest::xts::Backend;
 use crate::{
     data::{Call, Direction, assert_same, bytes, key, keys},
     guarded::Pair,
-    reference::{OpenSsl, Reference},
+    reference::{Fast, Reference},
 };
 
 const FIRST: u64 = 0x0123_4567_89ab_cdef;
@@ -25,10 +25,10 @@ pub fn equal_single_units(backend: Backend) {
     const MOST: usize = 40;
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let openssl = OpenSsl::new(&key_bytes);
+        let fast = Fast::new(&key_bytes);
         for size in SIZES {
             let plain = bytes(size as u64, MOST * size);
-            let cipher = openssl.encrypt(size, &plain, tweak);
+            let cipher = fast.encrypt(size, &plain, tweak);
 
             let mut singles = plain.clone();
             for (i, sector) in (0..).zip(singles.chunks_exact_mut(size)) {
@@ -60,7 +60,7 @@ fn counts(backend: Backend, size: usize, counts: impl IntoIterator<Item = usize>
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
         let plain = bytes(size as u64, most * size);
-        let cipher = OpenSsl::new(&key_bytes).encrypt(size, &plain, tweak);
+        let cipher = Fast::new(&key_bytes).encrypt(size, &plain, tweak);
         for sectors in counts.clone() {
             let len = sectors * size;
             Call::Sectors(FIRST.into(), size).check(&key, &plain[..len], &cipher[..len]);
@@ -74,10 +74,10 @@ pub fn every_sector_size(backend: Backend) {
     let mut buffers = Pair::new(1100 * COUNTS[1]);
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let openssl = OpenSsl::new(&key_bytes);
+        let fast = Fast::new(&key_bytes);
         for size in 16..=1100 {
             let plain = bytes(size as u64, COUNTS[1] * size);
-            let cipher = openssl.encrypt(size, &plain, tweak);
+            let cipher = fast.encrypt(size, &plain, tweak);
             for sectors in COUNTS {
                 let len = sectors * size;
                 buffers.check(Call::Sectors(FIRST.into(), size), &key, &plain[..len], &cipher[..len]);
@@ -91,10 +91,10 @@ pub fn between_guard_pages(backend: Backend) {
     let mut buffers = Pair::new(4104 * 40);
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let openssl = OpenSsl::new(&key_bytes);
+        let fast = Fast::new(&key_bytes);
         for size in SIZES {
             let plain = bytes(!(size as u64), 40 * size);
-            let cipher = openssl.encrypt(size, &plain, tweak);
+            let cipher = fast.encrypt(size, &plain, tweak);
             for sectors in counts {
                 let len = sectors * size;
                 buffers.check(Call::Sectors(FIRST.into(), size), &key, &plain[..len], &cipher[..len]);
@@ -108,10 +108,10 @@ pub fn resume_anywhere(backend: Backend) {
     const SECTORS: usize = 40;
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let openssl = OpenSsl::new(&key_bytes);
+        let fast = Fast::new(&key_bytes);
         for size in [16, 48, 100, 512, 520] {
             let plain = bytes(size as u64, SECTORS * size);
-            let cipher = openssl.encrypt(size, &plain, tweak);
+            let cipher = fast.encrypt(size, &plain, tweak);
             for (cut, direction) in (0..=SECTORS).flat_map(|cut| Direction::BOTH.map(|d| (cut, d))) {
                 let (input, expected) = direction.order(&plain, &cipher);
                 let mut data = input.clone();
@@ -131,7 +131,7 @@ pub fn one_key_for_many_threads(backend: Backend) {
     let [_, key_bytes] = keys();
     let key = &key(backend, &key_bytes);
     let plain = bytes(3, 128 * 512);
-    let cipher = OpenSsl::new(&key_bytes).encrypt(512, &plain, tweak);
+    let cipher = Fast::new(&key_bytes).encrypt(512, &plain, tweak);
     let (plain, cipher) = (&plain, &cipher);
     std::thread::scope(|scope| {
         for thread in 0..4 {

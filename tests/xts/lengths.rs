@@ -5,7 +5,7 @@ use atrest::xts::{Backend, MAX_UNIT_LEN};
 use crate::{
     data::{Call, Direction, assert_same, bytes, key, keys},
     guarded::Pair,
-    reference::{OpenSsl, Reference, XtsMode},
+    reference::{Fast, Reference, XtsMode},
 };
 
 /// Lengths go through every way that groups, single vectors, single blocks and a stolen tail can follow each other.
@@ -22,11 +22,11 @@ fn between_guard_pages(backend: Backend, lengths: impl Iterator<Item = usize> + 
     let mut buffers = Pair::new(longest);
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let (openssl, xts_mode) = (OpenSsl::new(&key_bytes), XtsMode::new(&key_bytes));
+        let (fast, xts_mode) = (Fast::new(&key_bytes), XtsMode::new(&key_bytes));
         for len in lengths.clone() {
             let plain = bytes(len as u64, len);
             let tweak = bytes(!(len as u64), 16).try_into().expect("16 bytes");
-            let cipher = openssl.encrypt(len, &plain, |_| tweak);
+            let cipher = fast.encrypt(len, &plain, |_| tweak);
             if len % 13 == 0 {
                 assert_same(&xts_mode.encrypt(len, &plain, |_| tweak), &cipher, || format!("{len} bytes"));
             }
@@ -40,11 +40,11 @@ pub fn unaligned(backend: Backend) {
     const LINE: usize = 64;
     for key_bytes in keys() {
         let key = key(backend, &key_bytes);
-        let openssl = OpenSsl::new(&key_bytes);
+        let fast = Fast::new(&key_bytes);
         for (sector_size, sectors) in [(16, 9), (31, 1), (250, 2), (512, 5), (520, 3), (4096, 1), (4111, 1)] {
             let len = sector_size * sectors;
             let plain = bytes(len as u64, len);
-            let cipher = openssl.encrypt(sector_size, &plain, |i| (i + 7).to_le_bytes());
+            let cipher = fast.encrypt(sector_size, &plain, |i| (i + 7).to_le_bytes());
             let call = Call::Sectors(7.into(), sector_size);
             // Any start within the line will do: all offsets from it are gone through.
             let (mut a, mut b) = (vec![0; len + 2 * LINE], vec![0; len + 2 * LINE]);
@@ -76,13 +76,13 @@ pub fn unaligned(backend: Backend) {
 pub fn largest_unit(backend: Backend) {
     let [_, key_bytes] = keys();
     let key = key(backend, &key_bytes);
-    let openssl = OpenSsl::new(&key_bytes);
+    let fast = Fast::new(&key_bytes);
     let tweak = [0xee; 16];
     let plain = bytes(1, MAX_UNIT_LEN);
     let mut data = vec![0; MAX_UNIT_LEN];
     for len in [MAX_UNIT_LEN, MAX_UNIT_LEN - 1] {
         let (plain, data) = (&plain[..len], &mut data[..len]);
-        let cipher = openssl.encrypt(len, plain, |_| tweak);
+        let cipher = fast.encrypt(len, plain, |_| tweak);
         key.encrypt_unit_to(&tweak, plain, data).expect("the longest unit");
         assert_same(data, &cipher, || format!("encryption of {len} bytes"));
         key.decrypt_unit(&tweak, data).expect("the longest unit");

@@ -1,0 +1,27 @@
+/* What the two test programs share; C11 and C++17. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Ends the program with the place and the sentence that did not hold. */
+#define CHECK(condition)                                                           \
+    do {                                                                           \
+        if (!(condition)) {                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            exit(EXIT_FAILURE);                                                    \
+        }                                                                          \
+    } while (0)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* misuse.c: every wrong argument is answered with its status, and nothing is written. */
+void check_misuse(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
