@@ -1,8 +1,8 @@
 //! AES-XTS by others, which is what the backends are held to.
 //!
-//! OpenSSL shares no code with this crate and is fast; where the system has none, xts-mode stands in for it. xts-mode is Rust's; its cipher is the `aes` crate, as in the
-//! backend `soft`, its mode is its own. Encryption is enough: XTS is a permutation, so that decryption is right when
-//! it turns every reference ciphertext back.
+//! OpenSSL shares no code with this crate and is fast; where the system has none, xts-mode stands in for it. xts-mode is
+//! Rust's; its cipher is the `aes` crate, as in the backend `soft`, its mode is its own. Encryption is enough: XTS is a
+//! permutation, so that decryption is right when it turns every reference ciphertext back.
 
 use std::cell::RefCell;
 
