@@ -17,9 +17,9 @@ use crate::envelope::{Envelope, VolumeKeys};
 use crate::xts::Key;
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.
-const DATA_OFFSET: u64 = 16 * 1024 * 1024;
+pub(super) const DATA_OFFSET: u64 = 16 * 1024 * 1024;
 /// The largest new volume in bytes: the file's length stays below 2^63.
-const MAX_SIZE: u64 = i64::MAX as u64 - DATA_OFFSET - MAX_SECTOR as u64;
+pub(super) const MAX_SIZE: u64 = i64::MAX as u64 - DATA_OFFSET - MAX_SECTOR as u64;
 
 /// What a new volume is like.
 #[derive(Clone, Debug)]
@@ -53,7 +53,11 @@ impl CreateOptions {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses what no volume can be, before anything is made for it.
+    ///
+    /// # Errors
+    /// [`Error::SectorSize`], [`Error::Size`], [`Error::Label`].
+    pub fn check(&self) -> Result<(), Error> {
         if !(matches!(self.sector_size, 512 | 1024 | 2048 | 4096)) {
             return Err(Error::SectorSize(self.sector_size));
         }
@@ -114,14 +118,14 @@ impl Volume {
 
 /// What a volume is made in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     RegularFile,
     BlockDevice,
 }
 
 impl Target {
     /// Looks at the file without changing it.
-    fn of(file: &File, needed: u64) -> Result<Target, Error> {
+    pub(super) fn of(file: &File, needed: u64) -> Result<Target, Error> {
         let kind = file.metadata().map_err(Error::io("asking for the file's type"))?.file_type();
         let target = match () {
             () if kind.is_file() => Target::RegularFile,
@@ -140,7 +144,7 @@ impl Target {
     }
 
     /// Makes everything before the data zero, so that no older header stands where a second copy is looked for.
-    fn clear(self, file: &File, needed: u64) -> Result<(), Error> {
+    pub(super) fn clear(self, file: &File, needed: u64) -> Result<(), Error> {
         match self {
             Target::RegularFile => file.set_len(needed).map_err(Error::io("extending the file")),
             Target::BlockDevice => {
@@ -153,7 +157,11 @@ impl Target {
     }
 }
 
-fn new_header(options: &CreateOptions, envelope: Envelope, keys: &VolumeKeys) -> Result<Header, Error> {
+pub(super) fn new_header(
+    options: &CreateOptions,
+    envelope: Envelope,
+    keys: &VolumeKeys,
+) -> Result<Header, Error> {
     let uuid = envelope.volume();
     let segment = Segment {
         id: 0,

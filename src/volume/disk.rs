@@ -68,3 +68,26 @@ impl Drop for HeaderLock<'_> {
         let _ = self.0.unlock();
     }
 }
+
+/// Reserves space in a regular file without making it longer. Where the file system cannot, nothing happens.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn reserve(file: &File, offset: u64, length: u64) -> Result<(), Error> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    if length == 0 {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::KEEP_SIZE, offset, length) {
+        Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
+            Err(Error::io("reserving space for the volume")(errno.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Elsewhere a full disk shows when it is full.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
+    Ok(())
+}

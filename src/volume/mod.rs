@@ -52,6 +52,7 @@ mod open;
 mod policy;
 mod stripes;
 mod token;
+mod writer;
 
 pub use create::CreateOptions;
 pub use error::{Error, HeaderFault, Warning};
@@ -59,3 +60,4 @@ pub use header::Header;
 pub use io::{Mode, Volume};
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use writer::Writer;

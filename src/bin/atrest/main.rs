@@ -1,2 +1,78 @@
-//! The `atrest` command.
-fn main() {}
+//! The `atrest` command: encrypted volumes from the command line.
+//!
+//! One file for each command; what they share is in rooms of its own. Exit codes: 0; 2 for a command line that
+//! cannot be understood; 1 for a failure, with one line on standard error that says what failed, on what, and what
+//! to do.
+#![forbid(unsafe_code)]
+
+mod create;
+mod decrypt;
+mod encrypt;
+mod failure;
+mod info;
+mod key;
+mod keystore;
+mod opening;
+mod output;
+mod pipeline;
+mod progress;
+mod size;
+mod source;
+mod stdout;
+mod temporary;
+mod volume_key;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Encryption at rest: LUKS2 volumes whose keys are wrapped by a key that never leaves its keystore.
+#[derive(Parser)]
+#[command(name = "atrest", version, propagate_version = true, after_help = HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const HELP: &str = "\
+KEY is local:NAME, a key of the local keystore. local:default is made on first use; other keys are made by \
+`atrest key create`.
+The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
+up: without its key a volume cannot be opened.
+XTS keeps data secret; it does not notice when someone who can write to the disk garbles it.
+
+Exit codes: 0 success, 1 failure (with one line on standard error), 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Encrypt an image, a block device or a stream into a new volume
+    Encrypt(encrypt::Arguments),
+    /// Decrypt a volume into a file, exactly as it was
+    Decrypt(decrypt::Arguments),
+    /// Make a volume to be filled later
+    Create(create::Arguments),
+    /// Describe a volume; needs no key
+    Info(info::Arguments),
+    /// Write a volume's raw key to a pipe, for `cryptsetup --volume-key-file`
+    VolumeKey(volume_key::Arguments),
+    /// Make and list the keys that wrap volumes' keys
+    Key(key::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Encrypt(arguments) => encrypt::run(&arguments),
+        Command::Decrypt(arguments) => decrypt::run(&arguments),
+        Command::Create(arguments) => create::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::VolumeKey(arguments) => volume_key::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `atrest decrypt`: a volume's content, as it was.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use atrest::volume::Volume;
+use clap::Args;
+
+use crate::failure::{Failure, say, show};
+use crate::opening::{self, Opened};
+use crate::output::{Access, Output};
+use crate::progress::Progress;
+use crate::{pipeline, stdout};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The volume, a file or a block device
+    volume: PathBuf,
+    /// Where its content goes: a file, a block device, or - for standard output
+    out: PathBuf,
+    /// Replace an existing file, or overwrite a block device
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.out == Path::new("-") {
+        return to_stdout(&arguments.volume);
+    }
+    // Plain text of what was worth encrypting is for its owner alone.
+    let output = Output::create(&arguments.out, arguments.force, Access::Private)?;
+    let Opened { volume, wrapped_by, .. } = opening::open(&arguments.volume)?;
+    let name = show(&arguments.volume);
+    if let Ok(metadata) = arguments.volume.metadata() {
+        output.refuse_if_also(&metadata, &name)?;
+    }
+    output.reserve(volume.size())?;
+
+    let backend = volume.backend();
+    let progress = Progress::start(Some(volume.size()));
+    let out = show(&arguments.out);
+    let copied =
+        copy(volume, output.file(), &progress, &name, |error| Failure::io("cannot write", &out, &error))?;
+    progress.syncing();
+    output.publish()?;
+    say(&format!("decrypted {name} into {out}: {}, {backend}, key {wrapped_by}", progress.finish(copied)));
+    Ok(())
+}
+
+/// A stream shows no progress of ours: whoever reads it may write to the same terminal.
+fn to_stdout(path: &Path) -> Result<(), Failure> {
+    let stdout = stdout::for_data("a volume's content")?;
+    let opened = opening::open(path)?;
+    copy(opened.volume, &stdout, &Progress::none(), &show(path), |error| stdout::failed(&error))?;
+    Ok(())
+}
+
+fn copy(
+    volume: Volume,
+    mut to: &File,
+    progress: &Progress,
+    name: &str,
+    write_failed: impl Fn(io::Error) -> Failure,
+) -> Result<u64, Failure> {
+    let name = name.to_owned();
+    let mut offset = 0;
+    pipeline::copy(
+        move |buffer| {
+            let length = (volume.size() - offset).min(buffer.len() as u64) as usize;
+            volume
+                .read_at(&mut buffer[..length], offset)
+                .map_err(|error| Failure::volume("cannot read the volume", &name, &error))?;
+            offset += length as u64;
+            Ok(length)
+        },
+        |part| {
+            to.write_all(part).map_err(&write_failed)?;
+            progress.add(part.len());
+            Ok(())
+        },
+    )
+}

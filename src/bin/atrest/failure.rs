@@ -1,0 +1,132 @@
+//! What a command ends with when it does not succeed.
+
+use std::fmt::{Display, Write as _};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use atrest::volume::{Error, Warning};
+
+/// Why a command failed, in one line; or nothing, when whoever read its output has gone away and would not
+/// care.
+#[derive(Debug)]
+pub struct Failure(Option<String>);
+
+impl Failure {
+    /// A failure with this message.
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure(Some(message.into()))
+    }
+
+    /// The reader of standard output has gone away.
+    pub const fn quiet() -> Failure {
+        Failure(None)
+    }
+
+    /// `ACTION SUBJECT: CAUSE; ADVICE`, for an operation on a file.
+    pub fn io(action: &str, subject: impl Display, error: &io::Error) -> Failure {
+        let cause = cause(error);
+        Failure::new(format!("{action} {subject}: {cause}{}", advice(error)))
+    }
+
+    /// `ACTION SUBJECT: CAUSE; ADVICE`, for an operation on a volume.
+    pub fn volume(action: &str, subject: impl Display, error: &Error) -> Failure {
+        match error {
+            Error::Io { action: step, source } => Failure::new(format!(
+                "{action} {subject}: {step} failed: {}{}",
+                cause(source),
+                advice(source)
+            )),
+            error => Failure::new(format!("{action} {subject}: {error}")),
+        }
+    }
+
+    /// Adds what the user must know although the command failed.
+    #[must_use]
+    pub fn and(self, more: &str) -> Failure {
+        Failure(self.0.map(|message| format!("{message}; {more}")))
+    }
+
+    /// Tells the user.
+    pub fn report(&self) {
+        if let Failure(Some(message)) = self {
+            say(&format!("atrest: {message}"));
+        }
+    }
+}
+
+/// Tells the user what to look after, though the command goes on.
+pub fn warn(subject: impl Display, warning: &Warning) {
+    say(&format!("atrest: warning: {subject}: {warning}"));
+}
+
+/// One line on standard error. Names of files can hold line ends and escape sequences; shown as they are they could
+/// pretend to be other lines.
+pub fn say(line: &str) {
+    // Nobody is left to be told of a failure to tell.
+    let _ = io::Write::write_all(&mut io::stderr(), format!("{}\n", printable(line)).as_bytes());
+}
+
+/// The text without control characters.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Bidirectional controls reorder what is on the screen.
+        let reorders =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || reorders {
+            let _ = write!(shown, "{}", character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// A path for a message.
+pub fn show(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The system's words, without the number that only a programmer would look up.
+fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// What can be done about it, where that is known.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; free some space there, or choose another place"
+        }
+        ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
+        ErrorKind::PermissionDenied => "; choose another place, or get the permission for this one",
+        ErrorKind::NotFound => "; check the path",
+        ErrorKind::FileTooLarge => "; choose a file system, or a limit, that allows files of this size",
+        ErrorKind::ResourceBusy => "; it is in use (mounted, perhaps): release it first",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_a_line() {
+        assert_eq!(printable("a\nb\x1b[2Jc\u{202e}é"), "a\\nb\\u{1b}[2Jc\\u{202e}é");
+    }
+
+    #[test]
+    fn causes_have_no_numbers() {
+        let error = io::Error::from(rustix::io::Errno::NOSPC);
+        let Failure(message) = Failure::io("cannot write", "x", &error);
+        assert_eq!(
+            message.unwrap(),
+            "cannot write x: No space left on device; free some space there, or choose another place"
+        );
+    }
+}

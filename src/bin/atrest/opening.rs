@@ -1,0 +1,59 @@
+//! Opening a volume with the keys that this machine has.
+
+use std::fs::File;
+use std::path::Path;
+
+use atrest::envelope::{Envelope, LocalKeystore, Providers, VolumeKeys, block_on};
+use atrest::volume::{Error, Header, Mode, Volume};
+
+use crate::failure::{Failure, show, warn};
+use crate::source::open_volume;
+
+/// An open volume, whose header is authentic, and its keys.
+pub struct Opened {
+    /// The volume.
+    pub volume: Volume,
+    /// Its keys.
+    pub keys: VolumeKeys,
+    /// The keys that wrap these, for people.
+    pub wrapped_by: String,
+}
+
+/// Opens a volume for reading, and passes its warnings on.
+pub fn open(path: &Path) -> Result<Opened, Failure> {
+    let file = open_volume(path)?;
+    let failed = |error: Error| Failure::volume("cannot open the volume", show(path), &error);
+    let envelope = envelope(&file).map_err(failed)?;
+    let providers = providers(&envelope)
+        .map_err(|error| Failure::new(format!("cannot open the volume {}: {error}", show(path))))?;
+    let keys = block_on(envelope.open(&providers)).map_err(|error| failed(error.into()))?;
+    // The header is read once more, and this time checked against the keys.
+    let volume = Volume::open_with_keys(file, &keys, Mode::ReadOnly).map_err(failed)?;
+    for warning in volume.warnings() {
+        warn(show(path), warning);
+    }
+    Ok(Opened { volume, keys, wrapped_by: wrapped_by(&envelope) })
+}
+
+/// What cannot be opened in any case is refused before a key is looked for.
+fn envelope(file: &File) -> Result<Envelope, Error> {
+    let (header, _) = Header::read(file)?;
+    header.data_segment()?;
+    header.envelope()?.ok_or(Error::NoToken)
+}
+
+/// The providers that the envelope calls for, of those in this build.
+fn providers(envelope: &Envelope) -> Result<Providers, atrest::envelope::ProviderError> {
+    let mut providers = Providers::new();
+    if envelope.slots().iter().any(|slot| slot.provider == "local") {
+        providers = providers.with(LocalKeystore::open(LocalKeystore::default_path()?)?);
+    }
+    Ok(providers)
+}
+
+/// The keys of an envelope, in the order in which they are tried.
+pub fn wrapped_by(envelope: &Envelope) -> String {
+    let keys: Vec<String> =
+        envelope.slots().iter().map(|slot| format!("{}:{}", slot.provider, slot.key)).collect();
+    keys.join(" or ")
+}

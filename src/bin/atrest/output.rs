@@ -1,0 +1,192 @@
+//! Files that are made beside their destination and put there when they are complete.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::failure::{Failure, show};
+use crate::temporary::Temporary;
+
+/// Who can read a new file.
+#[derive(Clone, Copy)]
+pub enum Access {
+    /// Whoever the process's umask leaves.
+    Umask,
+    /// Its owner.
+    Private,
+}
+
+/// A file or block device that is being written. What is not published is gone, except on a block device, which can
+/// only be overwritten in place.
+pub struct Output {
+    name: String,
+    target: Target,
+}
+
+enum Target {
+    File { temporary: Temporary, file_name: OsString, replace: bool, permissions: Option<Permissions> },
+    Device(File),
+}
+
+impl Target {
+    fn file(&self) -> &File {
+        match self {
+            Target::File { temporary, .. } => temporary.file(),
+            Target::Device(file) => file,
+        }
+    }
+}
+
+impl Output {
+    /// Begins a new file for `path`. An existing file is replaced, and a block device overwritten, with `force` only.
+    pub fn create(path: &Path, force: bool, access: Access) -> Result<Output, Failure> {
+        let name = show(path);
+        let refuse = |why: &str| Err(Failure::new(format!("cannot write {name}: {why}")));
+        let failed = |error: io::Error| Failure::io("cannot write", &name, &error);
+        if path == Path::new("-") {
+            return refuse(
+                "a volume is not written to standard output; give a file (./- if that is its name)",
+            );
+        }
+        let mut path = path.to_owned();
+        let mut permissions = None;
+        match fs::metadata(&path) {
+            Ok(existing) if existing.is_dir() => {
+                return refuse("it is a directory; give the name of a file in it");
+            }
+            Ok(existing) if existing.file_type().is_block_device() => {
+                if !force {
+                    return refuse("it is a block device; --force overwrites what is on it");
+                }
+                let target = Target::Device(open_device(&path).map_err(failed)?);
+                return Ok(Output { name, target });
+            }
+            Ok(existing) if !existing.is_file() => {
+                return refuse("it is neither a regular file nor a block device");
+            }
+            Ok(_) if !force => return refuse("it exists; choose another name, or replace it with --force"),
+            Ok(existing) => {
+                permissions = Some(existing.permissions());
+                // A symbolic link stays, and what it points to is replaced.
+                path = fs::canonicalize(&path).map_err(failed)?;
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            Err(_) if fs::symlink_metadata(&path).is_ok() => {
+                return refuse("it is a symbolic link to a file that does not exist; remove it first");
+            }
+            Err(_) => {}
+        }
+        let Some(file_name) =
+            path.file_name().filter(|_| !path.as_os_str().as_encoded_bytes().ends_with(b"/"))
+        else {
+            return refuse("it is not the name of a file");
+        };
+        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let mode = match access {
+            Access::Umask => Mode::from(0o666),
+            Access::Private => Mode::from(0o600),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(parent, flags, Mode::empty())
+            .map_err(|error| Failure::io("cannot write to the directory", show(parent), &error.into()))?;
+        let temporary = Temporary::new(directory, mode)
+            .map_err(|error| Failure::io("cannot make a file in", show(parent), &error))?;
+        let target = Target::File { temporary, file_name: file_name.to_owned(), replace: force, permissions };
+        Ok(Output { name, target })
+    }
+
+    /// The file, open for reading and writing, empty unless it is a block device.
+    pub fn file(&self) -> &File {
+        self.target.file()
+    }
+
+    /// The file for somebody who keeps it.
+    pub fn duplicate(&self) -> Result<File, Failure> {
+        self.file().try_clone().map_err(|error| Failure::io("cannot write", &self.name, &error))
+    }
+
+    /// Refuses to overwrite the device that is being read. A file that is read can be replaced: it is complete before
+    /// it goes.
+    pub fn refuse_if_also(&self, input: &Metadata, input_name: &str) -> Result<(), Failure> {
+        let Target::Device(file) = &self.target else { return Ok(()) };
+        let device = file.metadata().map_err(|error| Failure::io("cannot write", &self.name, &error))?;
+        if input.file_type().is_block_device() && input.rdev() == device.rdev() {
+            let name = &self.name;
+            return Err(Failure::new(format!(
+                "{input_name} and {name} are the same device: give another one"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes sure of room for `length` bytes, as far as the system tells beforehand.
+    pub fn reserve(&self, length: u64) -> Result<(), Failure> {
+        let failed = |error: io::Error| Failure::io("cannot write", &self.name, &error);
+        match &self.target {
+            Target::Device(file) => {
+                let room = rustix::fs::seek(file, rustix::fs::SeekFrom::End(0))
+                    .map_err(|error| failed(error.into()))?;
+                rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))
+                    .map_err(|error| failed(error.into()))?;
+                if room < length {
+                    return Err(Failure::new(format!(
+                        "cannot write {}: the device has {room} bytes, and the content {length}: give a larger one",
+                        self.name
+                    )));
+                }
+            }
+            Target::File { temporary, .. } => reserve(temporary.file(), length).map_err(failed)?,
+        }
+        Ok(())
+    }
+
+    /// Waits until all is on the disk, and puts the file in its place.
+    pub fn publish(self) -> Result<(), Failure> {
+        let name = self.name;
+        let failed = |error: io::Error| Failure::io("cannot write", &name, &error);
+        self.target.file().sync_all().map_err(failed)?;
+        let Target::File { temporary, file_name, replace, permissions } = self.target else { return Ok(()) };
+        if let Some(permissions) = permissions {
+            // Not everyone may set them on every file system; then the new file has those of a new file.
+            let _ = temporary.file().set_permissions(permissions);
+        }
+        temporary.place(&file_name, replace).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::new(format!(
+                "cannot write {name}: another file of that name was made meanwhile, and it was left alone; choose \
+                 another name"
+            )),
+            _ => failed(error),
+        })
+    }
+}
+
+/// A device that something else uses, a mounted file system for example, is refused by the system (open(2), O_EXCL
+/// without O_CREAT).
+fn open_device(path: &Path) -> io::Result<File> {
+    let exclusive = if cfg!(target_os = "linux") { OFlags::EXCL.bits() as i32 } else { 0 };
+    OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path)
+}
+
+/// Reserves space without making the file longer. Where the file system cannot, nothing happens.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, length: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    if length == 0 {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
+        Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(errno.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_file: &File, _length: u64) -> io::Result<()> {
+    Ok(())
+}

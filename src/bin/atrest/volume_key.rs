@@ -1,0 +1,22 @@
+//! `atrest volume-key`: the raw key, for tools that take one.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::{opening, stdout};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The volume, a file or a block device
+    volume: PathBuf,
+}
+
+/// The key goes from its guarded memory to the pipe, past any buffer.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut stdout = stdout::for_data("a raw key")?;
+    let opened = opening::open(&arguments.volume)?;
+    stdout.write_all(opened.keys.xts_key()).map_err(|error| stdout::failed(&error))
+}

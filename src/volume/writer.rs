@@ -1,0 +1,199 @@
+//! Making a volume from data whose length is known only in the end.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use zeroize::Zeroizing;
+
+use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, new_header};
+use super::disk;
+use super::error::Error;
+use super::io::{Geometry, MAX_SECTOR, Mode, Volume};
+use super::stripes::CHUNK;
+use crate::envelope::{Envelope, VolumeKeys};
+use crate::xts::{Backend, Key, Tweaks};
+
+/// A new volume that is filled from its beginning to its end: the data comes first, and the header last, with the
+/// size that has come together. Until [`Writer::finish`] the file has no header, so what an interruption leaves is
+/// not taken for a volume.
+///
+/// ```
+/// # use atrest::envelope::{Class, Envelope, LocalKeystore, block_on, new_uuid};
+/// use atrest::volume::{CreateOptions, Writer};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
+/// # keystore.ensure_key("default")?;
+/// # let (envelope, keys) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
+/// # let file = std::fs::File::options().read(true).write(true).create_new(true).open(dir.path().join("v"))?;
+/// let mut writer = Writer::new(file, &CreateOptions::new(0), envelope, &keys)?;
+/// for part in ["at ", "rest"] {
+///     writer.append(part.as_bytes())?;
+/// }
+/// let volume = writer.finish()?;
+/// assert_eq!(volume.size(), 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Writer<'keys> {
+    file: File,
+    target: Target,
+    key: Key,
+    options: CreateOptions,
+    envelope: Envelope,
+    keys: &'keys VolumeKeys,
+    /// How many bytes are in the file already: whole sectors.
+    written: u64,
+    /// The beginning of the next sector, which is written once it is whole.
+    partial: Zeroizing<[u8; MAX_SECTOR]>,
+    partial_length: usize,
+    /// Ciphertext on its way to the file.
+    scratch: Box<[u8]>,
+}
+
+impl<'keys> Writer<'keys> {
+    /// Begins a volume in a file as [`Volume::create`] takes it. Here `options.size` is what is expected: a block
+    /// device must have room for it, and where the system can it is reserved in a regular file, so that a full disk
+    /// shows at once. Any other number of bytes may follow.
+    ///
+    /// # Errors
+    /// As for [`Volume::create`].
+    pub fn new(
+        file: File,
+        options: &CreateOptions,
+        envelope: Envelope,
+        keys: &'keys VolumeKeys,
+    ) -> Result<Writer<'keys>, Error> {
+        options.check()?;
+        if !envelope.is_for(keys) {
+            return Err(Error::WrongKeys);
+        }
+        // A header that has no room is refused now, not when all the data is written.
+        new_header(options, envelope.clone(), keys)?;
+        let needed = geometry(options, options.size).file_length();
+        let needed = needed.ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
+        let key = Key::new(keys.xts_key())?;
+        let target = Target::of(&file, needed)?;
+        target.clear(&file, DATA_OFFSET)?;
+        if target == Target::RegularFile
+            && let Err(error) = disk::reserve(&file, DATA_OFFSET, needed - DATA_OFFSET)
+        {
+            // Best effort: the error that is returned says more than one from here would.
+            let _ = file.set_len(0);
+            return Err(error);
+        }
+        Ok(Writer {
+            file,
+            target,
+            key,
+            options: options.clone(),
+            envelope,
+            keys,
+            written: 0,
+            partial: Zeroizing::new([0; MAX_SECTOR]),
+            partial_length: 0,
+            scratch: vec![0; CHUNK].into_boxed_slice(),
+        })
+    }
+
+    /// How many bytes were appended.
+    pub fn size(&self) -> u64 {
+        self.written + self.partial_length as u64
+    }
+
+    /// The code that encrypts.
+    pub fn backend(&self) -> Backend {
+        self.key.backend()
+    }
+
+    /// Adds `data` at the end. Parts that are multiples of 128 KiB are the fastest; any other length will do. Nothing
+    /// is allocated.
+    ///
+    /// # Errors
+    /// [`Error::Size`], which leaves the writer as it was; [`Error::Io`] (a full disk, for example), after which it
+    /// is of no more use.
+    pub fn append(&mut self, data: &[u8]) -> Result<(), Error> {
+        let size = self.size().saturating_add(data.len() as u64);
+        if size > MAX_SIZE {
+            return Err(Error::Size { size, limit: MAX_SIZE });
+        }
+        let sector_size = self.options.sector_size;
+        let mut rest = data;
+        if self.partial_length > 0 {
+            let (part, others) = rest.split_at(rest.len().min(sector_size - self.partial_length));
+            self.keep(part);
+            rest = others;
+            if self.partial_length < sector_size {
+                return Ok(());
+            }
+            self.write_partial()?;
+        }
+        let (whole, tail) = rest.split_at(rest.len() / sector_size * sector_size);
+        for part in whole.chunks(CHUNK) {
+            self.write_sectors(part)?;
+        }
+        self.keep(tail);
+        Ok(())
+    }
+
+    /// Completes the last sector with zeros and writes the header. All of the volume is on the disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`]: there is no volume then.
+    pub fn finish(mut self) -> Result<Volume, Error> {
+        let size = self.size();
+        if self.partial_length > 0 {
+            self.partial[self.partial_length..].fill(0);
+            self.write_partial()?;
+        }
+        if self.target == Target::RegularFile {
+            // What was reserved and not needed goes back.
+            self.file.set_len(DATA_OFFSET + self.written).map_err(Error::io("setting the file's length"))?;
+        }
+        self.options.size = size;
+        let mut header = new_header(&self.options, self.envelope, self.keys)?;
+        header.write(&self.file)?;
+        let geometry = geometry(&self.options, size);
+        Ok(Volume::assemble(self.file, self.key, header, Vec::new(), geometry, Mode::ReadWrite))
+    }
+
+    /// Keeps bytes of a sector that is not whole yet; there is room for them.
+    fn keep(&mut self, part: &[u8]) {
+        self.partial[self.partial_length..][..part.len()].copy_from_slice(part);
+        self.partial_length += part.len();
+    }
+
+    fn write_partial(&mut self) -> Result<(), Error> {
+        let sector = Zeroizing::new(*self.partial);
+        self.partial_length = 0;
+        self.write_sectors(&sector[..self.options.sector_size])
+    }
+
+    /// Encrypts and writes whole sectors, at most a chunk of them.
+    fn write_sectors(&mut self, plain: &[u8]) -> Result<(), Error> {
+        let sealed = &mut self.scratch[..plain.len()];
+        let tweaks = Tweaks::plain64_in_512(self.written / 512);
+        self.key.encrypt_sectors_to(tweaks, self.options.sector_size, plain, sealed)?;
+        self.file
+            .write_all_at(sealed, DATA_OFFSET + self.written)
+            .map_err(Error::io("writing the volume"))?;
+        self.written += plain.len() as u64;
+        Ok(())
+    }
+}
+
+fn geometry(options: &CreateOptions, size: u64) -> Geometry {
+    Geometry { offset: DATA_OFFSET, size, sector_size: options.sector_size, iv_tweak: 0 }
+}
+
+/// Shows no secret.
+impl core::fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Writer")
+            .field("uuid", &self.envelope.volume())
+            .field("size", &self.size())
+            .field("sector_size", &self.options.sector_size)
+            .field("backend", &self.backend())
+            .finish_non_exhaustive()
+    }
+}
