@@ -2,7 +2,7 @@
 //!
 //! A name is `aes256/encrypt/512/64KiB/vaes256`: key, direction, sector size in bytes, data in a call
 //! (`1` is one sector), who. All run in
-//! place, on data that stays in the cache. The whole takes about three minutes; a regular expression narrows it:
+//! place, on data that stays in the cache. The whole takes some minutes; a regular expression narrows it:
 //!
 //! ```sh
 //! cargo bench --bench xts -- 'aes256/encrypt/(512|4096)/64KiB'
