@@ -202,7 +202,10 @@ fn an_interrupted_run_leaves_nothing() {
         let mut child = stalled(&shell);
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
-        assert!(!child.wait().unwrap().success());
+        // Kept open until the child is gone: `wait` would close it, and an end of input is no interruption.
+        let stdin = child.stdin.take();
+        assert!(!child.wait().unwrap().success(), "SIG{signal}");
+        drop(stdin);
         assert_eq!(shell.listing(), before, "after SIG{signal}");
     }
 }
