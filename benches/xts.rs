@@ -2,7 +2,7 @@
 //!
 //! A name is `aes256/encrypt/512/64KiB/vaes256`: key, direction, sector size in bytes, data in a call
 //! (`1` is one sector), who. All run in
-//! place, on data that stays in the cache. The whole takes about three minutes; a regular expression narrows it:
+//! place, on data that stays in the cache. The whole takes some minutes; a regular expression narrows it:
 //!
 //! ```sh
 //! cargo bench --bench xts -- 'aes256/encrypt/(512|4096)/64KiB'
@@ -53,18 +53,15 @@ fn main() {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(300))
         .configure_from_args();
-    for key_len in [32, 64] {
+    for (bits, key_len) in [(128, 32), (256, 64)] {
         let key: Vec<u8> = (0..key_len).collect();
         for (direction, name) in [(Direction::Encrypt, "encrypt"), (Direction::Decrypt, "decrypt")] {
             let mut contenders = contenders(&key, direction);
             for sector_size in SECTOR_SIZES {
                 let single = Some(sector_size).filter(|size| !BATCHES.contains(size));
                 for len in single.into_iter().chain(BATCHES) {
-                    let data_len = match len {
-                        _ if Some(len) == single => "1".into(),
-                        _ => format!("{}KiB", len >> 10),
-                    };
-                    let group = format!("aes{}/{name}/{sector_size}/{data_len}", 4 * key_len);
+                    let data_len = if Some(len) == single { "1".into() } else { format!("{}KiB", len >> 10) };
+                    let group = format!("aes{bits}/{name}/{sector_size}/{data_len}");
                     measure(&mut criterion, &group, &mut contenders, sector_size, len);
                 }
             }

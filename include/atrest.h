@@ -106,10 +106,12 @@ const char *atrest_status_message(atrest_status status);
  `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
  64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
 
- The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor.
+ The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
+ reads the environment: no other thread may be in setenv() or putenv() at the same time.
+ atrest_xts_new_with_backend() does not read it.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
- _UNSUPPORTED_BACKEND, _NO_MEMORY. Any thread may call it at any time.
+ _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new(const uint8_t *key,

@@ -5,25 +5,16 @@ use super::Backend;
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(aesni, "aes", "sse2");
 #[cfg(target_arch = "x86_64")]
-cpufeatures::new!(
-    vaes512,
-    "aes",
-    "avx2",
-    "avx512f",
-    "avx512bw",
-    "avx512vl",
-    "avx512vbmi2",
-    "vaes",
-    "vpclmulqdq"
-);
+cpufeatures::new!(vaes512, "aes", "avx2", "avx512f", "avx512bw", "vaes");
 // For builds without `std` alone: cpufeatures takes VAES for an AVX-512 feature (it asks whether the operating system
 // saves zmm registers) and so denies it on processors that have it with AVX2 only, such as Zen 3.
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
 cpufeatures::new!(vaes256, "aes", "avx2", "vaes");
 
-#[cfg(target_arch = "aarch64")]
+// cpufeatures knows Linux and Apple's systems; the standard library knows more.
+#[cfg(all(target_arch = "aarch64", not(feature = "std")))]
 cpufeatures::new!(armv8, "aes");
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", not(feature = "std")))]
 cpufeatures::new!(armv8_eor3, "aes", "sha3");
 
 /// Answers from a cached look at the processor, so that a key does not pay for CPUID (a trap on virtual machines).
@@ -42,9 +33,15 @@ pub(super) fn supported(backend: Backend) -> bool {
         Backend::Vaes256 => vaes256::get(),
         #[cfg(target_arch = "x86_64")]
         Backend::Vaes512 => vaes512::get(),
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        Backend::Armv8 => std::arch::is_aarch64_feature_detected!("aes"),
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        Backend::Armv8Eor3 => {
+            std::arch::is_aarch64_feature_detected!("aes") && std::arch::is_aarch64_feature_detected!("sha3")
+        }
+        #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
         Backend::Armv8 => armv8::get(),
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
         Backend::Armv8Eor3 => armv8_eor3::get(),
         #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
         _ => false,

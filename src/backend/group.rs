@@ -13,8 +13,9 @@ pub(super) unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(
     keys: &[Block; 15],
     blocks: *mut u8,
 ) {
-    // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`.
+    // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`; `keys` is a reference, before and after.
     unsafe {
+        let keys = &*untraced(keys);
         let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(&keys[0]));
         let mut x = [whitening; N];
         unrolled!(I < N, {
@@ -106,7 +107,8 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const
 /// A group of vectors that lie anywhere.
 ///
 /// # Safety
-/// As [`group`], for each place. No place's destination is another one's source.
+/// As [`group`], for each place. No place's destination overlaps another one that somebody reads later: all sources are
+/// read before anything is written.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn group_at_places<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
@@ -124,9 +126,10 @@ unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: boo
     tweaks: *const Block,
     between: &mut impl Between,
 ) {
-    let keys = untraced(keys);
-    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `ROUNDS < 15`.
+    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `ROUNDS < 15`; `keys` is a reference,
+    // before and after.
     unsafe {
+        let keys = &*untraced(keys);
         let whitening = V::broadcast(&keys[0]);
         let mut x = [whitening; N];
         unrolled!(I < N, {
@@ -136,7 +139,7 @@ unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: boo
         rounds::<V, N, ROUNDS, DECRYPT>(keys, &mut x, between);
         let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
         // Read once more, where they lie: the registers are needed, and a copy on the stack would cost a store each.
-        let tweaks = core::ptr::from_ref(untraced(&*tweaks));
+        let tweaks = untraced(tweaks);
         unrolled!(I < N, {
             let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
             x[I % N].leave::<DECRYPT>(before, last, tweak).store(places.dst(I % N));
@@ -164,16 +167,16 @@ unsafe fn rounds<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: 
     }
 }
 
-/// The same reference, by an address that the compiler cannot trace. It would otherwise broadcast all round keys ahead
-/// of the loop and spill them, which gains nothing and leaves copies of them on the stack.
+/// The same address, by a way that the compiler cannot trace. It would otherwise broadcast all round keys ahead of the
+/// loop and spill them, which gains nothing and leaves copies of them on the stack.
 #[cfg_attr(optimized, inline(always))]
-fn untraced<T>(reference: &T) -> &T {
-    let mut address = core::ptr::from_ref(reference);
-    // SAFETY: a comment, no instruction; the address stays what it is, so that the reference is as good as before.
+fn untraced<T>(address: *const T) -> *const T {
+    let mut same = address;
+    // SAFETY: a comment, no instruction: the address stays what it is.
     unsafe {
-        core::arch::asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags));
-        &*address
-    }
+        core::arch::asm!("/* {} */", inout(reg) same, options(pure, readonly, nostack, preserves_flags))
+    };
+    same
 }
 
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.

@@ -70,7 +70,10 @@ impl<'a> Job<'a> {
     ) -> Job<'a> {
         // A unit is the common short call, and needs no division.
         let sectors = if len == sector_size { 1 } else { len / sector_size };
-        debug_assert!(sector_size >= 16 && sectors >= 1 && sectors * sector_size == len);
+        assert!(
+            sector_size >= 16 && sectors >= 1 && sectors * sector_size == len,
+            "the caller checks the sector size"
+        );
         Job { src, dst, sector_size, sectors, tweak, step, order, buffers: PhantomData }
     }
 }

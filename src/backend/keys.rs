@@ -1,6 +1,6 @@
 //! Key schedules in the form that AES instructions take, and memory for blocks.
 
-use core::mem::MaybeUninit;
+use core::{cell::UnsafeCell, mem::MaybeUninit};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -47,19 +47,19 @@ impl RoundKeys {
     }
 }
 
-/// Blocks that are written before they are read.
+/// Blocks that are written before they are read, through pointers that stay good while others are taken.
 #[repr(C, align(64))]
-pub(super) struct Blocks<const N: usize>([MaybeUninit<Block>; N]);
+pub(super) struct Blocks<const N: usize>(UnsafeCell<[MaybeUninit<Block>; N]>);
 
 impl<const N: usize> Blocks<N> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Blocks([MaybeUninit::uninit(); N])
+        Blocks(UnsafeCell::new([MaybeUninit::uninit(); N]))
     }
     /// The first `count`.
     #[inline(always)]
     pub(super) fn zeroed(&mut self, count: usize) -> &mut [Block] {
-        let blocks = &mut self.0[..count];
+        let blocks = &mut self.0.get_mut()[..count];
         for block in blocks.iter_mut() {
             block.write([0; 16]);
         }
@@ -67,16 +67,16 @@ impl<const N: usize> Blocks<N> {
         unsafe { blocks.assume_init_mut() }
     }
     #[inline(always)]
-    pub(super) fn at(&mut self, i: usize) -> *mut Block {
+    pub(super) fn at(&self, i: usize) -> *mut Block {
         debug_assert!(i <= N);
-        self.0.as_mut_ptr().cast::<Block>().wrapping_add(i)
+        self.0.get().cast::<Block>().wrapping_add(i)
     }
     /// Overwrites what held plaintext.
     #[inline(always)]
-    pub(super) fn wipe(&mut self) {
-        for block in &mut self.0 {
+    pub(super) fn wipe(&self) {
+        for i in 0..N {
             // SAFETY: a block of this array; `Blocks` is aligned for more than a u128. Volatile, since nobody reads it.
-            unsafe { core::ptr::from_mut(block).cast::<u128>().write_volatile(0) };
+            unsafe { self.at(i).cast::<u128>().write_volatile(0) };
         }
     }
 }

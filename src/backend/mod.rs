@@ -46,7 +46,9 @@ use crate::xts::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// Constant-time bitsliced code (the `aes` crate's), on every processor.
+    /// Constant-time code of the `aes` crate, on every processor. It is the bitsliced code where the build says
+    /// `--cfg aes_backend="soft"`, as this repository's own configuration does; otherwise that crate may itself use the
+    /// processor's AES instructions.
     Soft,
     /// x86-64 AES-NI, one block a vector.
     Aesni,

@@ -4,7 +4,7 @@
 //! sectors fill the eight places of a group; and so do the blocks that stealing makes.
 
 use super::{
-    group::{Place, WIDTH, group_at_places},
+    group::{MAX_LANES, Place, WIDTH, group_at_places},
     keys::Blocks,
     tiles::{tile_len, tiled_sectors},
     unit::lay,
@@ -40,8 +40,8 @@ pub(super) unsafe fn odd_sectors<
     let tiled = (sector_size - tail - kept) / tile_len::<V>() * tile_len::<V>();
     let blocks = (sector_size - tail - kept - tiled) / 16;
     let needed = blocks + if tail == 0 { 0 } else { 2 };
-    let mut stealing = Blocks::<BATCH>::new();
-    let mut stealing_before = Blocks::<BATCH>::new();
+    let stealing = Blocks::<BATCH>::new();
+    let stealing_before = Blocks::<BATCH>::new();
     // SAFETY: source and destination hold `count` sectors, each of `tiled` bytes, `blocks` blocks, the block that is kept
     // and the tail; `needed` is below REST; `count` is at most BATCH.
     unsafe {
@@ -51,7 +51,7 @@ pub(super) unsafe fn odd_sectors<
         let mut vectors = Queue::<V, ROUNDS, DECRYPT>::new(keys);
         let mut singles = Queue::<One, ROUNDS, DECRYPT>::new(keys);
         for i in 0..count {
-            let mut tweaks = Blocks::<REST>::new();
+            let tweaks = Blocks::<REST>::new();
             let mut sequence = V::first_tweaks(numbers.add(i));
             let mut laid = 0;
             while laid < needed {
@@ -88,24 +88,23 @@ pub(super) unsafe fn odd_sectors<
         let mut done = 0;
         while done < count {
             let n = (count - done).min(WIDTH);
-            let mut whole = Blocks::<WIDTH>::new();
+            let whole = Blocks::<WIDTH>::new();
             for i in 0..n {
                 let at = (done + i) * sector_size + last;
                 if DECRYPT {
                     singles.push(src.add(at), whole.at(i).cast(), stealing.at(done + i));
                 } else {
-                    whole.at(i).write(dst.add(at).cast::<Block>().read_unaligned());
+                    dst.add(at).copy_to_nonoverlapping(whole.at(i).cast(), 16);
                 }
             }
             singles.flush();
-            let mut merged = Blocks::<WIDTH>::new();
+            let merged = Blocks::<WIDTH>::new();
             for i in 0..n {
                 let at = (done + i) * sector_size + last;
                 // The tail is read before it is written, so that `src == dst` is fine.
-                let stolen = whole.at(i).read();
-                merged.at(i).write(stolen);
+                merged.at(i).copy_from_nonoverlapping(whole.at(i), 1);
                 src.add(at + 16).copy_to_nonoverlapping(merged.at(i).cast(), tail);
-                dst.add(at + 16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
+                dst.add(at + 16).copy_from_nonoverlapping(whole.at(i).cast(), tail);
                 singles.push(merged.at(i).cast(), dst.add(at), stealing_before.at(done + i));
             }
             singles.flush();
@@ -120,7 +119,7 @@ pub(super) unsafe fn odd_sectors<
 struct Queue<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> {
     keys: &'a [Block; 15],
     places: [Place; WIDTH],
-    tweaks: Blocks<{ WIDTH * 4 }>,
+    tweaks: Blocks<{ WIDTH * MAX_LANES }>,
     waiting: usize,
     vector: core::marker::PhantomData<V>,
 }
@@ -164,21 +163,22 @@ impl<'a, V: Vector, const ROUNDS: usize, const DECRYPT: bool> Queue<'a, V, ROUND
         }
     }
 
-    /// Runs a full group; the places that nobody waits in work on a copy of the first one, and into the void.
+    /// Runs a full group; the places that nobody waits in do the first one's work again, into the void.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn run(&mut self) {
-        let mut void = Blocks::<4>::new();
-        let mut idle = Blocks::<4>::new();
-        // SAFETY: the first place is filled, and stays readable: `idle` is a copy, since its `dst` may be its `src`.
+        let idle = self.waiting < WIDTH;
+        let void = Blocks::<MAX_LANES>::new();
+        // SAFETY: the first place is filled. A group reads all of its sources before it writes, so that the first
+        // place's may be its destination.
         unsafe {
-            if self.waiting < WIDTH {
-                V::load(self.places[0].src).store(idle.at(0).cast());
-                for i in self.waiting..WIDTH {
-                    self.places[i] = Place { src: idle.at(0).cast(), dst: void.at(0).cast() };
-                    V::load(self.tweaks.at(0).cast()).store(self.tweaks.at(i * V::BLOCKS).cast());
-                }
+            for i in self.waiting..WIDTH {
+                self.places[i] = Place { src: self.places[0].src, dst: void.at(0).cast() };
+                V::load(self.tweaks.at(0).cast()).store(self.tweaks.at(i * V::BLOCKS).cast());
             }
             group_at_places::<V, ROUNDS, DECRYPT>(self.keys, &self.places, self.tweaks.at(0));
+        }
+        if idle {
+            void.wipe();
         }
         self.waiting = 0;
     }

@@ -1,4 +1,7 @@
-//! The fallback for every processor: the `aes` crate's bitsliced cipher, which is constant-time.
+//! The fallback for every processor: the `aes` crate's portable cipher, which is constant-time.
+//!
+//! That crate takes the processor's AES instructions where it finds them, unless it is built with
+//! `--cfg aes_backend="soft"`, as this repository is: both are constant-time, the latter proves the bitsliced code.
 
 use aes::{
     Aes128, Aes256, Block,
@@ -132,8 +135,8 @@ fn unit<
         }
         Direction::Decrypt => (one(load(job, at), double(tweak)), tweak),
     };
-    let mut merged = whole.to_le_bytes();
-    let mut stolen = merged;
+    let mut stolen = whole.to_le_bytes();
+    let mut merged = stolen;
     // SAFETY: the `tail` bytes after `at + 16` end the unit; `merged` and `stolen` are locals of 16 > `tail` bytes. The
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {

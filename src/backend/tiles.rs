@@ -26,7 +26,7 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
 ) {
     const TILE: usize = 2 * WIDTH * 2;
     let group_len = WIDTH * V::BLOCKS * 16;
-    let mut tweaks = Blocks::<{ 2 * TILE }>::new();
+    let tweaks = Blocks::<{ 2 * TILE }>::new();
     let mut current = tweaks.at(0);
     let mut other = tweaks.at(TILE);
     let tiles_in_sector = len / tile_len::<V>();

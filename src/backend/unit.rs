@@ -27,7 +27,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
             return;
         }
         // Stealing takes up to two tweaks past a unit's bulk, and so perhaps one vector more than a group has.
-        let mut tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
+        let tweaks = Blocks::<{ (WIDTH + 1) * MAX_LANES }>::new();
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
             lay::<V>(&mut sequence, tweaks.at(0), WIDTH * V::BLOCKS);
@@ -71,11 +71,10 @@ pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
         let last = dst.sub(16);
-        let mut merged = Blocks::<1>::new();
-        let stolen = last.cast::<Block>().read_unaligned();
-        merged.at(0).write(stolen);
+        let merged = Blocks::<1>::new();
+        last.copy_to_nonoverlapping(merged.at(0).cast(), 16);
         src.copy_to_nonoverlapping(merged.at(0).cast(), tail);
-        dst.copy_from_nonoverlapping(stolen.as_ptr(), tail);
+        dst.copy_from_nonoverlapping(last, tail);
         group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), last, tweak, &mut Nothing);
         merged.wipe();
     }
@@ -94,7 +93,7 @@ pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
-        let (mut whole, mut merged) = (Blocks::<1>::new(), Blocks::<1>::new());
+        let (whole, merged) = (Blocks::<1>::new(), Blocks::<1>::new());
         group::<One, 1, ROUNDS, true>(keys, src, whole.at(0).cast(), tweaks.add(1), &mut Nothing);
         merged.at(0).write(whole.at(0).read());
         src.add(16).copy_to_nonoverlapping(merged.at(0).cast(), tail);
@@ -120,7 +119,7 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
     let per_sector = sector_size / 16;
     let at_once = CAPACITY / per_sector;
     // Whole vectors are written for the last sector too.
-    let mut tweaks = Blocks::<{ CAPACITY + WIDTH * MAX_LANES }>::new();
+    let tweaks = Blocks::<{ CAPACITY + WIDTH * MAX_LANES }>::new();
     // SAFETY: `per_sector` is below a tile's 32 blocks, so that `at_once` sectors fill at most CAPACITY blocks, and the
     // last one's vectors reach at most `WIDTH * V::BLOCKS` further. Source and destination hold `count` sectors.
     unsafe {

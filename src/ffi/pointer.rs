@@ -74,7 +74,7 @@ pub(super) unsafe fn buffers<'a>(
         return Err(ATREST_ERROR_OVERLAP);
     }
     // SAFETY: not NULL, at most isize::MAX bytes, disjoint by the check above, readable and writable by this
-    // function's contract.
+    // function's contract. `dst` may hold bytes that C never wrote: nothing reads them before it has written them.
     Ok(unsafe {
         Buffers::Apart(core::slice::from_raw_parts(src, len), core::slice::from_raw_parts_mut(dst, len))
     })

@@ -1,6 +1,8 @@
 use core::ffi::{CStr, c_char};
 use std::alloc::{Layout, alloc};
 
+use zeroize::zeroize_stack;
+
 use super::{
     pointer::{self, Buffers},
     status::{
@@ -19,10 +21,12 @@ pub struct atrest_xts(Key);
 /// `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
 /// 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
 ///
-/// The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor.
+/// The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
+/// reads the environment: no other thread may be in setenv() or putenv() at the same time.
+/// atrest_xts_new_with_backend() does not read it.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
-/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Any thread may call it at any time.
+/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time.
 ///
 /// # Safety
 /// `key` is NULL or readable for `key_len` bytes; `out` is NULL or writable.
@@ -83,6 +87,26 @@ pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
 /// # Safety
 /// As [`atrest_xts_new`].
 unsafe fn new(
+    key: *const u8,
+    key_len: usize,
+    out: *mut *mut atrest_xts,
+    options: impl FnOnce() -> Result<KeyOptions, atrest_status>,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    let status = unsafe { make(key, key_len, out, options) };
+    // `make` moved the key through its frames, which lie where this writes.
+    zeroize_stack::<STACK>();
+    status
+}
+
+/// More than the frames of `make` and of what it calls.
+const STACK: usize = 16384;
+
+/// # Safety
+/// As [`atrest_xts_new`].
+// Not inlined: no frame that outlives the wiping may hold a key.
+#[inline(never)]
+unsafe fn make(
     key: *const u8,
     key_len: usize,
     out: *mut *mut atrest_xts,

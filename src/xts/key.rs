@@ -9,6 +9,9 @@ use crate::xts::Error;
 ///
 /// Immutable after creation: share one between any number of threads. Expansion costs a fraction of a microsecond and
 /// some 2 KiB; data calls allocate nothing. The round keys are wiped on drop; [`Debug`](fmt::Debug) shows none of them.
+///
+/// A move is a copy of bytes, and leaves round keys where the key was: box a key, or put it into an `Arc`, where you
+/// make it, rather than pass it on by value.
 pub struct Key {
     pub(super) cipher: Cipher,
     bits: u16,
