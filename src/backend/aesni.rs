@@ -1,12 +1,13 @@
 //! x86-64 AES-NI: one block a vector; and the key expansion that all x86 backends share.
 
-use core::arch::{asm, x86_64::*};
+use core::arch::x86_64::*;
 
 use super::{
     job::{Direction, Job},
-    kernel::sectors,
+    kernel::run_job,
     keys::RoundKeys,
     vector::{Block, Vector, unrolled},
+    x86::pins,
 };
 
 /// Features: sse2, aes.
@@ -121,38 +122,14 @@ unsafe fn double(tweak: X1) -> X1 {
     }
 }
 
-// An `asm!` operand of this class needs the target feature on the function itself, hence these two.
-#[target_feature(enable = "sse2")]
-#[inline]
-fn pin8(x: &mut [X1; 8]) {
-    // SAFETY: a comment, no instruction.
-    unsafe {
-        asm!("/* {} {} {} {} {} {} {} {} */", inout(xmm_reg) x[0].0, inout(xmm_reg) x[1].0, inout(xmm_reg) x[2].0, inout(xmm_reg) x[3].0, inout(xmm_reg) x[4].0, inout(xmm_reg) x[5].0, inout(xmm_reg) x[6].0, inout(xmm_reg) x[7].0, options(pure, nomem, nostack, preserves_flags))
-    }
-}
-
-#[target_feature(enable = "sse2")]
-#[inline]
-fn pin4(x: &mut [X1; 4]) {
-    // SAFETY: a comment, no instruction.
-    unsafe {
-        asm!("/* {} {} {} {} */", inout(xmm_reg) x[0].0, inout(xmm_reg) x[1].0, inout(xmm_reg) x[2].0, inout(xmm_reg) x[3].0, options(pure, nomem, nostack, preserves_flags))
-    }
-}
+pins!(X1, xmm_reg, "sse2");
 
 /// # Safety
 /// The processor has sse2 and aes.
 #[target_feature(enable = "sse2,aes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
-    unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<X1, X1, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<X1, X1, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<X1, X1, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<X1, X1, 14, true>(keys, job),
-        }
-    }
+    unsafe { run_job::<X1, X1>(keys, direction, job) }
 }
 
 /// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.

@@ -10,7 +10,7 @@ use core::arch::{aarch64::*, asm};
 
 use super::{
     job::{Direction, Job},
-    kernel::sectors,
+    kernel::run_job,
     keys::RoundKeys,
     vector::{Block, Vector, unrolled},
 };
@@ -180,14 +180,7 @@ fn eor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 #[target_feature(enable = "neon,aes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
-    unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<A1<false>, A1<false>, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<A1<false>, A1<false>, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<A1<false>, A1<false>, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<A1<false>, A1<false>, 14, true>(keys, job),
-        }
-    }
+    unsafe { run_job::<A1<false>, A1<false>>(keys, direction, job) }
 }
 
 /// # Safety
@@ -195,14 +188,7 @@ pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) 
 #[target_feature(enable = "neon,aes,sha3")]
 pub(super) unsafe fn run_eor3(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
-    unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<A1<true>, A1<true>, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<A1<true>, A1<true>, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<A1<true>, A1<true>, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<A1<true>, A1<true>, 14, true>(keys, job),
-        }
-    }
+    unsafe { run_job::<A1<true>, A1<true>>(keys, direction, job) }
 }
 
 /// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.

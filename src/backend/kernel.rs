@@ -11,7 +11,7 @@
 
 use super::{
     group::{WIDTH, ecb},
-    job::{Job, Numbers},
+    job::{Direction, Job, Numbers},
     keys::{Blocks, RoundKeys},
     odd::odd_sectors,
     tiles::{tile_len, tiled_sectors},
@@ -22,12 +22,29 @@ use super::{
 /// Sectors whose numbers are encrypted together.
 const BATCH: usize = 128;
 
-/// Encrypts or decrypts a job with `ROUNDS` rounds. `One` is the 128-bit form of `V`.
+/// Encrypts or decrypts a job. `One` is the 128-bit form of `V`.
 ///
 /// # Safety
-/// The processor has the features of `V` and `One`, and `keys` holds `ROUNDS` rounds.
+/// The processor has the features of `V` and `One`.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+pub(super) unsafe fn run_job<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: this function's contract; `keys` holds 10 rounds or 14.
+    unsafe {
+        match (keys.rounds, direction) {
+            (10, Direction::Encrypt) => sectors::<V, One, 10, false>(keys, job),
+            (10, Direction::Decrypt) => sectors::<V, One, 10, true>(keys, job),
+            (_, Direction::Encrypt) => sectors::<V, One, 14, false>(keys, job),
+            (_, Direction::Decrypt) => sectors::<V, One, 14, true>(keys, job),
+        }
+    }
+}
+
+/// Encrypts or decrypts a job with `ROUNDS` rounds.
+///
+/// # Safety
+/// As [`run_job`], and `keys` holds `ROUNDS` rounds.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &RoundKeys,
     job: &Job<'_>,
 ) {

@@ -34,6 +34,8 @@ mod vaes256;
 mod vaes512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub(crate) use cipher::Cipher;
 pub(crate) use job::{ByteOrder, Direction, Job};

@@ -18,7 +18,7 @@ const REST: usize = 64;
 /// `count` (1 to `BATCH`) sectors of any size; `numbers` holds their encrypted sector numbers, and is written over.
 ///
 /// # Safety
-/// As [`sectors`](super::kernel::sectors); source and destination hold `count` sectors.
+/// As [`run_job`](super::kernel::run_job); source and destination hold `count` sectors.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn odd_sectors<
     V: Vector,

@@ -1,39 +1,22 @@
 //! x86-64 VAES on 512-bit vectors: four blocks a vector.
 
-use core::arch::{asm, x86_64::*};
+use core::arch::x86_64::*;
 
 use super::{
     aesni::X1,
     job::{Direction, Job},
-    kernel::sectors,
+    kernel::run_job,
     keys::RoundKeys,
     vector::{Block, Vector, unrolled},
+    x86::{carries, pins, powers},
 };
 
 /// Features: avx512f, avx512bw, aes, vaes.
 #[derive(Clone, Copy)]
 struct X4(__m512i);
 
-/// The exponents of the first 2 vectors' tweaks, as shift counts of their 64-bit halves.
-static POWERS: [[u64; 8]; 2] = {
-    let mut powers = [[0; 8]; 2];
-    let mut i = 0;
-    while i < 16 {
-        powers[i / 8][i % 8] = i as u64 / 2;
-        i += 1;
-    }
-    powers
-};
-/// 64 - POWERS: what a half gives to the next one. A shift by 64 gives zero.
-static CARRIES: [[u64; 8]; 2] = {
-    let mut carries = POWERS;
-    let mut i = 0;
-    while i < 16 {
-        carries[i / 8][i % 8] = 64 - carries[i / 8][i % 8];
-        i += 1;
-    }
-    carries
-};
+static POWERS: [[u64; 8]; 2] = powers();
+static CARRIES: [[u64; 8]; 2] = carries();
 
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 64 bytes (16: broadcast).
 impl Vector for X4 {
@@ -185,36 +168,12 @@ unsafe fn reduce(moved: __m512i, added: __m512i, carry: __m512i) -> X4 {
     }
 }
 
-// An `asm!` operand of this class needs the target feature on the function itself, hence these two.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn pin8(x: &mut [X4; 8]) {
-    // SAFETY: a comment, no instruction.
-    unsafe {
-        asm!("/* {} {} {} {} {} {} {} {} */", inout(zmm_reg) x[0].0, inout(zmm_reg) x[1].0, inout(zmm_reg) x[2].0, inout(zmm_reg) x[3].0, inout(zmm_reg) x[4].0, inout(zmm_reg) x[5].0, inout(zmm_reg) x[6].0, inout(zmm_reg) x[7].0, options(pure, nomem, nostack, preserves_flags))
-    }
-}
-
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn pin4(x: &mut [X4; 4]) {
-    // SAFETY: a comment, no instruction.
-    unsafe {
-        asm!("/* {} {} {} {} */", inout(zmm_reg) x[0].0, inout(zmm_reg) x[1].0, inout(zmm_reg) x[2].0, inout(zmm_reg) x[3].0, options(pure, nomem, nostack, preserves_flags))
-    }
-}
+pins!(X4, zmm_reg, "avx512f");
 
 /// # Safety
 /// The processor has avx512f, avx512bw, aes, vaes.
 #[target_feature(enable = "avx512f,avx512bw,aes,vaes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
-    unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<X4, X1, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<X4, X1, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<X4, X1, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<X4, X1, 14, true>(keys, job),
-        }
-    }
+    unsafe { run_job::<X4, X1>(keys, direction, job) }
 }
