@@ -43,6 +43,7 @@ pub use error::{EnvelopeError, ErrorClass, ProviderError, SlotFailure};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::LocalKeystore;
 pub use provider::{BoxFuture, KeyDescription, KeyProvider, KeyState, Providers, WrappedKey, block_on};
+pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};
 pub use uuid::Uuid;

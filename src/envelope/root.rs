@@ -23,7 +23,7 @@ const COMMITMENT_LABEL: &[u8] = b"atrest v1 key commitment";
 const STACK: usize = 16 * 1024;
 
 /// Runs `work`, then overwrites the stack that it used.
-pub(super) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     // Not inlined: the frames of `work` must lie where `zeroize_stack` writes afterwards.
     #[inline(never)]
     fn apart<T>(work: impl FnOnce() -> T) -> T {

@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::header::{Header, fits};
-use super::io::{Geometry, MAX_SECTOR, Mode, Volume};
+use super::io::{Geometry, MAX_SECTOR, Mode, Volume, expand};
 use super::json::Object;
 use super::luks2::{BINARY_SIZE, Contents, LABEL_SIZE, SIZES};
 use super::metadata::{Digest, Metadata, Segment, SegmentCipher};
 use super::token::Token;
 use super::{digest, disk, policy};
 use crate::envelope::{Envelope, VolumeKeys};
-use crate::xts::Key;
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.
 pub(super) const DATA_OFFSET: u64 = 16 * 1024 * 1024;
@@ -69,6 +68,16 @@ impl CreateOptions {
         }
         Ok(())
     }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        Geometry { offset: DATA_OFFSET, size: self.size, sector_size: self.sector_size, iv_tweak: 0 }
+    }
+
+    /// The length of the file that holds such a volume; an error for what no volume can be.
+    pub(super) fn file_length(&self) -> Result<u64, Error> {
+        self.check()?;
+        self.geometry().file_length().ok_or(Error::Size { size: self.size, limit: MAX_SIZE })
+    }
 }
 
 impl Volume {
@@ -89,20 +98,9 @@ impl Volume {
         envelope: Envelope,
         keys: &VolumeKeys,
     ) -> Result<Volume, Error> {
-        options.check()?;
-        if !envelope.is_for(keys) {
-            return Err(Error::WrongKeys);
-        }
-        let geometry = Geometry {
-            offset: DATA_OFFSET,
-            size: options.size,
-            sector_size: options.sector_size,
-            iv_tweak: 0,
-        };
-        let needed = geometry.file_length().ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
-        let key = Key::new(keys.xts_key())?;
+        let needed = options.file_length()?;
         let mut header = new_header(options, envelope, keys)?;
-
+        let key = expand(keys.xts_key())?;
         let target = Target::of(&file, needed)?;
         let written = target.clear(&file, needed).and_then(|()| header.write(&file));
         if let Err(error) = written {
@@ -112,7 +110,7 @@ impl Volume {
             }
             return Err(error);
         }
-        Ok(Volume::assemble(file, key, header, Vec::new(), geometry, Mode::ReadWrite))
+        Ok(Volume::assemble(file, key, header, Vec::new(), options.geometry(), Mode::ReadWrite))
     }
 }
 
@@ -157,11 +155,15 @@ impl Target {
     }
 }
 
+/// The header of a new volume, whose options were checked; [`Error::WrongKeys`] when the keys are not the envelope's.
 pub(super) fn new_header(
     options: &CreateOptions,
     envelope: Envelope,
     keys: &VolumeKeys,
 ) -> Result<Header, Error> {
+    if !envelope.is_for(keys) {
+        return Err(Error::WrongKeys);
+    }
     let uuid = envelope.volume();
     let segment = Segment {
         id: 0,

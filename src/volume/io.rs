@@ -11,6 +11,7 @@ use super::disk;
 use super::error::{Error, Warning};
 use super::header::Header;
 use super::stripes::{CHUNK, Pool, Stripes};
+use crate::envelope::on_wiped_stack;
 use crate::xts::{Backend, Key, Tweaks};
 
 /// The largest sector of LUKS2, in bytes.
@@ -45,6 +46,11 @@ impl Geometry {
     }
 }
 
+/// Expands an XTS key where it is to stay: moving it would leave copies of its round keys behind.
+pub(super) fn expand(key: &[u8]) -> Result<Box<Key>, Error> {
+    Ok(on_wiped_stack(|| Key::new(key).map(Box::new))?)
+}
+
 /// An encrypted volume: a run of bytes that can be read and written at any offset and length.
 ///
 /// The volume may be used by many threads at once, through shared references. Calls are atomic within each aligned
@@ -55,7 +61,7 @@ impl Geometry {
 /// put back older ones, unnoticed.
 pub struct Volume {
     file: File,
-    key: Key,
+    key: Box<Key>,
     header: Header,
     warnings: Vec<Warning>,
     geometry: Geometry,
@@ -68,7 +74,7 @@ impl Volume {
     /// Puts a volume together; the file is known to hold what `geometry` says.
     pub(super) fn assemble(
         file: File,
-        key: Key,
+        key: Box<Key>,
         header: Header,
         warnings: Vec<Warning>,
         geometry: Geometry,

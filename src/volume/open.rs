@@ -5,11 +5,10 @@ use std::fs::File;
 use super::disk;
 use super::error::{Error, Warning};
 use super::header::Header;
-use super::io::{Geometry, Mode, Volume};
+use super::io::{Geometry, Mode, Volume, expand};
 use super::metadata::Segment;
 use super::{digest, json};
 use crate::envelope::{Providers, VolumeKeys, block_on};
-use crate::xts::Key;
 
 impl Volume {
     /// Opens a volume: its header is read and checked, its envelope opened by one of `providers`, and the header
@@ -93,7 +92,7 @@ impl Opening {
     fn assemble(self, key: &[u8], size: Option<u64>) -> Result<Volume, Error> {
         let length = disk::length(&self.file)?;
         let geometry = geometry(self.header.data_segment()?, size, length)?;
-        let key = Key::new(key)?;
+        let key = expand(key)?;
         Ok(Volume::assemble(self.file, key, self.header, self.warnings, geometry, self.mode))
     }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, new_header};
 use super::disk;
 use super::error::Error;
-use super::io::{Geometry, MAX_SECTOR, Mode, Volume};
+use super::io::{MAX_SECTOR, Mode, Volume, expand};
 use super::stripes::CHUNK;
 use crate::envelope::{Envelope, VolumeKeys};
 use crate::xts::{Backend, Key, Tweaks};
@@ -37,7 +37,7 @@ use crate::xts::{Backend, Key, Tweaks};
 pub struct Writer<'keys> {
     file: File,
     target: Target,
-    key: Key,
+    key: Box<Key>,
     options: CreateOptions,
     envelope: Envelope,
     keys: &'keys VolumeKeys,
@@ -63,15 +63,10 @@ impl<'keys> Writer<'keys> {
         envelope: Envelope,
         keys: &'keys VolumeKeys,
     ) -> Result<Writer<'keys>, Error> {
-        options.check()?;
-        if !envelope.is_for(keys) {
-            return Err(Error::WrongKeys);
-        }
+        let needed = options.file_length()?;
         // A header that has no room is refused now, not when all the data is written.
         new_header(options, envelope.clone(), keys)?;
-        let needed = geometry(options, options.size).file_length();
-        let needed = needed.ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
-        let key = Key::new(keys.xts_key())?;
+        let key = expand(keys.xts_key())?;
         let target = Target::of(&file, needed)?;
         target.clear(&file, DATA_OFFSET)?;
         if target == Target::RegularFile
@@ -141,7 +136,7 @@ impl<'keys> Writer<'keys> {
     /// # Errors
     /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`]: there is no volume then.
     pub fn finish(mut self) -> Result<Volume, Error> {
-        let size = self.size();
+        self.options.size = self.size();
         if self.partial_length > 0 {
             self.partial[self.partial_length..].fill(0);
             self.write_partial()?;
@@ -150,11 +145,16 @@ impl<'keys> Writer<'keys> {
             // What was reserved and not needed goes back.
             self.file.set_len(DATA_OFFSET + self.written).map_err(Error::io("setting the file's length"))?;
         }
-        self.options.size = size;
         let mut header = new_header(&self.options, self.envelope, self.keys)?;
         header.write(&self.file)?;
-        let geometry = geometry(&self.options, size);
-        Ok(Volume::assemble(self.file, self.key, header, Vec::new(), geometry, Mode::ReadWrite))
+        Ok(Volume::assemble(
+            self.file,
+            self.key,
+            header,
+            Vec::new(),
+            self.options.geometry(),
+            Mode::ReadWrite,
+        ))
     }
 
     /// Keeps bytes of a sector that is not whole yet; there is room for them.
@@ -180,10 +180,6 @@ impl<'keys> Writer<'keys> {
         self.written += plain.len() as u64;
         Ok(())
     }
-}
-
-fn geometry(options: &CreateOptions, size: u64) -> Geometry {
-    Geometry { offset: DATA_OFFSET, size, sector_size: options.sector_size, iv_tweak: 0 }
 }
 
 /// Shows no secret.
