@@ -103,6 +103,18 @@ fn text_from_a_header_or_a_file_name_cannot_pretend() {
     let table = text(&table.stdout);
     assert!(table.lines().any(|line| line.ends_with("a\\nb\\u{1b}[2Jcd")), "{table}");
     place.refuses(&["info", "no\nsuch\x1b[2J"], &["no\\nsuch\\u{1b}[2J"]);
+
+    // JSON, by its own rules, may hold what a terminal obeys: DEL, CSI as one character, the override.
+    let label = "\u{7f}\u{9b}2J\u{202e}\n";
+    for copy in header.chunks_mut(super::common::COPY) {
+        copy[24..72].fill(0);
+        copy[24..24 + label.len()].copy_from_slice(label.as_bytes());
+        super::common::fix_checksum(copy);
+    }
+    super::common::put_header(&place.path("v"), &header);
+    let json = place.succeed(&["info", "v", "--json"]).stdout;
+    assert!(json.iter().all(|byte| matches!(byte, b'\n' | b' '..=b'~')), "{}", text(&json));
+    assert_eq!(serde_json::from_slice::<Value>(&json).unwrap()["label"], label);
 }
 
 /// What the program writes to a terminal, by way of script(1); `None` where that is not installed.

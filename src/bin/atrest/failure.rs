@@ -70,16 +70,21 @@ pub fn say(line: &str) {
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        // Bidirectional controls reorder what is on the screen.
-        let reorders =
-            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || reorders {
+        if controls(character) {
             let _ = write!(shown, "{}", character.escape_default());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Whether a terminal obeys the character rather than shows it.
+pub fn controls(character: char) -> bool {
+    // Bidirectional controls reorder what is on the screen.
+    let reorders =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || reorders
 }
 
 /// A path for a message.

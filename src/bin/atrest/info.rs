@@ -8,7 +8,7 @@ use atrest::volume::{Header, HeaderCopy};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, printable, show, warn};
+use crate::failure::{Failure, controls, printable, show, warn};
 use crate::source::open_volume;
 use crate::{size, stdout};
 
@@ -33,10 +33,25 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let facts = Facts { header: &header, envelope: envelope.as_ref(), size };
     if arguments.json {
-        stdout::print(&format!("{:#}\n", facts.json()))
+        stdout::print(&escaped(&format!("{:#}\n", facts.json())))
     } else {
         stdout::print(&facts.table())
     }
+}
+
+/// JSON whose strings, which a header can fill with anything, drive no terminal. JSON itself asks for less: it lets
+/// DEL, the C1 controls and the bidirectional ones stand.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if controls(character) && character != '\n' {
+            // They are all below U+10000.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// What is told of a volume. The header is not verified: that takes the volume's key.
