@@ -30,11 +30,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     // Plain text of what was worth encrypting is for its owner alone.
     let output = Output::create(&arguments.out, arguments.force, Access::Private)?;
-    let Opened { volume, wrapped_by, .. } = opening::open(&arguments.volume)?;
+    let Opened { volume, metadata, wrapped_by, .. } = opening::open(&arguments.volume)?;
     let name = show(&arguments.volume);
-    if let Ok(metadata) = arguments.volume.metadata() {
-        output.refuse_if_also(&metadata, &name)?;
-    }
+    output.refuse_if_also(&metadata, &name)?;
     output.reserve(volume.size())?;
 
     let backend = volume.backend();
@@ -51,8 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// A stream shows no progress of ours: whoever reads it may write to the same terminal.
 fn to_stdout(path: &Path) -> Result<(), Failure> {
     let stdout = stdout::for_data("a volume's content")?;
-    let opened = opening::open(path)?;
-    copy(opened.volume, &stdout, &Progress::none(), &show(path), |error| stdout::failed(&error))?;
+    let Opened { volume, .. } = opening::open(path)?;
+    copy(volume, &stdout, &Progress::none(), &show(path), |error| stdout::failed(&error))?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! `atrest key`: the keys that wrap volumes' keys.
 
+use std::fmt::Display;
+
 use atrest::envelope::{KeyRef, LocalKeystore};
 use clap::{Args, Subcommand};
 
-use crate::failure::{Failure, say, show};
+use crate::failure::{Failure, say};
 use crate::{keystore, stdout};
 
 #[derive(Args)]
@@ -32,13 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn create(key: &KeyRef) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot make the key {key}: {error}"));
-    let KeyRef::Local(name) = key else {
-        return Err(failed(&format_args!(
-            "this build has no provider for {}: keys; use local:NAME",
-            key.provider()
-        )));
-    };
+    let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
+    let name = keystore::local_name(key).map_err(|why| failed(&why))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
     local.create_key(name).map_err(|error| failed(&error))?;
@@ -47,14 +44,11 @@ fn create(key: &KeyRef) -> Result<(), Failure> {
 }
 
 fn list() -> Result<(), Failure> {
-    let failed =
-        |error: atrest::envelope::ProviderError| Failure::new(format!("cannot list the local keys: {error}"));
-    let home = LocalKeystore::default_path().map_err(failed)?;
-    let names = match home.try_exists() {
-        // Nothing was made yet.
-        Ok(false) => Vec::new(),
-        Ok(true) => LocalKeystore::open(home).and_then(|keystore| keystore.list()).map_err(failed)?,
-        Err(error) => return Err(Failure::io("cannot read the keystore", show(&home), &error)),
+    let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    let names = match keystore::existing(home, failed)? {
+        None => Vec::new(),
+        Some(keystore) => keystore.list().map_err(|error| failed(&error))?,
     };
     stdout::print(&names.iter().map(|name| format!("local:{name}\n")).collect::<String>())
 }

@@ -12,6 +12,7 @@ mod failure;
 mod info;
 mod key;
 mod keystore;
+mod new_volume;
 mod opening;
 mod output;
 mod pipeline;

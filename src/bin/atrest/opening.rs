@@ -1,6 +1,6 @@
 //! Opening a volume with the keys that this machine has.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
 
 use atrest::envelope::{Envelope, LocalKeystore, Providers, VolumeKeys, block_on};
@@ -15,6 +15,8 @@ pub struct Opened {
     pub volume: Volume,
     /// Its keys.
     pub keys: VolumeKeys,
+    /// What the system says of its file.
+    pub metadata: Metadata,
     /// The keys that wrap these, for people.
     pub wrapped_by: String,
 }
@@ -22,6 +24,7 @@ pub struct Opened {
 /// Opens a volume for reading, and passes its warnings on.
 pub fn open(path: &Path) -> Result<Opened, Failure> {
     let file = open_volume(path)?;
+    let metadata = file.metadata().map_err(|error| Failure::io("cannot read", show(path), &error))?;
     let failed = |error: Error| Failure::volume("cannot open the volume", show(path), &error);
     let envelope = envelope(&file).map_err(failed)?;
     let providers = providers(&envelope)
@@ -32,7 +35,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     for warning in volume.warnings() {
         warn(show(path), warning);
     }
-    Ok(Opened { volume, keys, wrapped_by: wrapped_by(&envelope) })
+    Ok(Opened { volume, keys, metadata, wrapped_by: wrapped_by(&envelope) })
 }
 
 /// What cannot be opened in any case is refused before a key is looked for.

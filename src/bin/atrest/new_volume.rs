@@ -1,0 +1,65 @@
+//! What every command that makes a volume is told, and how it goes about it.
+
+use std::path::PathBuf;
+
+use atrest::envelope::{Envelope, KeyRef, VolumeKeys};
+use atrest::volume::CreateOptions;
+use clap::Args;
+
+use crate::failure::{Failure, say, show};
+use crate::keystore;
+use crate::output::{Access, Output};
+
+#[derive(Args)]
+pub struct NewVolume {
+    /// The volume to make, a file or a block device
+    volume: PathBuf,
+    /// The key that wraps the volume's key, local:NAME
+    #[arg(long, default_value = keystore::DEFAULT)]
+    key: KeyRef,
+    /// The encryption sector in bytes: 512, 1024, 2048 or 4096
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    sector_size: usize,
+    /// Replace an existing file, or overwrite a block device
+    #[arg(long)]
+    force: bool,
+}
+
+impl NewVolume {
+    /// The volume's name, for messages.
+    pub fn name(&self) -> String {
+        show(&self.volume)
+    }
+
+    /// The options for a volume of `size` bytes. Refuses what no volume can be, before anything is made for it.
+    pub fn options(&self, size: u64) -> Result<CreateOptions, Failure> {
+        let options = CreateOptions::new(size).sector_size(self.sector_size);
+        options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), &error))?;
+        Ok(options)
+    }
+
+    /// Begins the volume's file.
+    pub fn output(&self) -> Result<Output, Failure> {
+        Output::create(&self.volume, self.force, Access::Umask)
+    }
+
+    /// Makes the volume's keys, has `make` make the volume, and tells the user what it says, and which key it is.
+    pub fn make(
+        &self,
+        make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        let (new, notice) = keystore::new_keys(&self.key);
+        // A key that was made for this stays, whatever becomes of the volume.
+        match (new.and_then(|(envelope, keys)| make(envelope, &keys)), notice) {
+            (Ok(line), notice) => {
+                if let Some(notice) = notice {
+                    say(&notice);
+                }
+                say(&format!("{line}, key {}", self.key));
+                Ok(())
+            }
+            (Err(failure), Some(notice)) => Err(failure.and(&notice)),
+            (Err(failure), None) => Err(failure),
+        }
+    }
+}
