@@ -56,11 +56,11 @@ enum atrest_status
    */
   ATREST_ERROR_OVERLAP = 8,
   /*
-   The last sector's number does not fit into its tweak.
+   The last sector's number does not fit into its tweak. No call of this version returns it.
    */
   ATREST_ERROR_SECTOR_NUMBER = 9,
   /*
-   There is no backend of that name.
+   There is no backend of that name, neither the argument's nor, without one, that of ATREST_BACKEND.
    */
   ATREST_ERROR_UNKNOWN_BACKEND = 10,
   /*
@@ -72,7 +72,8 @@ enum atrest_status
    */
   ATREST_ERROR_NO_MEMORY = 12,
   /*
-   A defect in the library; the output is undefined. Please report it.
+   A defect in the library, which any call may return instead of what it documents: what it was to write is then
+   undefined. Please report it.
    */
   ATREST_ERROR_INTERNAL = 13,
 };
@@ -111,7 +112,8 @@ const char *atrest_status_message(atrest_status status);
  atrest_xts_new_with_backend() does not read it.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
- _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time.
+ _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
+ stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new(const uint8_t *key,
@@ -155,15 +157,20 @@ const char *atrest_backend_name(const atrest_xts *xts);
 const char *atrest_version(void);
 
 /*
- Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number (dm-crypt's
- plain64; its iv_large_sectors counting for sectors of more than 512 bytes).
+ Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
+ (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
+ what the key encrypts.
+
+ LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size. For their
+ sectors of more than 512 bytes use atrest_xts_encrypt_unit() under the tweak `first + i * (sector_size / 512)`,
+ little-endian.
 
  `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
- stealing. `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not
- overlap. Neither needs any alignment.
+ stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
+ `src` (in place), or the two do not overlap. Neither needs any alignment.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
- then. Allocates nothing, takes no lock; any number of threads may use one key.
+ then. Allocates nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
@@ -175,6 +182,9 @@ atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
 
 /*
  Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
+
+ ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
+ the wrong sector number or changed ciphertext give noise, and ATREST_OK.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
@@ -192,7 +202,7 @@ atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
  lie anywhere. None needs any alignment.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
- nothing, takes no lock; any number of threads may use one key.
+ nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
@@ -202,7 +212,8 @@ atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
                                       size_t len);
 
 /*
- Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results.
+ Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results. As with
+ atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,

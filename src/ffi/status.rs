@@ -29,15 +29,16 @@ pub enum atrest_status {
     ATREST_ERROR_BUFFER_LENGTH = 7,
     /// Source and destination overlap without being the same buffer.
     ATREST_ERROR_OVERLAP = 8,
-    /// The last sector's number does not fit into its tweak.
+    /// The last sector's number does not fit into its tweak. No call of this version returns it.
     ATREST_ERROR_SECTOR_NUMBER = 9,
-    /// There is no backend of that name.
+    /// There is no backend of that name, neither the argument's nor, without one, that of ATREST_BACKEND.
     ATREST_ERROR_UNKNOWN_BACKEND = 10,
     /// This processor does not run that backend.
     ATREST_ERROR_UNSUPPORTED_BACKEND = 11,
     /// No memory for the key.
     ATREST_ERROR_NO_MEMORY = 12,
-    /// A defect in the library; the output is undefined. Please report it.
+    /// A defect in the library, which any call may return instead of what it documents: what it was to write is then
+    /// undefined. Please report it.
     ATREST_ERROR_INTERNAL = 13,
 }
 

@@ -26,7 +26,8 @@ pub struct atrest_xts(Key);
 /// atrest_xts_new_with_backend() does not read it.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
-/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time.
+/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
+/// stack, which it wipes.
 ///
 /// # Safety
 /// `key` is NULL or readable for `key_len` bytes; `out` is NULL or writable.
@@ -206,15 +207,20 @@ unsafe fn data_call(
     })
 }
 
-/// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number (dm-crypt's
-/// plain64; its iv_large_sectors counting for sectors of more than 512 bytes).
+/// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
+/// (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
+/// what the key encrypts.
+///
+/// LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size. For their
+/// sectors of more than 512 bytes use atrest_xts_encrypt_unit() under the tweak `first + i * (sector_size / 512)`,
+/// little-endian.
 ///
 /// `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
-/// stealing. `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not
-/// overlap. Neither needs any alignment.
+/// stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
+/// `src` (in place), or the two do not overlap. Neither needs any alignment.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
-/// then. Allocates nothing, takes no lock; any number of threads may use one key.
+/// then. Allocates nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
 ///
 /// # Safety
 /// `xts` is NULL or a key; `src` is NULL or readable and `dst` NULL or writable for `len` bytes.
@@ -242,6 +248,9 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors(
 }
 
 /// Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
+///
+/// ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
+/// the wrong sector number or changed ciphertext give noise, and ATREST_OK.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors().
@@ -275,7 +284,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors(
 /// lie anywhere. None needs any alignment.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
-/// nothing, takes no lock; any number of threads may use one key.
+/// nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
 ///
 /// cbindgen:ptrs-as-arrays=[[tweak;16]]
 ///
@@ -306,7 +315,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_unit(
     }
 }
 
-/// Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results.
+/// Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results. As with
+/// atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
 ///
 /// cbindgen:ptrs-as-arrays=[[tweak;16]]
 ///
