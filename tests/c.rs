@@ -13,6 +13,11 @@ use std::{
     sync::OnceLock,
 };
 
+#[path = "common/peers.rs"]
+mod peers;
+
+use peers::missing;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What both languages must be quiet about.
@@ -101,12 +106,6 @@ fn compilers(language: Language) -> Vec<OsString> {
         missing(&format!("no compiler {} (set {variable})", names[0]));
     }
     found
-}
-
-/// Says what a test left out; an error where everything must be there.
-fn missing(what: &str) {
-    assert!(env::var_os("ATREST_REQUIRE_PEERS").is_none(), "{what}, and ATREST_REQUIRE_PEERS is set");
-    eprintln!("skipped: {what}");
 }
 
 /// Runs a command that must succeed, and returns what it printed.

@@ -12,20 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use atrest::volume::{CreateOptions, Error, Header, HeaderCopy, Mode, Volume, Warning};
+use common::peers::required;
 use common::{COPY, DATA_OFFSET, Place, header_of, noise, put_header, read_all, read_only, read_write};
-
-/// A program of the system, administrators' directories included, which are not on everybody's PATH.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let found =
-        std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| path.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("ATREST_REQUIRE_PEERS").is_none(), "{name} is not installed");
-        println!("left out: {name} is not installed");
-    }
-    found
-}
 
 fn run(program: &Path, arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).env("LC_ALL", "C").output().unwrap()
@@ -49,7 +37,7 @@ const FAST_PBKDF: [&str; 4] = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", 
 
 impl Peer {
     fn new() -> Option<Peer> {
-        let cryptsetup = program("cryptsetup")?;
+        let cryptsetup = required("cryptsetup")?;
         let place = Place::new();
         fs::write(place.path("passphrase"), "correct horse").unwrap();
         fs::write(place.path("wrong-key"), [1; 64]).unwrap();
@@ -92,7 +80,7 @@ impl Peer {
 
 /// An ext4 file system of 8 MiB with real files in it.
 fn ext4(peer: &Peer) -> Option<Vec<u8>> {
-    let mkfs = program("mkfs.ext4")?;
+    let mkfs = required("mkfs.ext4")?;
     let root = peer.place.path("root");
     fs::create_dir_all(root.join("deep/er")).unwrap();
     fs::write(root.join("manifest"), include_str!("../Cargo.toml")).unwrap();
@@ -148,7 +136,7 @@ fn an_empty_volume_is_one_to_cryptsetup_too() {
 #[test]
 fn cryptsetup_decrypts_a_file_system_bit_for_bit() {
     let Some(peer) = Peer::new() else { return };
-    let (Some(image), Some(e2fsck)) = (ext4(&peer), program("e2fsck")) else { return };
+    let (Some(image), Some(e2fsck)) = (ext4(&peer), required("e2fsck")) else { return };
     for sector_size in [512, 4096] {
         for name in ["v", "decrypted", "header"] {
             let _ = fs::remove_file(peer.place.path(name));
@@ -342,7 +330,7 @@ fn volumes_of_other_kinds_are_named() {
 
 #[test]
 fn blkid_sees_luks() {
-    let (Some(blkid), place) = (program("blkid"), Place::new()) else { return };
+    let (Some(blkid), place) = (required("blkid"), Place::new()) else { return };
     let (volume, _) = place.create("v", &CreateOptions::new(1 << 20).label("my-label"));
     let shown = succeed(&blkid, &["-p", place.path("v").to_str().unwrap()]);
     for part in

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::common::noise;
+use super::common::peers::left_out;
 use super::place::{Place, failed, text};
 
 /// The program in the middle of a stream: it has read nearly all of `length` bytes, and waits for more.
@@ -74,7 +75,7 @@ fn memory_is_bounded() {
     child.wait().unwrap();
     drop(stdin);
     let Ok(status) = status else {
-        return println!("left out: there is no /proc");
+        return left_out("there is no /proc");
     };
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();

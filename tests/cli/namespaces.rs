@@ -8,13 +8,14 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::common::noise;
-use super::place::{ATREST, Place, failed, program, text};
+use super::common::peers::{left_out, program};
+use super::place::{ATREST, Place, failed, text};
 
 /// A shell in a mount namespace of its own, in which the program is `$ATREST`; `None`, with a message, where that is
 /// not allowed. `setup` mounts.
 fn shell(place: &Place, setup: &str, script: &str) -> Option<Command> {
     let Some(unshare) = program("unshare") else {
-        println!("left out: unshare is not installed");
+        left_out("unshare is not installed");
         return None;
     };
     let namespace = if rustix::process::geteuid().is_root() {
@@ -29,7 +30,7 @@ fn shell(place: &Place, setup: &str, script: &str) -> Option<Command> {
     };
     let probe = command(setup).output().unwrap();
     if !probe.status.success() {
-        println!("left out: {}", text(&probe.stderr).trim());
+        left_out(text(&probe.stderr));
         return None;
     }
     Some(command(&format!("{setup}\n{script}")))

@@ -1,23 +1,14 @@
 //! What cryptsetup makes of our volumes, and what we make of its.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::common::noise;
-use super::place::{ATREST, Place, program, text};
-
-fn cryptsetup() -> Option<PathBuf> {
-    let found = program("cryptsetup");
-    if found.is_none() {
-        assert!(std::env::var_os("ATREST_REQUIRE_PEERS").is_none(), "cryptsetup is not installed");
-        println!("left out: cryptsetup is not installed");
-    }
-    found
-}
+use super::common::peers::required;
+use super::place::{ATREST, Place, text};
 
 #[test]
 fn the_volume_key_opens_the_volume() {
-    let Some(cryptsetup) = cryptsetup() else { return };
+    let Some(cryptsetup) = required("cryptsetup") else { return };
     let place = Place::with_key();
     for sector_size in ["512", "4096"] {
         place.put("in", &noise(100_000, 1));
@@ -40,7 +31,7 @@ fn the_volume_key_opens_the_volume() {
 
 #[test]
 fn a_volume_of_cryptsetups_own() {
-    let Some(cryptsetup) = cryptsetup() else { return };
+    let Some(cryptsetup) = required("cryptsetup") else { return };
     let place = Place::with_key();
     std::fs::File::create(place.path("v")).unwrap().set_len(20 << 20).unwrap();
     place.put("passphrase", b"correct horse");

@@ -134,13 +134,6 @@ pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// A program of the system, administrators' directories included, which are not on everybody's PATH.
-pub fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| path.is_file())
-}
-
 fn walk(path: &Path, files: &mut Files) {
     for entry in fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();

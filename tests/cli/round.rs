@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Stdio;
 
 use super::common::noise;
-use super::place::{Place, program, text};
+use super::common::peers::{left_out, program};
+use super::place::{Place, text};
 
 const LENGTHS: [usize; 11] =
     [0, 1, 511, 512, 513, 4095, 4096, 4097, (1 << 19) - 1, (1 << 20) + 13, (64 << 20) + 4095];
@@ -142,7 +143,7 @@ fn a_created_volume_has_its_size() {
 fn a_block_device_is_written_in_place() {
     let place = Place::with_key();
     let Some(device) = Loop::attach(&place, 18 << 20) else {
-        return println!("left out: no loop device can be attached");
+        return left_out("no loop device can be attached");
     };
     let content = noise(2 << 20, 3);
     place.put("in", &content);

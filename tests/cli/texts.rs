@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::common::noise;
-use super::place::{ATREST, Place, program, text};
+use super::common::peers::{left_out, program};
+use super::place::{ATREST, Place, text};
 
 #[test]
 fn a_wrong_command_line_is_usage() {
@@ -120,7 +121,7 @@ fn text_from_a_header_or_a_file_name_cannot_pretend() {
 /// What the program writes to a terminal, by way of script(1); `None` where that is not installed.
 fn on_a_terminal(place: &Place, arguments: &str) -> Option<(bool, String)> {
     let Some(script) = program("script") else {
-        println!("left out: script is not installed");
+        left_out("script is not installed");
         return None;
     };
     let command = format!("{ATREST} {arguments}");

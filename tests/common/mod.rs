@@ -1,6 +1,8 @@
 //! What the tests of volumes share: keys, files, and headers edited as an attacker would.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod peers;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};

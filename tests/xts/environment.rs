@@ -112,7 +112,13 @@ pub fn detection() {
         }
         assert_eq!(Backend::Aesni.is_supported(), all!("aes"));
         assert_eq!(Backend::Vaes256.is_supported(), all!("aes" "avx2" "vaes"));
-        let avx512 = all!("avx512f" "avx512bw" "avx512vl" "avx512vbmi2" "vpclmulqdq");
-        assert_eq!(Backend::Vaes512.is_supported(), avx512 && all!("aes" "avx2" "vaes"));
+        assert_eq!(Backend::Vaes512.is_supported(), all!("aes" "avx2" "vaes" "avx512f" "avx512bw"));
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        use std::arch::is_aarch64_feature_detected;
+        let aes = is_aarch64_feature_detected!("aes");
+        assert_eq!(Backend::Armv8.is_supported(), aes);
+        assert_eq!(Backend::Armv8Eor3.is_supported(), aes && is_aarch64_feature_detected!("sha3"));
     }
 }

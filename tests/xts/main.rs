@@ -1,7 +1,8 @@
 //! The shared suite: what every backend must do, run once for each backend that this processor has.
 //!
 //! A test is `BACKEND::NAME`; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
-//! one backend's, and all take libtest's arguments.
+//! one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS` (names with commas between) makes it an
+//! error where one of those cannot run.
 //!
 //! The expected values come from published vectors and from other implementations ([`reference`]), never from a
 //! backend: two that share a mistake would agree.
@@ -98,6 +99,13 @@ fn main() -> ExitCode {
     let missing = Backend::ALL.iter().filter(|backend| !backend.is_supported());
     for backend in missing {
         eprintln!("note: this processor cannot run the backend {backend}; its tests are ignored");
+    }
+    let required = std::env::var("ATREST_REQUIRE_BACKENDS").unwrap_or_default();
+    for name in required.split(',').filter(|name| !name.is_empty()) {
+        if !name.parse::<Backend>().is_ok_and(Backend::is_supported) {
+            eprintln!("ATREST_REQUIRE_BACKENDS is set, and this processor does not run {name}");
+            return ExitCode::FAILURE;
+        }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
