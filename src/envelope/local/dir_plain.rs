@@ -3,11 +3,11 @@
 
 use super::{
     super::{ErrorClass, ProviderError},
-    MAX_FILE, io, missing, temporary_name,
+    MAX_FILE, fill, io, missing, temporary_name,
 };
 use std::{
     fs::{File, OpenOptions},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -101,15 +101,7 @@ fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
 /// Reads a file without a copy that is not wiped: the buffer has room for the largest, and never grows.
 fn read_whole(mut file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
     let mut text = Zeroizing::new(vec![0; MAX_FILE + 1]);
-    let mut filled = 0;
-    while filled < text.len() {
-        match file.read(&mut text[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(io("read", path, error)),
-        }
-    }
+    let filled = fill(&mut file, &mut text).map_err(|error| io("read", path, error))?;
     if filled > MAX_FILE {
         let message = format!("the key file {} is longer than {MAX_FILE} bytes", path.display());
         return Err(ProviderError::new(ErrorClass::Malformed, message));

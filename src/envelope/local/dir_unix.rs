@@ -3,7 +3,7 @@
 
 use super::{
     super::{ErrorClass, ProviderError},
-    MAX_FILE, io, missing, temporary_name,
+    MAX_FILE, fill, io, missing, temporary_name,
 };
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
@@ -11,7 +11,7 @@ use rustix::{
 };
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::Write,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -31,13 +31,13 @@ impl KeyDir {
     /// Opens the keys of the keystore at `home`. The home itself may be a symbolic link, which its owner set;
     /// what it leads to is checked.
     pub fn open(home: &Path) -> Result<KeyDir, ProviderError> {
-        let home_fd = match rustix::fs::open(home, DIRECTORY, Mode::empty()) {
-            Err(Errno::NOENT) => return Err(missing(home)),
-            opened => opened.map_err(|error| io("open the keystore", home, error))?,
-        };
-        check(home_fd.as_fd(), home, FileType::Directory)?;
+        KeyDir::open_in(&open_home(home)?, home)
+    }
+
+    /// The same in a home that is open and checked.
+    fn open_in(home_fd: &OwnedFd, home: &Path) -> Result<KeyDir, ProviderError> {
         let path = home.join("keys");
-        let fd = match rustix::fs::openat(&home_fd, "keys", DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+        let fd = match rustix::fs::openat(home_fd, "keys", DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
             Err(Errno::NOENT) => return Err(missing(home)),
             Err(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => {
                 return Err(wrong_type(&path, FileType::Directory));
@@ -52,11 +52,13 @@ impl KeyDir {
     pub fn open_or_create(home: &Path) -> Result<KeyDir, ProviderError> {
         make_dir(home)?;
         // Nothing is made in a directory that is not the user's own.
-        let home_fd = rustix::fs::open(home, DIRECTORY, Mode::empty())
-            .map_err(|error| io("open the keystore", home, error))?;
-        check(home_fd.as_fd(), home, FileType::Directory)?;
-        make_dir(&home.join("keys"))?;
-        KeyDir::open(home)
+        let home_fd = open_home(home)?;
+        match rustix::fs::mkdirat(&home_fd, "keys", PRIVATE_DIR) {
+            Ok(()) => sync_dir(home_fd.as_fd(), home)?,
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(io("create the directory", &home.join("keys"), error)),
+        }
+        KeyDir::open_in(&home_fd, home)
     }
 
     pub fn path(&self) -> &Path {
@@ -165,15 +167,7 @@ fn read_whole(file: &mut File, path: &Path, length: u64) -> Result<Zeroizing<Vec
     }
     // One byte more, to see whether the file grew after its length was taken.
     let mut text = Zeroizing::new(vec![0; length + 1]);
-    let mut filled = 0;
-    while filled < text.len() {
-        match file.read(&mut text[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(io("read", path, error)),
-        }
-    }
+    let filled = fill(file, &mut text).map_err(|error| io("read", path, error))?;
     if filled != length {
         let message = format!("the key file {} changed while it was read; try again", path.display());
         return Err(ProviderError::new(ErrorClass::LocalIo, message));
@@ -214,6 +208,16 @@ fn wrong_type(path: &Path, expected: FileType) -> ProviderError {
     let message =
         format!("{} is not {expected}: remove it, or set ATREST_HOME to another keystore", path.display());
     ProviderError::new(ErrorClass::LocalPermissions, message)
+}
+
+/// The home of a keystore, open and checked.
+fn open_home(home: &Path) -> Result<OwnedFd, ProviderError> {
+    let fd = match rustix::fs::open(home, DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT) => return Err(missing(home)),
+        opened => opened.map_err(|error| io("open the keystore", home, error))?,
+    };
+    check(fd.as_fd(), home, FileType::Directory)?;
+    Ok(fd)
 }
 
 /// Makes a directory with mode 0700, and those above it, and syncs each new name to the disk. One that exists is

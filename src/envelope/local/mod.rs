@@ -15,6 +15,7 @@ use super::{
 };
 use dir::KeyDir;
 use keyfile::{Fault, KeyFile, Which};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// The provider's name in envelopes, and the scheme of its keys.
@@ -228,6 +229,20 @@ fn file_name(name: &str) -> Result<String, ProviderError> {
 /// A later change of the working directory must not lead to another keystore.
 fn absolute(path: &Path) -> Result<PathBuf, ProviderError> {
     std::path::absolute(path).map_err(|error| io("find the keystore", path, error))
+}
+
+/// Reads until the buffer is full or the file ends: into the buffer alone, which is wiped. Gives how much there was.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// An input or output error: `cannot ACTION PATH: CAUSE`.
