@@ -285,6 +285,12 @@ fn failures_of_the_disk_are_reported_and_leave_no_half_header() {
     let error = create(file.try_clone().unwrap()).unwrap_err();
     assert!(error.to_string().starts_with("extending the file failed: "), "{error}");
     assert_eq!(file.metadata().unwrap().len(), 0);
+    // One that grows, and then takes no write: what was made of it goes again.
+    let file = memory();
+    fcntl_add_seals(&file, SealFlags::WRITE).unwrap();
+    let error = create(file.try_clone().unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("writing the header failed: "), "{error}");
+    assert_eq!(file.metadata().unwrap().len(), 0);
 
     let file = memory();
     let volume = create(file.try_clone().unwrap()).unwrap();
@@ -300,6 +306,27 @@ fn failures_of_the_disk_are_reported_and_leave_no_half_header() {
     file.set_len(DATA_OFFSET + 4096).unwrap();
     let error = volume.read_at(&mut [0; 10], 9000).unwrap_err();
     assert!(matches!(error, Error::Truncated { needed, .. } if needed == DATA_OFFSET + 3 * 4096), "{error}");
+}
+
+/// Where a file is open for appending, Linux ignores the place that a write is for.
+#[test]
+fn files_open_for_appending_are_refused() {
+    let place = Place::new();
+    place.volume_of("v", b"content", 4096);
+    let appending =
+        |name| fs::File::options().read(true).append(true).create(true).open(place.path(name)).unwrap();
+    let before = fs::read(place.path("v")).unwrap();
+    let open = |mode| Volume::open(appending("v"), &place.providers(), mode);
+    assert!(matches!(open(Mode::ReadWrite), Err(Error::FileAppends)));
+    assert_eq!(read_all(&open(Mode::ReadOnly).unwrap()), b"content");
+    let mut header = atrest::volume::Header::read(&read_only(&place.path("v"))).unwrap().0;
+    assert!(matches!(header.update(&appending("v")), Err(Error::FileAppends)));
+    assert!(fs::read(place.path("v")).unwrap() == before);
+
+    let (envelope, keys) = place.envelope();
+    let created = Volume::create(appending("new"), &CreateOptions::new(10), envelope, &keys);
+    assert!(matches!(created, Err(Error::FileAppends)));
+    assert_eq!(fs::metadata(place.path("new")).unwrap().len(), 0);
 }
 
 #[test]

@@ -21,7 +21,9 @@ proptest! {
     fn the_parser_survives_any_edit(edits in prop::collection::vec((0usize..2 * COPY, any::<u8>()), 1..40), sums in any::<bool>()) {
         let mut header = sample_header().to_vec();
         for (at, byte) in edits {
+            // In both copies: the parser would turn from one that is broken to the other.
             header[at % 13_000] = byte;
+            header[COPY + at % 13_000] = byte;
         }
         if sums {
             header.chunks_mut(COPY).for_each(fix_checksum);

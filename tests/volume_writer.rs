@@ -79,6 +79,42 @@ fn without_an_end_there_is_no_volume() {
     assert!(matches!(Header::read(&read_only(&place.path("v"))), Err(Error::NotLuks)));
 }
 
+/// A disk that fails at the very end, with the last sector or with the header.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_failure_at_the_end_leaves_no_volume() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    let place = Place::new();
+    for (length, failed) in [(4097, "writing the volume failed"), (8192, "writing the header failed")] {
+        let file = fs::File::from(memfd_create("volume", MemfdFlags::ALLOW_SEALING).unwrap());
+        let (envelope, keys) = place.envelope();
+        let mut writer =
+            Writer::new(file.try_clone().unwrap(), &CreateOptions::new(0), envelope, &keys).unwrap();
+        writer.append(&noise(length, 5)).unwrap();
+        fcntl_add_seals(&file, SealFlags::WRITE).unwrap();
+        let error = writer.finish().unwrap_err();
+        assert!(error.to_string().starts_with(failed), "{error}");
+        assert_eq!(file.metadata().unwrap().len(), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_expected_is_reserved() {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    let place = Place::new();
+    let other = new_file(&place.path("other"));
+    if fallocate(&other, FallocateFlags::KEEP_SIZE, 0, 4096).is_err() {
+        return common::peers::left_out("this file system reserves no space");
+    }
+    let (envelope, keys) = place.envelope();
+    let options = CreateOptions::new(8 << 20);
+    let _writer = Writer::new(new_file(&place.path("v")), &options, envelope, &keys).unwrap();
+    assert!(fs::metadata(place.path("v")).unwrap().blocks() * 512 >= 8 << 20);
+}
+
 #[test]
 fn what_no_volume_can_be_is_refused() {
     let place = Place::new();

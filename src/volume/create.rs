@@ -14,6 +14,7 @@ use super::metadata::{Digest, Metadata, Segment, SegmentCipher};
 use super::token::Token;
 use super::{digest, disk, policy};
 use crate::envelope::{Envelope, VolumeKeys};
+use crate::xts::Key;
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.
 pub(super) const DATA_OFFSET: u64 = 16 * 1024 * 1024;
@@ -72,12 +73,6 @@ impl CreateOptions {
     pub(super) fn geometry(&self) -> Geometry {
         Geometry { offset: DATA_OFFSET, size: self.size, sector_size: self.sector_size, iv_tweak: 0 }
     }
-
-    /// The length of the file that holds such a volume; an error for what no volume can be.
-    pub(super) fn file_length(&self) -> Result<u64, Error> {
-        self.check()?;
-        self.geometry().file_length().ok_or(Error::Size { size: self.size, limit: MAX_SIZE })
-    }
 }
 
 impl Volume {
@@ -90,28 +85,38 @@ impl Volume {
     ///
     /// # Errors
     /// [`Error::SectorSize`], [`Error::Size`], [`Error::Label`], [`Error::WrongKeys`], [`Error::NotEmpty`],
-    /// [`Error::FileType`], [`Error::FileReadOnly`], [`Error::DeviceTooSmall`], which leave the file as it is;
-    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`], after which a regular file is empty again.
+    /// [`Error::FileType`], [`Error::FileReadOnly`], [`Error::FileAppends`], [`Error::DeviceTooSmall`], which leave the file as it is;
+    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`], after which a regular file is empty again, and on a block
+    /// device one copy of the header may stand.
     pub fn create(
         file: File,
         options: &CreateOptions,
         envelope: Envelope,
         keys: &VolumeKeys,
     ) -> Result<Volume, Error> {
-        let needed = options.file_length()?;
+        let (needed, key) = begin(options, &envelope, keys)?;
         let mut header = new_header(options, envelope, keys)?;
-        let key = expand(keys.xts_key())?;
         let target = Target::of(&file, needed)?;
         let written = target.clear(&file, needed).and_then(|()| header.write(&file));
-        if let Err(error) = written {
-            if target == Target::RegularFile {
-                // Best effort: the error that is returned says more than one from here would.
-                let _ = file.set_len(0);
-            }
-            return Err(error);
-        }
+        written.inspect_err(|_| target.give_up(&file))?;
         Ok(Volume::assemble(file, key, header, Vec::new(), options.geometry(), Mode::ReadWrite))
     }
+}
+
+/// What comes before anything is made: refuses what no volume can be, and the keys of another envelope. Gives the length
+/// of the volume's file, and its XTS key.
+pub(super) fn begin(
+    options: &CreateOptions,
+    envelope: &Envelope,
+    keys: &VolumeKeys,
+) -> Result<(u64, Box<Key>), Error> {
+    options.check()?;
+    if !envelope.is_for(keys) {
+        return Err(Error::WrongKeys);
+    }
+    let needed = options.geometry().file_length();
+    let needed = needed.ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
+    Ok((needed, expand(keys.xts_key())?))
 }
 
 /// What a volume is made in.
@@ -122,6 +127,14 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// After a failure: nothing stays in a regular file. Best effort: the error that there is already says more than one
+    /// from here would.
+    pub(super) fn give_up(self, file: &File) {
+        if self == Target::RegularFile {
+            let _ = file.set_len(0);
+        }
+    }
+
     /// Looks at the file without changing it.
     pub(super) fn of(file: &File, needed: u64) -> Result<Target, Error> {
         let kind = file.metadata().map_err(Error::io("asking for the file's type"))?.file_type();
@@ -130,9 +143,7 @@ impl Target {
             () if kind.is_block_device() => Target::BlockDevice,
             () => return Err(Error::FileType),
         };
-        if disk::is_read_only(file)? {
-            return Err(Error::FileReadOnly);
-        }
+        disk::check_writable(file)?;
         let length = disk::length(file)?;
         match target {
             Target::RegularFile if length != 0 => Err(Error::NotEmpty { length }),
@@ -155,15 +166,12 @@ impl Target {
     }
 }
 
-/// The header of a new volume, whose options were checked; [`Error::WrongKeys`] when the keys are not the envelope's.
+/// The header of a new volume, after [`begin`].
 pub(super) fn new_header(
     options: &CreateOptions,
     envelope: Envelope,
     keys: &VolumeKeys,
 ) -> Result<Header, Error> {
-    if !envelope.is_for(keys) {
-        return Err(Error::WrongKeys);
-    }
     let uuid = envelope.volume();
     let segment = Segment {
         id: 0,
@@ -180,7 +188,7 @@ pub(super) fn new_header(
     };
     let token = Token::new(envelope, options.size, uuid, &segment, keys).to_json()?;
     let digest = digest::new(keys.xts_key())?;
-    let (size, object) = sized(&token, &digest, options.sector_size)?;
+    let (size, object) = sized(&token, &digest, &segment)?;
     let mut label = [0; LABEL_SIZE];
     label[..options.label.len()].copy_from_slice(options.label.as_bytes());
     let metadata = Metadata::new(object, size).map_err(Error::Token)?;
@@ -189,35 +197,23 @@ pub(super) fn new_header(
 }
 
 /// The header's JSON, and the smallest size for a copy in which it takes at most half: the rest is for the keyslots
-/// and tokens that cryptsetup may add.
-fn sized(token: &Value, digest: &Digest, sector_size: usize) -> Result<(u64, Object), Error> {
-    let mut result = Err(Error::Token("its envelope is too large for a header".into()));
+/// and tokens that cryptsetup may add. An envelope of the largest size leaves that room in the larger copies.
+fn sized(token: &Value, digest: &Digest, segment: &Segment) -> Result<(u64, Object), Error> {
     for size in SIZES {
-        let object = metadata_json(token, digest, sector_size, size);
-        let json = fits(&object, size);
-        let roomy = json.as_ref().is_ok_and(|json| json.len() <= (size as usize - BINARY_SIZE) / 2);
-        if roomy {
+        let object = metadata_json(token, digest, segment, size);
+        let half = (size as usize - BINARY_SIZE) / 2;
+        if fits(&object, size).is_ok_and(|json| json.len() <= half) {
             return Ok((size, object));
         }
-        result = json.map(|_| (size, object));
     }
-    result
+    Err(Error::Token("its envelope is too large for a header".into()))
 }
 
-fn metadata_json(token: &Value, digest: &Digest, sector_size: usize, size: u64) -> Object {
+fn metadata_json(token: &Value, digest: &Digest, segment: &Segment, size: u64) -> Object {
     let json = json!({
         "keyslots": {},
         "tokens": { "0": token },
-        "segments": {
-            "0": {
-                "type": "crypt",
-                "offset": DATA_OFFSET.to_string(),
-                "size": "dynamic",
-                "iv_tweak": "0",
-                "encryption": policy::CIPHER,
-                "sector_size": sector_size,
-            },
-        },
+        "segments": { "0": segment.to_json() },
         "digests": { "0": digest.to_json() },
         "config": {
             "json_size": (size - BINARY_SIZE as u64).to_string(),

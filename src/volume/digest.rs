@@ -7,6 +7,8 @@ use subtle::ConstantTimeEq as _;
 use super::error::Error;
 use super::json::escaped;
 use super::metadata::Digest;
+// HMAC leaves the key on the stack, masked by a constant.
+use crate::envelope::on_wiped_stack;
 
 /// cryptsetup's own least. A volume key has all its 512 bits at random: there is nothing to slow down.
 const ITERATIONS: u32 = 1000;
@@ -18,7 +20,7 @@ pub(super) fn new(key: &[u8]) -> Result<Digest, Error> {
     let mut salt = vec![0; 32];
     getrandom::fill(&mut salt).map_err(Error::Random)?;
     let mut digest = vec![0; 32];
-    pbkdf2_hmac::<Sha256>(key, &salt, ITERATIONS, &mut digest);
+    on_wiped_stack(|| pbkdf2_hmac::<Sha256>(key, &salt, ITERATIONS, &mut digest));
     Ok(Digest {
         id: 0,
         kind: "pbkdf2".into(),
@@ -30,6 +32,9 @@ pub(super) fn new(key: &[u8]) -> Result<Digest, Error> {
         keyslots: Vec::new(),
     })
 }
+
+/// PBKDF2 with one hash: key, salt, iterations, output.
+type Pbkdf2 = fn(&[u8], &[u8], u32, &mut [u8]);
 
 /// Checks `key` against the digest of `segment`, in constant time.
 pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), Error> {
@@ -51,19 +56,17 @@ pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), 
             digest.iterations
         ));
     }
-    let mut buffer = [0; 64];
-    let computed = match &digest.hash[..] {
-        "sha256" => &mut buffer[..32],
-        "sha512" => &mut buffer[..64],
+    let (pbkdf2, length): (Pbkdf2, _) = match &digest.hash[..] {
+        "sha256" => (pbkdf2_hmac::<Sha256>, 32),
+        "sha512" => (pbkdf2_hmac::<Sha512>, 64),
         hash => return refuse(format!("its digest's hash is \"{}\", not sha256 or sha512", escaped(hash))),
     };
-    if digest.digest.len() != computed.len() {
-        return refuse(format!("its digest has {} bytes, not {}", digest.digest.len(), computed.len()));
+    if digest.digest.len() != length {
+        return refuse(format!("its digest has {} bytes, not {length}", digest.digest.len()));
     }
-    match computed.len() {
-        32 => pbkdf2_hmac::<Sha256>(key, &digest.salt, digest.iterations, computed),
-        _ => pbkdf2_hmac::<Sha512>(key, &digest.salt, digest.iterations, computed),
-    }
+    let mut computed = [0; 64];
+    let computed = &mut computed[..length];
+    on_wiped_stack(|| pbkdf2(key, &digest.salt, digest.iterations, computed));
     if computed.ct_eq(&digest.digest).into() { Ok(()) } else { Err(Error::WrongVolumeKey) }
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+
 use super::error::Error;
 use super::luks2::HeaderCopy;
 
@@ -34,11 +36,17 @@ pub(super) fn write_verified(file: &File, bytes: &[u8], offset: u64, copy: Heade
     if back == bytes { Ok(()) } else { Err(Error::NotVerified { copy }) }
 }
 
-/// Whether the file was opened for reading only.
-pub(super) fn is_read_only(file: &File) -> Result<bool, Error> {
+/// Refuses a file that was opened for reading only, or for appending: Linux then ignores where a write is to go.
+pub(super) fn check_writable(file: &File) -> Result<(), Error> {
     let flags = rustix::fs::fcntl_getfl(file)
         .map_err(|error| Error::io("asking for the file's mode")(error.into()))?;
-    Ok(flags & rustix::fs::OFlags::RWMODE == rustix::fs::OFlags::RDONLY)
+    if flags & OFlags::RWMODE == OFlags::RDONLY {
+        return Err(Error::FileReadOnly);
+    }
+    if flags.contains(OFlags::APPEND) {
+        return Err(Error::FileAppends);
+    }
+    Ok(())
 }
 
 /// The exclusive advisory lock of a volume's file, released on drop.

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::luks2::HeaderCopy;
-use crate::envelope::{EnvelopeError, SecretError, Uuid};
+use crate::envelope::{EnvelopeError, Uuid};
 
 /// Why a volume cannot be made, opened, read or written. Each message is one line: what failed, which limit, and
 /// what to do. Text from the volume's header is quoted in it escaped and cut; secrets are never in it.
@@ -148,6 +148,11 @@ pub enum Error {
     /// Read-write use of a file that is open for reading only.
     #[error("the volume's file is open for reading only: open it for reading and writing")]
     FileReadOnly,
+    /// Read-write use of a file that is open for appending.
+    #[error(
+        "the volume's file is open for appending, which puts every write at its end: open it without that"
+    )]
+    FileAppends,
     /// A write to a volume that was opened for reading only.
     #[error("the volume is open for reading only: open it with Mode::ReadWrite to write")]
     ReadOnly,
@@ -169,7 +174,8 @@ pub enum Error {
     Changed,
     /// What was written to the header does not come back from the disk.
     #[error(
-        "the {copy} of the header does not read back as written: the disk is failing; the other copy is untouched"
+        "the {copy} of the header does not read back as written: the disk is failing; the other copy, where there \
+         is one, is sound"
     )]
     NotVerified {
         /// The copy that was being written.
@@ -181,9 +187,6 @@ pub enum Error {
     /// The envelope is malformed, or a key provider refused.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-    /// Memory for secrets is not to be had.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
     /// The cipher refused its key or its arguments.
     #[error(transparent)]
     Xts(#[from] crate::xts::Error),
@@ -218,6 +221,9 @@ pub enum HeaderFault {
     /// A checksum algorithm other than SHA-256.
     #[error("a checksum algorithm other than sha256")]
     ChecksumAlgorithm,
+    /// The system could not read it.
+    #[error("reading it failed: {0}")]
+    Unreadable(io::ErrorKind),
     /// The checksum over the copy does not match.
     #[error("its checksum does not match")]
     Checksum,
@@ -240,7 +246,7 @@ pub enum Warning {
         /// What is wrong with it.
         fault: HeaderFault,
     },
-    /// Both copies are sound and differ: an update was interrupted. The newer one was used.
+    /// Both copies are sound and differ in more than a label: an update was interrupted. The newer one was used.
     CopiesDiffer {
         /// The copy that was used.
         used: HeaderCopy,

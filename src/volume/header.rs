@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use super::disk::{self, HeaderLock};
 use super::error::{Error, HeaderFault, Warning};
 use super::luks2::{self, BINARY_SIZE, Checksum, Contents, HeaderCopy};
-use super::metadata::{Digest, Keyslot, Metadata, Segment, TokenSummary};
+use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSummary};
 use super::policy;
 use super::token::Token;
 use crate::envelope::{Envelope, Uuid, VolumeKeys};
@@ -56,7 +56,7 @@ impl Source for [u8] {
 }
 
 impl Header {
-    /// Reads the header of the volume in `file`, at most 8 MiB of it. Where one copy is damaged the other is used,
+    /// Reads the header of the volume in `file`, at most 8 MiB of it. Where one copy is damaged or unreadable the other is used,
     /// and where both are sound the one with the higher sequence number; the warnings say so.
     ///
     /// # Errors
@@ -86,13 +86,13 @@ impl Header {
         if length < 2 * luks2::MIN_SIZE {
             return Err(Error::TooShort { length });
         }
-        let first = read_copy(source, length, HeaderCopy::First, 0)?;
+        let first = read_copy(source, length, HeaderCopy::First, 0);
         if let Err(HeaderFault::Version(1)) = first {
             return Err(Error::Luks1);
         }
         let second = match &first {
-            Ok((contents, _)) => read_copy(source, length, HeaderCopy::Second, contents.size)?,
-            Err(_) => find_second(source, length)?,
+            Ok((contents, _)) => read_copy(source, length, HeaderCopy::Second, contents.size),
+            Err(_) => find_second(source, length),
         };
         Header::choose(first, second)
     }
@@ -199,6 +199,11 @@ impl Header {
     /// [`Error::Refused`], which says why not: a cipher other than aes-xts-plain64, several segments, a requirement,
     /// integrity tags, data in another file.
     pub fn data_segment(&self) -> Result<&Segment, Error> {
+        self.data_cipher().map(|(segment, _)| segment)
+    }
+
+    /// The same, and how it is encrypted.
+    pub(super) fn data_cipher(&self) -> Result<(&Segment, &SegmentCipher), Error> {
         policy::data_segment(&self.contents.metadata, 2 * self.contents.size)
     }
 
@@ -222,19 +227,22 @@ impl Header {
         Token::find(&self.contents.metadata)
     }
 
-    /// Checks with the volume's keys that nobody else changed what decides how the data is decrypted, and returns
-    /// the token. The very values that were parsed are checked: nothing is read again.
-    pub(super) fn authenticate(&self, keys: &VolumeKeys) -> Result<Token, Error> {
-        let segment = self.data_segment()?;
+    /// The token of this volume, which must be ours.
+    pub(super) fn own_token(&self) -> Result<Token, Error> {
         let token = self.token()?.ok_or(Error::NoToken)?;
         if token.envelope.volume() != self.uuid() {
             return Err(Error::Uuid { header: self.uuid(), envelope: token.envelope.volume() });
         }
+        Ok(token)
+    }
+
+    /// Checks with the volume's keys that nobody else changed what decides how the data is decrypted. The very values that
+    /// were parsed are checked, the header's [own token](Header::own_token) among them: nothing is read again.
+    pub(super) fn authenticate(&self, token: &Token, keys: &VolumeKeys) -> Result<(), Error> {
         if !token.envelope.is_for(keys) {
             return Err(Error::WrongKeys);
         }
-        token.verify(self.uuid(), segment, keys)?;
-        Ok(token)
+        token.verify(self.uuid(), self.data_segment()?, keys)
     }
 
     /// Replaces the envelope, for example by one with the same root key wrapped under another key, and renews the
@@ -244,7 +252,8 @@ impl Header {
     /// As for [`Volume::open`](super::Volume::open) when the header as it stands is not authentic;
     /// [`Error::WrongKeys`] when the new envelope is for another root key; [`Error::HeaderFull`].
     pub fn set_envelope(&mut self, envelope: Envelope, keys: &VolumeKeys) -> Result<(), Error> {
-        let old = self.authenticate(keys)?;
+        let old = self.own_token()?;
+        self.authenticate(&old, keys)?;
         if envelope.volume() != self.uuid() {
             return Err(Error::Uuid { header: self.uuid(), envelope: envelope.volume() });
         }
@@ -270,6 +279,7 @@ impl Header {
     /// not the one that was read: nothing is written in both cases. [`Error::HeaderFull`], [`Error::Random`],
     /// [`Error::Io`], [`Error::NotVerified`].
     pub fn update(&mut self, file: &File) -> Result<(), Error> {
+        disk::check_writable(file)?;
         let _lock = HeaderLock::take(file)?;
         let (on_disk, _) = Header::read(file)?;
         if (on_disk.used, on_disk.checksum) != (self.used, self.checksum) {
@@ -317,41 +327,36 @@ type CopyRead = Result<(Contents, Checksum), HeaderFault>;
 
 /// Reads and parses one copy; each byte of it is read once. What is allocated is as large as the copy, at most
 /// 4 MiB, and no larger than the source.
-fn read_copy(
-    source: &(impl Source + ?Sized),
-    length: u64,
-    copy: HeaderCopy,
-    offset: u64,
-) -> Result<CopyRead, Error> {
+fn read_copy(source: &(impl Source + ?Sized), length: u64, copy: HeaderCopy, offset: u64) -> CopyRead {
     let fits = |size: u64| offset.checked_add(size).is_some_and(|end| end <= length);
     if !fits(BINARY_SIZE as u64) {
-        return Ok(Err(HeaderFault::Truncated));
+        return Err(HeaderFault::Truncated);
     }
+    let unreadable = |error: io::Error| HeaderFault::Unreadable(error.kind());
     let mut binary = [0; BINARY_SIZE];
-    source.fill(&mut binary, offset).map_err(Error::io("reading the header"))?;
-    let size = match luks2::peek_size(&binary, copy, offset) {
-        Ok(size) if fits(size) => size,
-        Ok(_) => return Ok(Err(HeaderFault::Truncated)),
-        Err(fault) => return Ok(Err(fault)),
-    };
+    source.fill(&mut binary, offset).map_err(unreadable)?;
+    let size = luks2::peek_size(&binary, copy, offset)?;
+    if !fits(size) {
+        return Err(HeaderFault::Truncated);
+    }
     let mut bytes = vec![0; size as usize];
     let (head, area) = bytes.split_at_mut(BINARY_SIZE);
     head.copy_from_slice(&binary);
-    source.fill(area, offset + BINARY_SIZE as u64).map_err(Error::io("reading the header"))?;
-    Ok(luks2::parse(&bytes, copy, offset))
+    source.fill(area, offset + BINARY_SIZE as u64).map_err(unreadable)?;
+    luks2::parse(&bytes, copy, offset)
 }
 
 /// Looks for the second copy wherever it may stand, for a first copy that does not tell its size.
-fn find_second(source: &(impl Source + ?Sized), length: u64) -> Result<CopyRead, Error> {
+fn find_second(source: &(impl Source + ?Sized), length: u64) -> CopyRead {
     let mut found = HeaderFault::Magic;
     for offset in luks2::SIZES {
-        match read_copy(source, length, HeaderCopy::Second, offset)? {
+        match read_copy(source, length, HeaderCopy::Second, offset) {
             Err(HeaderFault::Magic | HeaderFault::Truncated) => {}
             Err(fault) => found = fault,
-            ok => return Ok(ok),
+            ok => return ok,
         }
     }
-    Ok(Err(found))
+    Err(found)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -362,16 +367,60 @@ mod tests {
     use crate::envelope::{Class, LocalKeystore, block_on, new_uuid};
     use crate::volume::{CreateOptions, Volume};
 
-    #[test]
-    fn the_copy_in_use_is_written_last() {
+    fn volume() -> (File, Volume) {
         let home = tempfile::tempdir().unwrap();
         let keystore = LocalKeystore::open_or_create(home.path().join("keys")).unwrap();
         keystore.ensure_key("default").unwrap();
         let envelope = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
         let (envelope, keys) = block_on(envelope).unwrap();
         let file = File::from(memfd_create("volume", MemfdFlags::ALLOW_SEALING).unwrap());
-        let volume =
-            Volume::create(file.try_clone().unwrap(), &CreateOptions::new(1), envelope, &keys).unwrap();
+        let volume = Volume::create(file.try_clone().unwrap(), &CreateOptions::new(1), envelope, &keys);
+        (file, volume.unwrap())
+    }
+
+    /// Bytes of which a part is on bad sectors.
+    struct Failing {
+        bytes: Vec<u8>,
+        bad: core::ops::Range<u64>,
+    }
+
+    impl Source for Failing {
+        fn length(&self) -> Result<u64, Error> {
+            self.bytes.length()
+        }
+
+        fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            if offset < self.bad.end && offset + buffer.len() as u64 > self.bad.start {
+                return Err(rustix::io::Errno::IO.into());
+            }
+            self.bytes.fill(buffer, offset)
+        }
+    }
+
+    #[test]
+    fn a_copy_on_bad_sectors_is_as_a_damaged_one() {
+        let (file, volume) = volume();
+        let size = volume.header().copy_size();
+        let mut bytes = vec![0; 2 * size as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let load = |bad| Header::load(&Failing { bytes: bytes.clone(), bad });
+        for (bad, used) in [
+            (0..1, HeaderCopy::Second),
+            (5000..5001, HeaderCopy::Second),
+            (size..size + 1, HeaderCopy::First),
+            (2 * size - 1..2 * size, HeaderCopy::First),
+        ] {
+            let (header, warnings) = load(bad).unwrap();
+            assert_eq!((header.used_copy(), header.uuid()), (used, volume.header().uuid()));
+            let fault = HeaderFault::Unreadable(io::Error::from(rustix::io::Errno::IO).kind());
+            assert_eq!(warnings, [Warning::CopyDamaged { copy: used.other(), fault }]);
+        }
+        assert!(matches!(load(0..2 * size), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_copy_in_use_is_written_last() {
+        let (file, volume) = volume();
         let mut header = volume.header().clone();
 
         // Now there is room for the first copy only, so writing the second one fails.

@@ -180,16 +180,13 @@ impl Volume {
         let (head, rest) = buf.split_at_mut(split.head);
         let (middle, tail) = rest.split_at_mut(split.middle);
         if !head.is_empty() {
-            let sector = self.read_sector(split.first)?;
-            head.copy_from_slice(&sector[split.head_offset..][..head.len()]);
+            self.read_part(head, split.first, split.head_offset)?;
         }
         if !middle.is_empty() {
-            self.read_file(middle, split.middle_first)?;
-            self.key.decrypt_sectors(self.tweaks(split.middle_first), self.geometry.sector_size, middle)?;
+            self.read_sectors(middle, split.middle_first)?;
         }
         if !tail.is_empty() {
-            let sector = self.read_sector(split.tail_sector)?;
-            tail.copy_from_slice(&sector[..tail.len()]);
+            self.read_part(tail, split.tail_sector, 0)?;
         }
         Ok(())
     }
@@ -201,54 +198,53 @@ impl Volume {
         let split = self.split(buf.len(), offset);
         let (head, rest) = buf.split_at(split.head);
         let (middle, tail) = rest.split_at(split.middle);
-        let mut filled = 0;
-        let mut next = |length: usize| {
-            let range = filled..filled + length;
-            filled = range.end;
-            range
-        };
+        let mut sealed = 0;
         if !head.is_empty() {
-            let sector = self.changed_sector(split.first, split.head_offset, head)?;
-            let to = &mut scratch[next(sector_size)];
-            self.key.encrypt_sectors_to(self.tweaks(split.first), sector_size, &sector[..sector_size], to)?;
+            self.seal_part(head, split.first, split.head_offset, &mut scratch[..sector_size])?;
+            sealed += sector_size;
         }
         if !middle.is_empty() {
-            let to = &mut scratch[next(middle.len())];
+            let to = &mut scratch[sealed..][..middle.len()];
             self.key.encrypt_sectors_to(self.tweaks(split.middle_first), sector_size, middle, to)?;
+            sealed += middle.len();
         }
         if !tail.is_empty() {
-            let sector = self.changed_sector(split.tail_sector, 0, tail)?;
-            let to = &mut scratch[next(sector_size)];
-            self.key.encrypt_sectors_to(
-                self.tweaks(split.tail_sector),
-                sector_size,
-                &sector[..sector_size],
-                to,
-            )?;
+            self.seal_part(tail, split.tail_sector, 0, &mut scratch[sealed..][..sector_size])?;
+            sealed += sector_size;
         }
         self.file
-            .write_all_at(&scratch[..filled], self.position(split.first))
+            .write_all_at(&scratch[..sealed], self.position(split.first))
             .map_err(Error::io("writing the volume"))
     }
 
-    /// The plaintext of a sector with `bytes` put at `offset` in it. What lies beyond the volume's end is zero, and
-    /// a sector that is replaced up to there is not read.
-    fn changed_sector(&self, sector: u64, offset: usize, bytes: &[u8]) -> Result<Edge, Error> {
-        let left = self.geometry.size - sector * self.geometry.sector_size as u64;
-        let live = left.min(self.geometry.sector_size as u64) as usize;
-        let changed = offset..offset + bytes.len();
-        let mut edge = if changed == (0..live) { new_edge() } else { self.read_sector(sector)? };
-        edge[changed].copy_from_slice(bytes);
-        edge[live..].fill(0);
-        Ok(edge)
+    /// Reads the bytes at `offset` of a sector.
+    fn read_part(&self, bytes: &mut [u8], sector: u64, offset: usize) -> Result<(), Error> {
+        let mut edge = new_edge();
+        self.read_sectors(&mut edge[..self.geometry.sector_size], sector)?;
+        bytes.copy_from_slice(&edge[offset..][..bytes.len()]);
+        Ok(())
     }
 
-    fn read_sector(&self, sector: u64) -> Result<Edge, Error> {
+    /// Encrypts a sector with `bytes` put at `offset` in it. What lies beyond the volume's end is zero, and a sector
+    /// that is replaced up to there is not read.
+    fn seal_part(&self, bytes: &[u8], sector: u64, offset: usize, sealed: &mut [u8]) -> Result<(), Error> {
+        let sector_size = self.geometry.sector_size;
+        let left = self.geometry.size - sector * sector_size as u64;
+        let live = left.min(sector_size as u64) as usize;
+        let changed = offset..offset + bytes.len();
         let mut edge = new_edge();
-        let bytes = &mut edge[..self.geometry.sector_size];
-        self.read_file(bytes, sector)?;
-        self.key.decrypt_sectors(self.tweaks(sector), self.geometry.sector_size, bytes)?;
-        Ok(edge)
+        if changed != (0..live) {
+            self.read_sectors(&mut edge[..sector_size], sector)?;
+        }
+        edge[changed].copy_from_slice(bytes);
+        edge[live..].fill(0);
+        Ok(self.key.encrypt_sectors_to(self.tweaks(sector), sector_size, &edge[..sector_size], sealed)?)
+    }
+
+    /// Reads whole sectors.
+    fn read_sectors(&self, bytes: &mut [u8], first: u64) -> Result<(), Error> {
+        self.read_file(bytes, first)?;
+        Ok(self.key.decrypt_sectors(self.tweaks(first), self.geometry.sector_size, bytes)?)
     }
 
     /// Reads the ciphertext from a sector on.
@@ -290,10 +286,9 @@ impl Volume {
     }
 }
 
-/// A sector that is read or written in part: plaintext, wiped when it is dropped.
-type Edge = Zeroizing<[u8; MAX_SECTOR]>;
-
-fn new_edge() -> Edge {
+/// Room for a sector that is read or written in part: plaintext, wiped when it is dropped. It must not be moved: the
+/// place that it is moved from is not wiped.
+fn new_edge() -> Zeroizing<[u8; MAX_SECTOR]> {
     Zeroizing::new([0; MAX_SECTOR])
 }
 

@@ -187,6 +187,21 @@ impl Segment {
         let other = at.keys().filter(|key| !known.contains(key)).map(String::from).collect();
         Ok(Segment { id, kind: kind.into(), offset, size, cipher, other })
     }
+
+    /// The segment as LUKS2 writes it.
+    pub(super) fn to_json(&self) -> Value {
+        let mut json = serde_json::json!({
+            "type": self.kind,
+            "offset": self.offset.to_string(),
+            "size": self.size.map_or("dynamic".into(), |size| size.to_string()),
+        });
+        if let Some(cipher) = &self.cipher {
+            json["iv_tweak"] = cipher.iv_tweak.to_string().into();
+            json["encryption"] = cipher.encryption.as_str().into();
+            json["sector_size"] = cipher.sector_size.into();
+        }
+        json
+    }
 }
 
 impl SegmentCipher {

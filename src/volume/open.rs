@@ -2,12 +2,13 @@
 
 use std::fs::File;
 
+use super::digest;
 use super::disk;
 use super::error::{Error, Warning};
 use super::header::Header;
 use super::io::{Geometry, Mode, Volume, expand};
-use super::metadata::Segment;
-use super::{digest, json};
+use super::metadata::{Segment, SegmentCipher};
+use super::token::Token;
 use crate::envelope::{Providers, VolumeKeys, block_on};
 
 impl Volume {
@@ -17,7 +18,8 @@ impl Volume {
     /// # Errors
     /// What [`Header::read`] and [`Header::data_segment`] give; [`Error::NoToken`] for a volume of another tool;
     /// [`Error::Envelope`] when no provider unwraps the key; [`Error::Forged`], [`Error::Uuid`] and
-    /// [`Error::Token`] for a header that was tampered with; [`Error::Truncated`]; [`Error::FileReadOnly`].
+    /// [`Error::Token`] for a header that was tampered with; [`Error::Truncated`]; [`Error::FileReadOnly`] and
+    /// [`Error::FileAppends`].
     pub fn open(file: File, providers: &Providers, mode: Mode) -> Result<Volume, Error> {
         block_on(Volume::open_async(file, providers, mode))
     }
@@ -29,10 +31,10 @@ impl Volume {
     /// As for [`Volume::open`].
     pub async fn open_async(file: File, providers: &Providers, mode: Mode) -> Result<Volume, Error> {
         let opening = Opening::read(file, mode)?;
-        // What cannot be opened in any case is refused before a key service is asked.
-        let envelope = opening.header.envelope()?.ok_or(Error::NoToken)?;
-        let keys = envelope.open(providers).await?;
-        opening.unlock(&keys)
+        // What the header alone rules out is refused before a key service is asked.
+        let token = opening.header.own_token()?;
+        let keys = token.envelope.open(providers).await?;
+        opening.unlock(&token, &keys)
     }
 
     /// Opens a volume with keys that were unwrapped earlier, for example to open it once more.
@@ -40,7 +42,9 @@ impl Volume {
     /// # Errors
     /// As for [`Volume::open`]; [`Error::WrongKeys`] for the keys of another volume.
     pub fn open_with_keys(file: File, keys: &VolumeKeys, mode: Mode) -> Result<Volume, Error> {
-        Opening::read(file, mode)?.unlock(keys)
+        let opening = Opening::read(file, mode)?;
+        let token = opening.header.own_token()?;
+        opening.unlock(&token, keys)
     }
 
     /// Opens a LUKS2 volume with its raw volume key of 32 or 64 bytes, whatever tool made it. The key is checked
@@ -75,33 +79,34 @@ struct Opening {
 
 impl Opening {
     fn read(file: File, mode: Mode) -> Result<Opening, Error> {
-        if mode == Mode::ReadWrite && disk::is_read_only(&file)? {
-            return Err(Error::FileReadOnly);
+        if mode == Mode::ReadWrite {
+            disk::check_writable(&file)?;
         }
         let (header, warnings) = Header::read(&file)?;
         header.data_segment()?;
         Ok(Opening { file, mode, header, warnings })
     }
 
-    fn unlock(self, keys: &VolumeKeys) -> Result<Volume, Error> {
-        let token = self.header.authenticate(keys)?;
+    fn unlock(self, token: &Token, keys: &VolumeKeys) -> Result<Volume, Error> {
+        self.header.authenticate(token, keys)?;
         self.assemble(keys.xts_key(), Some(token.size))
     }
 
     /// `size` is the exact one, where it is known.
     fn assemble(self, key: &[u8], size: Option<u64>) -> Result<Volume, Error> {
         let length = disk::length(&self.file)?;
-        let geometry = geometry(self.header.data_segment()?, size, length)?;
+        let geometry = geometry(self.header.data_cipher()?, size, length)?;
         let key = expand(key)?;
         Ok(Volume::assemble(self.file, key, self.header, self.warnings, geometry, self.mode))
     }
 }
 
 /// Where the data lies in a file of `length` bytes, all of it within the file.
-fn geometry(segment: &Segment, size: Option<u64>, length: u64) -> Result<Geometry, Error> {
-    let Some(cipher) = &segment.cipher else {
-        return Err(Error::Refused(format!("its segment has type \"{}\"", json::escaped(&segment.kind))));
-    };
+fn geometry(
+    (segment, cipher): (&Segment, &SegmentCipher),
+    size: Option<u64>,
+    length: u64,
+) -> Result<Geometry, Error> {
     let sector_size = u64::from(cipher.sector_size);
     let truncated = |needed| Error::Truncated { length, needed };
     let in_file = length.checked_sub(segment.offset).ok_or_else(|| truncated(segment.offset))?;

@@ -3,13 +3,13 @@
 
 use super::error::Error;
 use super::json::escaped;
-use super::metadata::{Metadata, Segment};
+use super::metadata::{Metadata, Segment, SegmentCipher};
 
 /// The one cipher that is decrypted here.
 pub(super) const CIPHER: &str = "aes-xts-plain64";
 
-/// The one segment with the volume's data. `headers` is the length of both copies of the header.
-pub(super) fn data_segment(metadata: &Metadata, headers: u64) -> Result<&Segment, Error> {
+/// The one segment with the volume's data, and how it is encrypted. `headers` is the length of both copies of the header.
+pub(super) fn data_segment(metadata: &Metadata, headers: u64) -> Result<(&Segment, &SegmentCipher), Error> {
     let refuse = |why: String| Err(Error::Refused(why));
     if let Some(requirement) = metadata.requirements.first() {
         return refuse(format!(
@@ -39,5 +39,5 @@ pub(super) fn data_segment(metadata: &Metadata, headers: u64) -> Result<&Segment
     if cipher.iv_tweak.checked_add(u64::MAX / 512).is_none() {
         return refuse(format!("its iv_tweak of {} makes sector numbers overflow", cipher.iv_tweak));
     }
-    Ok(segment)
+    Ok((segment, cipher))
 }

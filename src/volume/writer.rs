@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt as _;
 
 use zeroize::Zeroizing;
 
-use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, new_header};
+use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, begin, new_header};
 use super::disk;
 use super::error::Error;
-use super::io::{MAX_SECTOR, Mode, Volume, expand};
+use super::header::Header;
+use super::io::{Mode, Volume};
 use super::stripes::CHUNK;
 use crate::envelope::{Envelope, VolumeKeys};
 use crate::xts::{Backend, Key, Tweaks};
@@ -43,8 +44,8 @@ pub struct Writer<'keys> {
     keys: &'keys VolumeKeys,
     /// How many bytes are in the file already: whole sectors.
     written: u64,
-    /// The beginning of the next sector, which is written once it is whole.
-    partial: Zeroizing<[u8; MAX_SECTOR]>,
+    /// One sector, of which the beginning is there; it is written once it is whole.
+    partial: Zeroizing<Box<[u8]>>,
     partial_length: usize,
     /// Ciphertext on its way to the file.
     scratch: Box<[u8]>,
@@ -63,17 +64,13 @@ impl<'keys> Writer<'keys> {
         envelope: Envelope,
         keys: &'keys VolumeKeys,
     ) -> Result<Writer<'keys>, Error> {
-        let needed = options.file_length()?;
-        // A header that has no room is refused now, not when all the data is written.
-        new_header(options, envelope.clone(), keys)?;
-        let key = expand(keys.xts_key())?;
+        let (needed, key) = begin(options, &envelope, keys)?;
         let target = Target::of(&file, needed)?;
         target.clear(&file, DATA_OFFSET)?;
         if target == Target::RegularFile
             && let Err(error) = disk::reserve(&file, DATA_OFFSET, needed - DATA_OFFSET)
         {
-            // Best effort: the error that is returned says more than one from here would.
-            let _ = file.set_len(0);
+            target.give_up(&file);
             return Err(error);
         }
         Ok(Writer {
@@ -84,7 +81,7 @@ impl<'keys> Writer<'keys> {
             envelope,
             keys,
             written: 0,
-            partial: Zeroizing::new([0; MAX_SECTOR]),
+            partial: Zeroizing::new(vec![0; options.sector_size].into_boxed_slice()),
             partial_length: 0,
             scratch: vec![0; CHUNK].into_boxed_slice(),
         })
@@ -130,13 +127,20 @@ impl<'keys> Writer<'keys> {
         Ok(())
     }
 
-    /// Completes the last sector with zeros and writes the header. All of the volume is on the disk when this
-    /// returns.
+    /// Completes the last sector with zeros, and writes the header once all data is on the disk. All of the volume is
+    /// there when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`]: there is no volume then.
+    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`]: a regular file is empty then; on a block device one copy
+    /// of the header may stand, and the data is whole if it does.
     pub fn finish(mut self) -> Result<Volume, Error> {
         self.options.size = self.size();
+        let header = self.complete().inspect_err(|_| self.target.give_up(&self.file))?;
+        let geometry = self.options.geometry();
+        Ok(Volume::assemble(self.file, self.key, header, Vec::new(), geometry, Mode::ReadWrite))
+    }
+
+    fn complete(&mut self) -> Result<Header, Error> {
         if self.partial_length > 0 {
             self.partial[self.partial_length..].fill(0);
             self.write_partial()?;
@@ -145,16 +149,11 @@ impl<'keys> Writer<'keys> {
             // What was reserved and not needed goes back.
             self.file.set_len(DATA_OFFSET + self.written).map_err(Error::io("setting the file's length"))?;
         }
-        let mut header = new_header(&self.options, self.envelope, self.keys)?;
+        // A header that is on the disk vouches for the data.
+        self.file.sync_data().map_err(Error::io("syncing the volume"))?;
+        let mut header = new_header(&self.options, self.envelope.clone(), self.keys)?;
         header.write(&self.file)?;
-        Ok(Volume::assemble(
-            self.file,
-            self.key,
-            header,
-            Vec::new(),
-            self.options.geometry(),
-            Mode::ReadWrite,
-        ))
+        Ok(header)
     }
 
     /// Keeps bytes of a sector that is not whole yet; there is room for them.
@@ -164,9 +163,11 @@ impl<'keys> Writer<'keys> {
     }
 
     fn write_partial(&mut self) -> Result<(), Error> {
-        let sector = Zeroizing::new(*self.partial);
+        let sector = core::mem::take(&mut self.partial);
         self.partial_length = 0;
-        self.write_sectors(&sector[..self.options.sector_size])
+        let written = self.write_sectors(&sector);
+        self.partial = sector;
+        written
     }
 
     /// Encrypts and writes whole sectors, at most a chunk of them.
