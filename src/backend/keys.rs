@@ -2,12 +2,11 @@
 
 use core::{cell::UnsafeCell, mem::MaybeUninit};
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 use super::vector::Block;
 
 /// The three key schedules of an XTS key: 11 (AES-128) or 15 (AES-256) round keys each, the rest zero.
-#[derive(Zeroize, ZeroizeOnDrop)]
 #[repr(C, align(64))]
 pub(crate) struct RoundKeys {
     pub(super) encrypt: [Block; 15],
@@ -47,6 +46,15 @@ impl RoundKeys {
     }
 }
 
+impl Drop for RoundKeys {
+    fn drop(&mut self) {
+        let RoundKeys { encrypt, decrypt, tweak, rounds: _ } = self;
+        for keys in [encrypt, decrypt, tweak] {
+            keys.as_flattened_mut().zeroize();
+        }
+    }
+}
+
 /// Blocks that are written before they are read, through pointers that stay good while others are taken.
 #[repr(C, align(64))]
 pub(super) struct Blocks<const N: usize>(UnsafeCell<[MaybeUninit<Block>; N]>);
@@ -78,5 +86,27 @@ impl<const N: usize> Blocks<N> {
             // SAFETY: a block of this array; `Blocks` is aligned for more than a u128. Volatile, since nobody reads it.
             unsafe { self.at(i).cast::<u128>().write_volatile(0) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::MaybeUninit;
+
+    use super::*;
+
+    #[test]
+    fn dropped_keys_are_gone() {
+        let schedule = |key: &[u8], round_keys: &mut [Block; 15]| round_keys.fill([key[0]; 16]);
+        let keys = RoundKeys::new(&[1; 32], &[2; 32], schedule, |key| *key).unwrap();
+        let mut place = MaybeUninit::new(keys);
+        // SAFETY: initialised, and not used as keys any more; the arrays are bytes, whatever they hold.
+        let left = unsafe {
+            assert_eq!((*place.as_ptr()).tweak[14], [2; 16]);
+            place.assume_init_drop();
+            let keys = place.as_ptr();
+            [(*keys).encrypt, (*keys).decrypt, (*keys).tweak]
+        };
+        assert_eq!(left, [[[0; 16]; 15]; 3]);
     }
 }
