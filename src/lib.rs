@@ -18,6 +18,9 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
+#[cfg(all(feature = "volume", not(unix)))]
+compile_error!("the features `volume` and `cli` need a Unix: positioned reads and writes, and file locks");
+
 mod backend;
 #[cfg(feature = "envelope")]
 pub mod envelope;

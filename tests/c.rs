@@ -355,6 +355,12 @@ fn declared(header: &str) -> Vec<String> {
 
 #[test]
 fn example_encrypts_sectors() {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).expect("a file of the project");
+    assert!(
+        read("README.md").contains(&read("examples/c/encrypt_sectors.c")),
+        "the README shows another example"
+    );
+
     each_program(Language::C, &["examples/c/encrypt_sectors.c"], BOTH, &[], |program| {
         let run = |backend: Option<&str>| {
             let mut command = Command::new(program);

@@ -3,7 +3,8 @@
 //!
 //! `serde_json` alone would keep the last of two equal keys, where another reader keeps the first, and would grow an
 //! array of a header's two million commas to 64 MiB. Both are refused here, so that what is parsed is what any
-//! other reader sees, and no single allocation is larger than the smallest header area (two copies of 16 KiB).
+//! other reader sees, and no array or object allocates more at once than the smallest header area (two copies of
+//! 16 KiB). A string is as long as its text in the header.
 
 use core::cell::Cell;
 use core::fmt;

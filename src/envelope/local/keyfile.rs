@@ -7,8 +7,8 @@
 //!
 //! A key has one material now, and gets another with each rotation: `current` wraps, all of them unwrap.
 //!
-//! The text holds keys, so no part of it is copied into memory that is not wiped: it is parsed in place, its
-//! strings borrowed, and the parser's messages, which quote what they do not like, are not passed on.
+//! The text holds keys, so no part of a well-formed file is copied into memory that is not wiped: it is parsed in
+//! place, its strings borrowed. The parser's messages, which quote what they do not like, are not passed on.
 
 use super::{
     super::{ProviderError, Secret, SecretError, new_uuid},
