@@ -5,7 +5,7 @@ use super::Backend;
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(aesni, "aes", "sse2");
 #[cfg(target_arch = "x86_64")]
-cpufeatures::new!(vaes512, "aes", "avx2", "avx512f", "avx512bw", "vaes");
+cpufeatures::new!(vaes512, "aes", "avx2", "avx512f", "avx512bw", "avx512vbmi", "vaes");
 // For builds without `std` alone: cpufeatures takes VAES for an AVX-512 feature (it asks whether the operating system
 // saves zmm registers) and so denies it on processors that have it with AVX2 only, such as Zen 3.
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]

@@ -56,7 +56,7 @@ pub enum Backend {
     Aesni,
     /// x86-64 VAES on 256-bit vectors with AVX2.
     Vaes256,
-    /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW).
+    /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW, VBMI).
     Vaes512,
     /// AArch64 with the ARMv8 crypto extensions.
     Armv8,

@@ -4,6 +4,7 @@ use core::arch::x86_64::*;
 
 use super::{
     aesni::X1,
+    group::WIDTH,
     job::{Direction, Job},
     kernel::run_job,
     keys::RoundKeys,
@@ -11,9 +12,76 @@ use super::{
     x86::{carries, pins, powers},
 };
 
-/// Features: avx512f, avx512bw, aes, vaes.
+/// Features: avx512f, avx512bw, avx512vbmi, aes, vaes.
 #[derive(Clone, Copy)]
 struct X4(__m512i);
+
+/// The tweaks of a tile in the making.
+///
+/// The vector after the next is this one times x^8: every byte moves up by one, and the one that leaves comes back times
+/// x^7 + x^2 + x + 1. The bytes that leave during a tile are all in the upper halves of its first vector, so that they are
+/// multiplied together, ahead of time; what remains for a vector is two shuffles and an xor.
+#[derive(Clone, Copy)]
+struct Tile {
+    now: X4,
+    next: X4,
+    /// In word `n` of lane `l`: the byte that leaves block `4 * n + l`, times x^7 + x^2 + x.
+    products: X4,
+}
+
+#[repr(align(64))]
+struct Bytes([u8; 64]);
+
+/// Moves every byte of a lane up by one, and the last one to the first place.
+static ROTATE: Bytes = Bytes({
+    let mut bytes = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        bytes[i] = (i as u8 + 15) % 16;
+        i += 1;
+    }
+    bytes
+});
+
+/// Moves word `n` of a lane to the lowest place, for each `n`, and zero to all others.
+static SELECT: [Bytes; WIDTH] = {
+    let mut select = [const { Bytes([0x80; 64]) }; WIDTH];
+    let mut i = 0;
+    while i < 4 * WIDTH {
+        let (n, lane) = (i / 4, i % 4);
+        select[n].0[16 * lane] = 2 * n as u8;
+        select[n].0[16 * lane + 1] = 2 * n as u8 + 1;
+        i += 1;
+    }
+    select
+};
+
+/// For word `n` of a lane, where in the upper half of the tile's first block of that lane the byte starts that leaves
+/// block `n` of that lane, counted in bits.
+static LEAVING: Bytes = Bytes({
+    let mut bytes = [0; 64];
+    let mut i = 0;
+    while i < 32 {
+        bytes[2 * i] = 56 - 4 * (i % 8) as u8;
+        i += 1;
+    }
+    bytes
+});
+
+/// The products of a tile, from its first vector.
+#[inline(always)]
+unsafe fn products(first: X4) -> X4 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        const LOW_BYTES: u64 = 0x5555_5555_5555_5555;
+        let places = _mm512_load_si512(LEAVING.0.as_ptr().cast());
+        let upper = _mm512_unpackhi_epi64(first.0, first.0);
+        let bytes = _mm512_maskz_multishift_epi64_epi8(LOW_BYTES, places, upper);
+        let (x1, x2, x7) =
+            (_mm512_slli_epi16(bytes, 1), _mm512_slli_epi16(bytes, 2), _mm512_slli_epi16(bytes, 7));
+        X4(_mm512_ternarylogic_epi64(x1, x2, x7, 0x96))
+    }
+}
 
 static POWERS: [[u64; 8]; 2] = powers();
 static CARRIES: [[u64; 8]; 2] = carries();
@@ -72,29 +140,35 @@ impl Vector for X4 {
         unsafe { X4(_mm512_aesenclast_epi128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 1;
-    /// The vectors of this step and the next one.
-    type Tile = [Self; 2];
+    type Tile = Tile;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
-        // SAFETY: as above.
-        unsafe { Self::first_tweaks(tweak) }
-    }
-    #[inline(always)]
-    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+    unsafe fn first_tile(tweak: *const Block) -> Tile {
         // SAFETY: as above.
         unsafe {
-            tile[0].store(out.add(Self::BLOCKS * step).cast());
-            *tile = [tile[1], times_x8(tile[0])];
+            let [now, next] = Self::first_tweaks(tweak);
+            Tile { now, next, products: products(now) }
         }
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tile[0].0)) }
+    unsafe fn step(tile: &mut Tile, step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 8 steps.
+        unsafe {
+            tile.now.store(out.add(Self::BLOCKS * step).cast());
+            let moved = _mm512_shuffle_epi8(tile.now.0, _mm512_load_si512(ROTATE.0.as_ptr().cast()));
+            let select = _mm512_load_si512(SELECT[step % WIDTH].0.as_ptr().cast());
+            let product = _mm512_shuffle_epi8(tile.products.0, select);
+            (tile.now, tile.next) = (tile.next, X4(_mm512_xor_si512(moved, product)));
+        }
     }
     #[inline(always)]
-    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
-        tile
+    unsafe fn tile_start(tile: Tile, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tile.now.0)) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: Tile) -> Tile {
+        // SAFETY: as above.
+        Tile { products: unsafe { products(tile.now) }, ..tile }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -171,8 +245,8 @@ unsafe fn reduce(moved: __m512i, added: __m512i, carry: __m512i) -> X4 {
 pins!(X4, zmm_reg, "avx512f");
 
 /// # Safety
-/// The processor has avx512f, avx512bw, aes, vaes.
-#[target_feature(enable = "avx512f,avx512bw,aes,vaes")]
+/// The processor has avx512f, avx512bw, avx512vbmi, aes, vaes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
     unsafe { run_job::<X4, X1>(keys, direction, job) }

@@ -112,7 +112,10 @@ pub fn detection() {
         }
         assert_eq!(Backend::Aesni.is_supported(), all!("aes"));
         assert_eq!(Backend::Vaes256.is_supported(), all!("aes" "avx2" "vaes"));
-        assert_eq!(Backend::Vaes512.is_supported(), all!("aes" "avx2" "vaes" "avx512f" "avx512bw"));
+        assert_eq!(
+            Backend::Vaes512.is_supported(),
+            all!("aes" "avx2" "vaes" "avx512f" "avx512bw" "avx512vbmi")
+        );
     }
     #[cfg(target_arch = "aarch64")]
     {
