@@ -6,7 +6,7 @@ use super::{
     job::{Direction, Job},
     kernel::run_job,
     keys::RoundKeys,
-    vector::{Block, Vector, unrolled},
+    vector::{Block, Vector},
     x86::pins,
 };
 
@@ -33,6 +33,11 @@ impl Vector for X1 {
     unsafe fn broadcast(block: *const Block) -> Self {
         // SAFETY: as above.
         unsafe { X1(_mm_loadu_si128(block.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn with_last(self, block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(block) }
     }
     #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
@@ -99,14 +104,19 @@ impl Vector for X1 {
         unsafe { Self::broadcast(tweak) }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut Self, out: *mut Block) {
-        unrolled!(I < N, {
-            // SAFETY: as above.
-            unsafe {
-                next.store(out.add(I).cast());
-                *next = double(*next);
-            }
-        });
+    unsafe fn next_tweaks(next: &mut Self, _step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            next.store(out.cast());
+            *next = double(*next);
+        }
+    }
+    #[inline(always)]
+    unsafe fn after_eight(_: &mut Self) {}
+    #[inline(always)]
+    unsafe fn next_tweak(next: &Self, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { next.store(out.cast()) }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     job::{Direction, Job},
     kernel::run_job,
     keys::RoundKeys,
-    vector::{Block, Vector, unrolled},
+    vector::{Block, Vector},
 };
 use zeroize::Zeroize;
 
@@ -68,6 +68,11 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         unsafe { Self::load(block.cast()) }
     }
     #[inline(always)]
+    unsafe fn with_last(self, block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::broadcast(block) }
+    }
+    #[inline(always)]
     unsafe fn enter(tweak: Self, _whitening: Self, data: Self) -> Self {
         // SAFETY: as above. The first round adds the whitening key.
         unsafe { A1(veorq_u8(tweak.0, data.0)) }
@@ -98,12 +103,17 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         unsafe { Number::load(tweak) }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut Number, out: *mut Block) {
-        unrolled!(I < N, {
-            // SAFETY: the caller gives room for `N` blocks.
-            unsafe { next.store(out.add(I)) };
-            *next = next.double();
-        });
+    unsafe fn next_tweaks(next: &mut Number, _step: usize, out: *mut Block) {
+        // SAFETY: the caller gives room for a block.
+        unsafe { next.store(out) };
+        *next = next.double();
+    }
+    #[inline(always)]
+    unsafe fn after_eight(_: &mut Number) {}
+    #[inline(always)]
+    unsafe fn next_tweak(next: &Number, out: *mut Block) {
+        // SAFETY: the caller gives room for a block.
+        unsafe { next.store(out) }
     }
 
     const TILE_GROUPS: usize = 1;

@@ -52,6 +52,14 @@ pub(super) struct Place {
     pub(super) dst: *mut u8,
 }
 
+impl Place {
+    /// `len` bytes on.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn add(self, len: usize) -> Place {
+        Place { src: self.src.wrapping_add(len), dst: self.dst.wrapping_add(len) }
+    }
+}
+
 /// Where the vectors of a group lie.
 trait Places {
     fn src(&self, i: usize) -> *const u8;
@@ -75,7 +83,7 @@ impl Places for InARow {
     }
 }
 
-impl Places for [Place; WIDTH] {
+impl Places for [Place] {
     #[cfg_attr(optimized, inline(always))]
     fn src(&self, i: usize) -> *const u8 {
         self[i].src
@@ -104,25 +112,26 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const
     unsafe { run::<V, N, ROUNDS, DECRYPT>(keys, &places, tweaks, between) }
 }
 
-/// A group of vectors that lie anywhere.
+/// The first `N` of `places`: a group of vectors that lie anywhere.
 ///
 /// # Safety
-/// As [`group`], for each place. No place's destination overlaps another one that somebody reads later: all sources are
-/// read before anything is written.
+/// As [`group`], for each place.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn group_at_places<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
-    places: &[Place; WIDTH],
+    places: &[Place],
     tweaks: *const Block,
+    between: &mut impl Between,
 ) {
+    let places = &places[..N];
     // SAFETY: this function's contract.
-    unsafe { run::<V, WIDTH, ROUNDS, DECRYPT>(keys, places, tweaks, &mut Nothing) }
+    unsafe { run::<V, N, ROUNDS, DECRYPT>(keys, places, tweaks, between) }
 }
 
 #[cfg_attr(optimized, inline(always))]
 unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
-    places: &impl Places,
+    places: &(impl Places + ?Sized),
     tweaks: *const Block,
     between: &mut impl Between,
 ) {
@@ -177,6 +186,29 @@ fn untraced<T>(address: *const T) -> *const T {
         core::arch::asm!("/* {} */", inout(reg) same, options(pure, readonly, nostack, preserves_flags))
     };
     same
+}
+
+/// Any number of blocks in place, whose tweaks lie in memory.
+///
+/// # Safety
+/// As [`group`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut data: *mut u8,
+    mut tweaks: *const Block,
+    mut blocks: usize,
+) {
+    // SAFETY: the caller gives `blocks` blocks of data and tweaks.
+    unsafe {
+        while blocks >= WIDTH * V::BLOCKS {
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, data, data, tweaks, &mut Nothing);
+            data = data.add(16 * WIDTH * V::BLOCKS);
+            tweaks = tweaks.add(WIDTH * V::BLOCKS);
+            blocks -= WIDTH * V::BLOCKS;
+        }
+        rest::<V, One, ROUNDS, DECRYPT>(keys, data, data, tweaks, blocks);
+    }
 }
 
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.

@@ -10,11 +10,11 @@
 //! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is inlined into.
 
 use super::{
-    group::{WIDTH, ecb},
+    anywhere::sectors_anywhere,
+    group::{Place, WIDTH, ecb},
     job::{Direction, Job, Numbers},
     keys::{Blocks, RoundKeys},
-    odd::odd_sectors,
-    tiles::{tile_len, tiled_sectors},
+    tiles::{Number, tile_len, tiled_sectors},
     unit::{short_sectors, unit},
     vector::{Block, Vector},
 };
@@ -70,12 +70,25 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
             numbers.fill(tweaks.zeroed(count));
             encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
             let size = job.sector_size;
-            if size.is_multiple_of(tile_len::<V>()) {
-                tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, src, dst, size, size, tweaks.at(0), count);
-            } else if size < tile_len::<V>() && size.is_multiple_of(16) {
+            if size < tile_len::<V>() && size.is_multiple_of(16) {
                 short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0), count);
             } else {
-                odd_sectors::<V, One, ROUNDS, DECRYPT, BATCH>(schedule, src, dst, size, tweaks.at(0), count);
+                let sectors = (0..count).map(|i| Place { src, dst }.add(size * i));
+                if size.is_multiple_of(tile_len::<V>()) {
+                    tiled_sectors::<V, ROUNDS, DECRYPT>(
+                        schedule,
+                        sectors,
+                        count,
+                        size,
+                        tweaks.at(0),
+                        Number::Unused,
+                    );
+                } else {
+                    let mut places = [Place { src, dst }; BATCH];
+                    places.iter_mut().zip(sectors).for_each(|(place, sector)| *place = sector);
+                    let places = &places[..count];
+                    sectors_anywhere::<V, One, ROUNDS, DECRYPT>(schedule, places, size, tweaks.at(0));
+                }
             }
             src = src.add(size * count);
             dst = dst.add(size * count);

@@ -82,7 +82,11 @@ impl<const N: usize> Blocks<N> {
     /// Overwrites what held plaintext.
     #[inline(always)]
     pub(super) fn wipe(&self) {
-        for i in 0..N {
+        self.wipe_first(N);
+    }
+    #[inline(always)]
+    pub(super) fn wipe_first(&self, count: usize) {
+        for i in 0..count.min(N) {
             // SAFETY: a block of this array; `Blocks` is aligned for more than a u128. Volatile, since nobody reads it.
             unsafe { self.at(i).cast::<u128>().write_volatile(0) };
         }

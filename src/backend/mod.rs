@@ -14,6 +14,8 @@ mod soft;
 
 #[cfg(target_arch = "x86_64")]
 mod aesni;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod anywhere;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -22,8 +24,6 @@ mod group;
 mod kernel;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod keys;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod odd;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -1,7 +1,7 @@
 //! Sectors of whole tiles: the main road.
 
 use super::{
-    group::{Between, Nothing, WIDTH, group},
+    group::{Between, Nothing, Place, WIDTH, group},
     keys::Blocks,
     vector::{Block, Vector, unrolled},
 };
@@ -10,19 +10,18 @@ pub(super) const fn tile_len<V: Vector>() -> usize {
     V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
 }
 
-/// The whole tiles of `count` (at least one) sectors: `len` bytes at the start of each, `stride` bytes apart. `numbers`
-/// holds the sectors' encrypted numbers; where the stride is longer, each becomes the tweak of what follows the tiles.
+/// The whole tiles at the start of each of `count` (at least one) sectors: `len` bytes. `numbers` holds
+/// the sectors' encrypted numbers, and is written over where `then` says so.
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
-    len: usize,
-    stride: usize,
-    numbers: *mut Block,
+    mut sectors: impl Iterator<Item = Place>,
     count: usize,
+    len: usize,
+    numbers: *mut Block,
+    then: Number,
 ) {
     const TILE: usize = 2 * WIDTH * 2;
     let group_len = WIDTH * V::BLOCKS * 16;
@@ -30,37 +29,65 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
     let mut current = tweaks.at(0);
     let mut other = tweaks.at(TILE);
     let tiles_in_sector = len / tile_len::<V>();
-    let skipped = stride - len;
+    let Some(mut at) = sectors.next() else { return };
     // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the two
     // halves of `tweaks` hold one each.
     unsafe {
-        let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector, skipped != 0);
+        let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector, then);
         let mut left_in_sector = tiles_in_sector;
         for step in 0..WIDTH * V::TILE_GROUPS {
             V::step(&mut tiles.tile, step, current);
         }
-        tiles.advance();
+        tiles.advance(current);
         for _ in 1..tiles_in_sector * count {
             unrolled!(G < V::TILE_GROUPS, {
-                let at = current.add(G * WIDTH * V::BLOCKS);
+                let tweaks = current.add(G * WIDTH * V::BLOCKS);
                 let mut between = Steps { tiles: &mut tiles, group: G, out: other };
-                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, at, &mut between);
-                src = src.add(group_len);
-                dst = dst.add(group_len);
+                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut between);
+                at = at.add(group_len);
             });
             core::mem::swap(&mut current, &mut other);
             left_in_sector -= 1;
             if left_in_sector == 0 {
                 left_in_sector = tiles_in_sector;
-                src = src.add(skipped);
-                dst = dst.add(skipped);
+                if let Some(next) = sectors.next() {
+                    at = next;
+                }
             }
         }
         unrolled!(G < V::TILE_GROUPS, {
-            let at = current.add(G * WIDTH * V::BLOCKS);
-            let offset = G * group_len;
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src.add(offset), dst.add(offset), at, &mut Nothing);
+            let tweaks = current.add(G * WIDTH * V::BLOCKS);
+            let at = at.add(G * group_len);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
         });
+    }
+}
+
+/// What becomes of a sector's number when the tweaks of its last tile or vector are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// Nobody needs it any more.
+    Unused,
+    /// It is replaced by the tweak of the block that follows.
+    Next,
+    /// As `Next`, and then swapped with the tweak of the last block before. So ciphertext stealing wants it when it
+    /// decrypts (IEEE Std 1619-2007, 5.4.2): the last whole block has the tail's tweak, and the block that stealing
+    /// makes has that of the last whole block.
+    Swapped,
+}
+
+/// Swaps the last block of a vector of tweaks with another one.
+///
+/// # Safety
+/// The processor has the features of `V`; `vector` holds one.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn swap_last<V: Vector>(vector: *mut Block, block: *mut Block) {
+    // SAFETY: this function's contract. The vector is written as a whole, since a block written into it would have to
+    // reach the cache before the vector can be read.
+    unsafe {
+        let last = vector.add(V::BLOCKS - 1).read();
+        V::load(vector.cast()).with_last(block).store(vector.cast());
+        block.write(last);
     }
 }
 
@@ -73,32 +100,35 @@ struct Tiles<V: Vector> {
     left_in_sector: usize,
     /// Tiles after this one.
     left: usize,
-    /// Whether something follows a sector's tiles and needs its tweak.
-    keep: bool,
+    then: Number,
 }
 
 impl<V: Vector> Tiles<V> {
     /// # Safety
     /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn new(numbers: *mut Block, sectors: usize, tiles_in_sector: usize, keep: bool) -> Self {
+    unsafe fn new(numbers: *mut Block, sectors: usize, tiles_in_sector: usize, then: Number) -> Self {
         // SAFETY: there is at least one sector.
         let tile = unsafe { V::first_tile(numbers) };
         let left = tiles_in_sector * sectors - 1;
-        Tiles { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left, keep }
+        Tiles { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left, then }
     }
 
-    /// Goes on to the next tile, if there is one.
+    /// Goes on to the next tile, if there is one; `tweaks` are those of this one, complete.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn advance(&mut self) {
+    unsafe fn advance(&mut self, tweaks: *mut Block) {
         self.left_in_sector -= 1;
         // SAFETY: a sector is begun only if one is left.
         unsafe {
             if self.left_in_sector != 0 {
                 self.tile = V::next_tile(self.tile);
             } else {
-                if self.keep {
+                if self.then != Number::Unused {
                     V::tile_start(V::next_tile(self.tile), self.numbers);
+                    if self.then == Number::Swapped {
+                        let vectors = V::TILE_GROUPS * WIDTH;
+                        swap_last::<V>(tweaks.add((vectors - 1) * V::BLOCKS), self.numbers);
+                    }
                 }
                 if self.left != 0 {
                     self.left_in_sector = self.tiles_in_sector;
@@ -126,7 +156,7 @@ impl<V: Vector> Between for Steps<'_, V> {
             if round < WIDTH {
                 V::step(&mut self.tiles.tile, self.group * WIDTH + round, self.out);
             } else if round == WIDTH && self.group + 1 == V::TILE_GROUPS {
-                self.tiles.advance();
+                self.tiles.advance(self.out);
             }
         }
     }

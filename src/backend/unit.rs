@@ -3,7 +3,7 @@
 use super::{
     group::{MAX_LANES, Nothing, WIDTH, group, rest},
     keys::Blocks,
-    vector::{Block, Vector},
+    vector::{Block, Vector, unrolled},
 };
 
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
@@ -42,7 +42,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
         let needed = bulk / 16 + if tail == 0 { 0 } else { 2 };
         lay::<V>(&mut sequence, tweaks.at(0), needed);
         if needed > WIDTH * V::BLOCKS {
-            V::next_tweaks::<1>(&mut sequence, tweaks.at(WIDTH * V::BLOCKS));
+            V::next_tweaks(&mut sequence, 0, tweaks.at(WIDTH * V::BLOCKS));
         }
         let blocks = bulk / 16;
         rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
@@ -60,22 +60,18 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
 /// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
 /// block, which is encrypted already; `tweak` is the tail's.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
+unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
     dst: *mut u8,
     tail: usize,
     tweak: *const Block,
 ) {
-    // SAFETY: 16 bytes before and `tail` (1 to 15) bytes from `dst` on are writable, `tail` from `src` on readable. The
-    // tail is read before it is written, so that `src == dst` is fine.
+    // SAFETY: 16 bytes before and `tail` (1 to 15) bytes from `src` and `dst` on are inside the unit.
     unsafe {
-        let last = dst.sub(16);
         let merged = Blocks::<1>::new();
-        last.copy_to_nonoverlapping(merged.at(0).cast(), 16);
-        src.copy_to_nonoverlapping(merged.at(0).cast(), tail);
-        dst.copy_from_nonoverlapping(last, tail);
-        group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), last, tweak, &mut Nothing);
+        steal(src, dst, tail, merged.at(0));
+        group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), dst.sub(16), tweak, &mut Nothing);
         merged.wipe();
     }
 }
@@ -83,24 +79,60 @@ pub(super) unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
 /// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
 /// bytes behind it; `tweaks` are that block's and the tail's.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
+unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     keys: &[Block; 15],
     src: *const u8,
     dst: *mut u8,
     tail: usize,
     tweaks: *const Block,
 ) {
-    // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given. The
-    // tail is read before it is written, so that `src == dst` is fine.
+    // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given.
     unsafe {
-        let (whole, merged) = (Blocks::<1>::new(), Blocks::<1>::new());
-        group::<One, 1, ROUNDS, true>(keys, src, whole.at(0).cast(), tweaks.add(1), &mut Nothing);
-        merged.at(0).write(whole.at(0).read());
-        src.add(16).copy_to_nonoverlapping(merged.at(0).cast(), tail);
-        dst.add(16).copy_from_nonoverlapping(whole.at(0).cast(), tail);
+        let merged = Blocks::<1>::new();
+        group::<One, 1, ROUNDS, true>(keys, src, dst, tweaks.add(1), &mut Nothing);
+        steal(src.add(16), dst.add(16), tail, merged.at(0));
         group::<One, 1, ROUNDS, true>(keys, merged.at(0).cast(), dst, tweaks, &mut Nothing);
-        whole.wipe();
         merged.wipe();
+    }
+}
+
+/// Ciphertext stealing between its two blocks: the tail of `src` and the end of the last whole block of `dst`, which
+/// has been through the cipher, make the block `merged`; that block's start becomes the tail of `dst`. The block itself
+/// is left for the caller to write.
+///
+/// # Safety
+/// `src` and `dst` point at the tail (1 to 15 bytes) of a unit, behind its last whole block.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn steal(src: *const u8, dst: *mut u8, tail: usize, merged: *mut Block) {
+    // SAFETY: the whole block and the tail are inside the unit. The tail is read before it is written, so that
+    // `src == dst` is fine.
+    unsafe {
+        let whole = dst.sub(16).cast::<Block>().read();
+        merged.write(whole);
+        copy_tail(src, merged.cast(), tail);
+        copy_tail(whole.as_ptr(), dst, tail);
+    }
+}
+
+/// Copies up to 15 bytes. A call of `memcpy` would cost more than everything else about a tail.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn copy_tail(mut src: *const u8, mut dst: *mut u8, len: usize) {
+    macro_rules! step {
+        ($n:literal) => {
+            if len & $n != 0 {
+                dst.cast::<[u8; $n]>().write(src.cast::<[u8; $n]>().read());
+                (src, dst) = (src.add($n), dst.add($n));
+            }
+        };
+    }
+    // SAFETY: the steps that are taken add up to `len`.
+    unsafe {
+        step!(8);
+        step!(4);
+        step!(2);
+        if len & 1 != 0 {
+            dst.write(src.read());
+        }
     }
 }
 
@@ -155,19 +187,28 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
     }
 }
 
-/// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more.
+/// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more. Only
+/// after a whole group does the sequence go on.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
+unsafe fn lay<V: Vector>(sequence: &mut V::Tweaks, to: *mut Block, blocks: usize) {
+    macro_rules! vectors {
+        ($n:expr) => {
+            unrolled!(I < $n, {
+                V::next_tweaks(sequence, I, to.add(V::BLOCKS * I));
+            })
+        };
+    }
     // SAFETY: the caller leaves room for `WIDTH` vectors.
     unsafe {
         if blocks <= V::BLOCKS {
-            V::next_tweaks::<1>(sequence, to);
+            vectors!(1);
         } else if blocks <= 2 * V::BLOCKS {
-            V::next_tweaks::<2>(sequence, to);
+            vectors!(2);
         } else if blocks <= 4 * V::BLOCKS {
-            V::next_tweaks::<4>(sequence, to);
+            vectors!(4);
         } else {
-            V::next_tweaks::<WIDTH>(sequence, to);
+            vectors!(WIDTH);
+            V::after_eight(sequence);
         }
     }
 }

@@ -4,11 +4,12 @@ use core::arch::x86_64::*;
 
 use super::{
     aesni::X1,
+    group::WIDTH,
     job::{Direction, Job},
     kernel::run_job,
     keys::RoundKeys,
     vector::{Block, Vector, unrolled},
-    x86::{carries, pins, powers},
+    x86::{ROTATE, SELECT, carries, pins, powers},
 };
 
 /// Features: avx2, aes, vaes.
@@ -37,6 +38,11 @@ impl Vector for X2 {
     unsafe fn broadcast(block: *const Block) -> Self {
         // SAFETY: as above.
         unsafe { X2(_mm256_broadcastsi128_si256(_mm_loadu_si128(block.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn with_last(self, block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { X2(_mm256_inserti128_si256(self.0, _mm_loadu_si128(block.cast()), 1)) }
     }
     #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
@@ -118,29 +124,67 @@ impl Vector for X2 {
             unsafe { pin4(x) }
         }
     }
-    /// The next 4 vectors. Each is followed, 4 vectors later, by itself times x^8: by whole bytes.
-    type Tweaks = [Self; 4];
+    type Tweaks = Tweaks;
     #[inline(always)]
-    unsafe fn first_tweaks(tweak: *const Block) -> [Self; 4] {
+    unsafe fn first_tweaks(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
         unsafe {
             let base = Self::broadcast(tweak);
-            let mut tweaks = [base; 4];
+            let mut next = [base; 4];
             unrolled!(I < 4, {
-                tweaks[I % 4] = times_powers(base, I % 4);
+                next[I % 4] = times_powers(base, I % 4);
             });
-            tweaks
+            Tweaks { next, products: products(next[0]) }
         }
     }
     #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 4], out: *mut Block) {
-        unrolled!(I < N, {
-            // SAFETY: as above.
-            unsafe {
-                next[I % 4].store(out.add(Self::BLOCKS * I).cast());
-                next[I % 4] = times_x8(next[I % 4]);
-            }
-        });
+    unsafe fn next_tweaks(tweaks: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe {
+            let [now, a, b, c] = tweaks.next;
+            now.store(out.cast());
+            let moved = _mm256_shuffle_epi8(now.0, _mm256_load_si256(ROTATE.0.as_ptr().cast()));
+            let select = _mm256_load_si256(SELECT[step % WIDTH].0.as_ptr().cast());
+            let product = _mm256_shuffle_epi8(tweaks.products.0, select);
+            tweaks.next = [a, b, c, X2(_mm256_xor_si256(moved, product))];
+        }
+    }
+    #[inline(always)]
+    unsafe fn after_eight(tweaks: &mut Tweaks) {
+        // SAFETY: as above.
+        tweaks.products = unsafe { products(tweaks.next[0]) };
+    }
+    #[inline(always)]
+    unsafe fn next_tweak(tweaks: &Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tweaks.next[0].0)) }
+    }
+}
+
+/// The next four vectors of a unit's tweaks; see the 512-bit form.
+#[derive(Clone, Copy)]
+struct Tweaks {
+    next: [X2; 4],
+    /// In word `n` of a lane: the byte that leaves the `n`th of the eight vectors there, times x^7 + x^2 + x.
+    products: X2,
+}
+
+/// The products of eight vectors, from the first one.
+#[inline(always)]
+unsafe fn products(first: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        // Word n's byte starts at bit 56 - 2n of the upper half: at bit 8, 6, 4 or 2 of a pair of its bytes, which is
+        // moved to the word's upper byte and then down.
+        let pairs = _mm256_set1_epi64x(0x0f0e_0f0e_0f0e_0f0e);
+        let pairs =
+            _mm256_sub_epi8(pairs, _mm256_set_epi64x(0x0101_0101_0101_0101, 0, 0x0101_0101_0101_0101, 0));
+        let words = _mm256_shuffle_epi8(first.0, pairs);
+        let moved = _mm256_mullo_epi16(words, _mm256_set1_epi64x(0x0040_0010_0004_0001));
+        let bytes = _mm256_srli_epi16(moved, 8);
+        let (x1, x2, x7) =
+            (_mm256_slli_epi16(bytes, 1), _mm256_slli_epi16(bytes, 2), _mm256_slli_epi16(bytes, 7));
+        X2(_mm256_xor_si256(_mm256_xor_si256(x1, x2), x7))
     }
 }
 
@@ -155,24 +199,14 @@ unsafe fn double(tweak: X2) -> X2 {
     }
 }
 
-/// Times x^16 in GF(2^128): as `times_x8`, by two bytes.
+/// Times x^16 in GF(2^128): every byte moves up by two, and those that leave come back
+/// times x^7 + x^2 + x + 1.
 #[inline(always)]
 unsafe fn times_x16(tweak: X2) -> X2 {
     // SAFETY: the features are the caller's.
     unsafe {
         let moved = _mm256_bslli_epi128(tweak.0, 2);
         let carry = _mm256_bsrli_epi128(tweak.0, 14);
-        reduce(moved, carry, carry)
-    }
-}
-
-/// Times x^8 in GF(2^128): every byte moves up by one, and the one that leaves comes back times x^7 + x^2 + x + 1.
-#[inline(always)]
-unsafe fn times_x8(tweak: X2) -> X2 {
-    // SAFETY: the features are the caller's.
-    unsafe {
-        let moved = _mm256_bslli_epi128(tweak.0, 1);
-        let carry = _mm256_bsrli_epi128(tweak.0, 15);
         reduce(moved, carry, carry)
     }
 }

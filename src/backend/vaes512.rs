@@ -8,56 +8,28 @@ use super::{
     job::{Direction, Job},
     kernel::run_job,
     keys::RoundKeys,
-    vector::{Block, Vector, unrolled},
-    x86::{carries, pins, powers},
+    vector::{Block, Vector},
+    x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
 
 /// Features: avx512f, avx512bw, avx512vbmi, aes, vaes.
 #[derive(Clone, Copy)]
 struct X4(__m512i);
 
-/// The tweaks of a tile in the making.
+/// The next two vectors of a unit's tweaks.
 ///
-/// The vector after the next is this one times x^8: every byte moves up by one, and the one that leaves comes back times
-/// x^7 + x^2 + x + 1. The bytes that leave during a tile are all in the upper halves of its first vector, so that they are
-/// multiplied together, ahead of time; what remains for a vector is two shuffles and an xor.
+/// The vector after the next is this one times x^8: every byte moves up by one, and the one that leaves comes back
+/// times x^7 + x^2 + x + 1. The bytes that leave eight vectors are all in the upper halves of the first one, so that
+/// they are multiplied together, ahead of time; what remains for a vector is two shuffles and an xor.
 #[derive(Clone, Copy)]
-struct Tile {
+struct Tweaks {
     now: X4,
     next: X4,
-    /// In word `n` of lane `l`: the byte that leaves block `4 * n + l`, times x^7 + x^2 + x.
+    /// In word `n` of a lane: the byte that leaves the `n`th of the eight vectors there, times x^7 + x^2 + x.
     products: X4,
 }
 
-#[repr(align(64))]
-struct Bytes([u8; 64]);
-
-/// Moves every byte of a lane up by one, and the last one to the first place.
-static ROTATE: Bytes = Bytes({
-    let mut bytes = [0; 64];
-    let mut i = 0;
-    while i < 64 {
-        bytes[i] = (i as u8 + 15) % 16;
-        i += 1;
-    }
-    bytes
-});
-
-/// Moves word `n` of a lane to the lowest place, for each `n`, and zero to all others.
-static SELECT: [Bytes; WIDTH] = {
-    let mut select = [const { Bytes([0x80; 64]) }; WIDTH];
-    let mut i = 0;
-    while i < 4 * WIDTH {
-        let (n, lane) = (i / 4, i % 4);
-        select[n].0[16 * lane] = 2 * n as u8;
-        select[n].0[16 * lane + 1] = 2 * n as u8 + 1;
-        i += 1;
-    }
-    select
-};
-
-/// For word `n` of a lane, where in the upper half of the tile's first block of that lane the byte starts that leaves
-/// block `n` of that lane, counted in bits.
+/// For word `n` of a lane, where in the first vector's upper half the byte starts that leaves the `n`th, in bits.
 static LEAVING: Bytes = Bytes({
     let mut bytes = [0; 64];
     let mut i = 0;
@@ -68,7 +40,7 @@ static LEAVING: Bytes = Bytes({
     bytes
 });
 
-/// The products of a tile, from its first vector.
+/// The products of eight vectors, from the first one.
 #[inline(always)]
 unsafe fn products(first: X4) -> X4 {
     // SAFETY: the features are the caller's.
@@ -107,6 +79,11 @@ impl Vector for X4 {
         unsafe { X4(_mm512_broadcast_i32x4(_mm_loadu_si128(block.cast()))) }
     }
     #[inline(always)]
+    unsafe fn with_last(self, block: *const Block) -> Self {
+        // SAFETY: as above.
+        unsafe { X4(_mm512_inserti32x4(self.0, _mm_loadu_si128(block.cast()), 3)) }
+    }
+    #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
         unsafe { X4(_mm512_ternarylogic_epi64(tweak.0, whitening.0, data.0, 0x96)) }
@@ -139,36 +116,59 @@ impl Vector for X4 {
         // SAFETY: as above.
         unsafe { X4(_mm512_aesenclast_epi128(self.0, last.0)) }
     }
-    const TILE_GROUPS: usize = 1;
-    type Tile = Tile;
+    type Tweaks = Tweaks;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Tile {
+    unsafe fn first_tweaks(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
         unsafe {
-            let [now, next] = Self::first_tweaks(tweak);
-            Tile { now, next, products: products(now) }
+            let base = Self::broadcast(tweak);
+            let (now, next) = (times_powers(base, 0), times_powers(base, 1));
+            Tweaks { now, next, products: products(now) }
         }
     }
     #[inline(always)]
-    unsafe fn step(tile: &mut Tile, step: usize, out: *mut Block) {
-        // SAFETY: as above; a tile has 8 steps.
+    unsafe fn next_tweaks(tweaks: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above.
         unsafe {
-            tile.now.store(out.add(Self::BLOCKS * step).cast());
-            let moved = _mm512_shuffle_epi8(tile.now.0, _mm512_load_si512(ROTATE.0.as_ptr().cast()));
+            tweaks.now.store(out.cast());
+            let moved = _mm512_shuffle_epi8(tweaks.now.0, _mm512_load_si512(ROTATE.0.as_ptr().cast()));
             let select = _mm512_load_si512(SELECT[step % WIDTH].0.as_ptr().cast());
-            let product = _mm512_shuffle_epi8(tile.products.0, select);
-            (tile.now, tile.next) = (tile.next, X4(_mm512_xor_si512(moved, product)));
+            let product = _mm512_shuffle_epi8(tweaks.products.0, select);
+            (tweaks.now, tweaks.next) = (tweaks.next, X4(_mm512_xor_si512(moved, product)));
         }
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: Tile, out: *mut Block) {
+    unsafe fn after_eight(tweaks: &mut Tweaks) {
         // SAFETY: as above.
-        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tile.now.0)) }
+        tweaks.products = unsafe { products(tweaks.now) };
     }
     #[inline(always)]
-    unsafe fn next_tile(tile: Tile) -> Tile {
+    unsafe fn next_tweak(tweaks: &Tweaks, out: *mut Block) {
         // SAFETY: as above.
-        Tile { products: unsafe { products(tile.now) }, ..tile }
+        unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tweaks.now.0)) }
+    }
+    const TILE_GROUPS: usize = 1;
+    type Tile = Tweaks;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 8 steps.
+        unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { Self::next_tweak(&tile, out) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(mut tile: Tweaks) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::after_eight(&mut tile) };
+        tile
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -179,41 +179,6 @@ impl Vector for X4 {
             // SAFETY: as above.
             unsafe { pin4(x) }
         }
-    }
-    /// The next 2 vectors. Each is followed, 2 vectors later, by itself times x^8: by whole bytes.
-    type Tweaks = [Self; 2];
-    #[inline(always)]
-    unsafe fn first_tweaks(tweak: *const Block) -> [Self; 2] {
-        // SAFETY: as above.
-        unsafe {
-            let base = Self::broadcast(tweak);
-            let mut tweaks = [base; 2];
-            unrolled!(I < 2, {
-                tweaks[I % 2] = times_powers(base, I % 2);
-            });
-            tweaks
-        }
-    }
-    #[inline(always)]
-    unsafe fn next_tweaks<const N: usize>(next: &mut [Self; 2], out: *mut Block) {
-        unrolled!(I < N, {
-            // SAFETY: as above.
-            unsafe {
-                next[I % 2].store(out.add(Self::BLOCKS * I).cast());
-                next[I % 2] = times_x8(next[I % 2]);
-            }
-        });
-    }
-}
-
-/// Times x^8 in GF(2^128): every byte moves up by one, and the one that leaves comes back times x^7 + x^2 + x + 1.
-#[inline(always)]
-unsafe fn times_x8(tweak: X4) -> X4 {
-    // SAFETY: the features are the caller's.
-    unsafe {
-        let moved = _mm512_bslli_epi128(tweak.0, 1);
-        let carry = _mm512_bsrli_epi128(tweak.0, 15);
-        reduce(moved, carry, carry)
     }
 }
 

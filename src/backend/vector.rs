@@ -31,6 +31,8 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, dst: *mut u8);
     /// One block in every lane.
     unsafe fn broadcast(block: *const Block) -> Self;
+    /// The same with another block in the last lane.
+    unsafe fn with_last(self, block: *const Block) -> Self;
     /// What goes into the first round: data, tweak, and the whitening key (but see `KEY_LAG`).
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self;
     /// One round but the last: of the cipher, or of the equivalent inverse cipher (FIPS 197, 5.3.5). Round r takes key
@@ -44,11 +46,15 @@ pub(super) trait Vector: Copy {
     type Tweaks: Copy;
     /// The sequence from a unit's first tweak on.
     unsafe fn first_tweaks(tweak: *const Block) -> Self::Tweaks;
-    /// Stores the tweaks of the next `N * BLOCKS` blocks; `N` is 1, 2, 4 or 8. Only 8 moves the sequence on.
+    /// Stores the tweaks of the next vector, which is the `step`th (0 to 7) of its eight.
     ///
     /// No carry-less multiplication: on AMD's processors it runs on the AES units, and takes two slots of theirs for
     /// each vector (docs/kernel.md). Shifts and xors are free beside AES.
-    unsafe fn next_tweaks<const N: usize>(tweaks: &mut Self::Tweaks, out: *mut Block);
+    unsafe fn next_tweaks(tweaks: &mut Self::Tweaks, step: usize, out: *mut Block);
+    /// What the sequence needs after each eight vectors.
+    unsafe fn after_eight(tweaks: &mut Self::Tweaks);
+    /// Stores the next block's tweak, and stays where it is.
+    unsafe fn next_tweak(tweaks: &Self::Tweaks, out: *mut Block);
     /// Groups of `WIDTH` vectors whose tweaks are made together: a tile.
     const TILE_GROUPS: usize;
     /// What makes the tweaks of one tile, in `WIDTH` steps a group.

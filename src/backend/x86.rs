@@ -1,5 +1,7 @@
 //! What the x86 vector types have in common.
 
+use super::group::WIDTH;
+
 /// The exponents of the tweaks of a unit's first `VECTORS` vectors, as shift counts of their 64-bit halves (`HALVES` a
 /// vector).
 pub(super) const fn powers<const HALVES: usize, const VECTORS: usize>() -> [[u64; HALVES]; VECTORS] {
@@ -22,6 +24,34 @@ pub(super) const fn carries<const HALVES: usize, const VECTORS: usize>() -> [[u6
     }
     carries
 }
+
+/// Shuffle control for vectors of any size up to 512 bits.
+#[repr(align(64))]
+pub(super) struct Bytes(pub(super) [u8; 64]);
+
+/// Moves every byte of a lane up by one, and the last one to the first place.
+pub(super) static ROTATE: Bytes = Bytes({
+    let mut bytes = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        bytes[i] = (i as u8 + 15) % 16;
+        i += 1;
+    }
+    bytes
+});
+
+/// Moves word `n` of a lane to the lowest place, for each `n`, and zero to all others.
+pub(super) static SELECT: [Bytes; WIDTH] = {
+    let mut select = [const { Bytes([0x80; 64]) }; WIDTH];
+    let mut i = 0;
+    while i < 4 * WIDTH {
+        let (n, lane) = (i / 4, i % 4);
+        select[n].0[16 * lane] = 2 * n as u8;
+        select[n].0[16 * lane + 1] = 2 * n as u8 + 1;
+        i += 1;
+    }
+    select
+};
 
 /// Defines `pin4` and `pin8`, which [`Vector::pin`](super::vector::Vector::pin) calls: an `asm!` operand of a vector
 /// register's class needs the target feature on the function itself.

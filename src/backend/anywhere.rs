@@ -1,0 +1,336 @@
+//! Sectors of any size, anywhere: with or without ciphertext stealing, one behind the other or scattered.
+//!
+//! Whole tiles take the main road. The whole vectors behind them form one stream, which runs through in full groups
+//! across the sectors' borders. Where a vector lies, and its tweaks, are found during the rounds of the group before.
+//! What is left of each sector, less than a vector, is put together with that of other sectors, and so are the blocks
+//! that ciphertext stealing makes.
+
+use super::{
+    group::{Between, MAX_LANES, Nothing, Place, WIDTH, group_at_places, whole_blocks},
+    keys::Blocks,
+    tiles::{Number, swap_last, tile_len, tiled_sectors},
+    unit::steal,
+    vector::{Block, Vector},
+};
+
+/// Sectors whose ends are put together.
+const ENDS: usize = 32;
+
+/// The sectors at `places`, each of `sector_size` bytes; `numbers` holds their encrypted numbers, and is written over.
+///
+/// # Safety
+/// As [`run_job`](super::kernel::run_job). There is at least one place; each is good for a sector. No destination
+/// overlaps another sector.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    places: &[Place],
+    sector_size: usize,
+    numbers: *mut Block,
+) {
+    let tail = sector_size % 16;
+    let tiled = sector_size / tile_len::<V>() * tile_len::<V>();
+    let vectors = (sector_size - tiled) / (16 * V::BLOCKS);
+    let done = tiled + 16 * V::BLOCKS * vectors;
+    let left = (sector_size - done) / 16;
+    // What a sector's number becomes, behind its tiles and again behind its vectors.
+    let then = |more_blocks| match tail {
+        _ if more_blocks => Number::Next,
+        0 => Number::Unused,
+        _ if DECRYPT => Number::Swapped,
+        _ => Number::Next,
+    };
+    // SAFETY: a sector holds its tiles, `vectors` vectors, `left` blocks and the tail, in this order; there is a number
+    // for each sector.
+    unsafe {
+        if tiled != 0 {
+            let sectors = places.iter().copied();
+            tiled_sectors::<V, ROUNDS, DECRYPT>(
+                keys,
+                sectors,
+                places.len(),
+                tiled,
+                numbers,
+                then(vectors + left != 0),
+            );
+        }
+        if vectors != 0 {
+            stream::<V, ROUNDS, DECRYPT>(keys, places, tiled, vectors, numbers, then(left != 0));
+        }
+        if left + tail == 0 {
+            return;
+        }
+        let ends = Ends::new();
+        for (places, i) in places.chunks(ENDS).zip((0..).step_by(ENDS)) {
+            if left != 0 {
+                ends.whole_blocks::<V, One, ROUNDS, DECRYPT>(
+                    keys,
+                    places,
+                    done,
+                    left,
+                    tail != 0,
+                    numbers.add(i),
+                );
+            }
+            if tail != 0 {
+                ends.steal::<V, One, ROUNDS, DECRYPT>(keys, places, sector_size, tail, numbers.add(i));
+            }
+        }
+        ends.blocks.wipe_first(ENDS.min(places.len()) * left.max(1));
+    }
+}
+
+/// The `vectors` vectors (at least one) at `from` of each sector.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    sectors: &[Place],
+    from: usize,
+    vectors: usize,
+    numbers: *mut Block,
+    number: Number,
+) {
+    const GROUP: usize = WIDTH * MAX_LANES;
+    let tweaks = Blocks::<{ 2 * GROUP }>::new();
+    let nowhere = Place { src: core::ptr::null(), dst: core::ptr::null_mut() };
+    let mut places = [[nowhere; WIDTH]; 2];
+    let mut left = vectors * sectors.len();
+    let mut half = 0;
+    // SAFETY: there are as many vectors as `left` says, and the source makes places and tweaks for each, a group ahead.
+    // All sources of a group are read before anything is written.
+    unsafe {
+        let mut source = Source::<V>::new(sectors, from, vectors, numbers, number);
+        for i in 0..WIDTH.min(left) {
+            places[0][i % WIDTH] = source.next(tweaks.at(i * V::BLOCKS));
+        }
+        while left >= WIDTH {
+            let [a, b] = &mut places;
+            let (now, next) = if half == 0 { (&*a, b) } else { (&*b, a) };
+            let mut between =
+                Making { source: &mut source, places: next, tweaks: tweaks.at((1 - half) * GROUP) };
+            group_at_places::<V, WIDTH, ROUNDS, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
+            half = 1 - half;
+            left -= WIDTH;
+        }
+        let places = &places[half % 2];
+        let mut i = 0;
+        macro_rules! step {
+            ($n:literal) => {
+                if left & $n != 0 {
+                    let tweaks = tweaks.at(half * GROUP + i * V::BLOCKS);
+                    group_at_places::<V, $n, ROUNDS, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
+                    i += $n;
+                }
+            };
+        }
+        step!(4);
+        step!(2);
+        step!(1);
+        debug_assert_eq!(i, left);
+    }
+}
+
+/// The vectors of consecutive sectors, and their tweaks, one after the other.
+struct Source<'a, V: Vector> {
+    tweaks: V::Tweaks,
+    /// Vectors since the sector began, modulo `WIDTH`.
+    step: usize,
+    /// Where in a sector the vectors begin.
+    from: usize,
+    at: Place,
+    left_in_sector: usize,
+    vectors: usize,
+    /// The sectors after this one.
+    sectors: core::slice::Iter<'a, Place>,
+    /// This sector's number, and what becomes of it.
+    number: *mut Block,
+    then: Number,
+}
+
+impl<'a, V: Vector> Source<'a, V> {
+    /// # Safety
+    /// The processor has the features of `V`; there is a sector, and a number for each.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn new(
+        sectors: &'a [Place],
+        from: usize,
+        vectors: usize,
+        number: *mut Block,
+        then: Number,
+    ) -> Self {
+        // SAFETY: this function's contract.
+        let tweaks = unsafe { V::first_tweaks(number) };
+        let (at, sectors) = (sectors[0].add(from), sectors[1..].iter());
+        Source { tweaks, step: 0, from, at, left_in_sector: vectors, vectors, sectors, number, then }
+    }
+
+    /// Where the next vector lies; its tweaks go to `out`. After the last one, what it answers means nothing.
+    ///
+    /// # Safety
+    /// As `new`; `out` has room for a vector.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn next(&mut self, out: *mut Block) -> Place {
+        let at = self.at;
+        self.at = at.add(16 * V::BLOCKS);
+        self.left_in_sector = self.left_in_sector.wrapping_sub(1);
+        // SAFETY: this function's contract.
+        unsafe {
+            V::next_tweaks(&mut self.tweaks, self.step, out);
+            self.step += 1;
+            if self.left_in_sector == 0 {
+                self.next_sector(out);
+            } else if self.step == WIDTH {
+                self.step = 0;
+                V::after_eight(&mut self.tweaks);
+            }
+        }
+        at
+    }
+
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn next_sector(&mut self, last: *mut Block) {
+        // SAFETY: there is a number for each sector; `last` is its last vector of tweaks.
+        unsafe {
+            match self.then {
+                Number::Unused => {}
+                Number::Next => V::next_tweak(&self.tweaks, self.number),
+                Number::Swapped => {
+                    V::next_tweak(&self.tweaks, self.number);
+                    swap_last::<V>(last, self.number);
+                }
+            }
+            self.step = 0;
+            if let Some(at) = self.sectors.next() {
+                self.at = at.add(self.from);
+                self.left_in_sector = self.vectors;
+                self.number = self.number.add(1);
+                self.tweaks = V::first_tweaks(self.number);
+            }
+        }
+    }
+}
+
+/// Makes the next group's places and tweaks.
+struct Making<'a, 'b, V: Vector> {
+    source: &'a mut Source<'b, V>,
+    places: &'a mut [Place; WIDTH],
+    tweaks: *mut Block,
+}
+
+impl<V: Vector> Between for Making<'_, '_, V> {
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn round(&mut self, round: usize) {
+        if round < WIDTH {
+            // SAFETY: whoever made it has the features of `V` and gives room for a group's tweaks.
+            self.places[round] = unsafe { self.source.next(self.tweaks.add(round * V::BLOCKS)) };
+        }
+    }
+}
+
+/// Room for the ends of sectors.
+struct Ends {
+    blocks: Blocks<{ ENDS * MAX_LANES }>,
+    tweaks: Blocks<{ ENDS * MAX_LANES }>,
+}
+
+impl Ends {
+    #[cfg_attr(optimized, inline(always))]
+    fn new() -> Ends {
+        Ends { blocks: Blocks::new(), tweaks: Blocks::new() }
+    }
+
+    /// The `count` (at least one, less than a vector's) blocks at `done` of each sector, the first of which has the
+    /// sector's number as tweak. With stealing, that becomes the tweak of the block that stealing makes.
+    ///
+    /// # Safety
+    /// As [`sectors_anywhere`], for at most ENDS sectors.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+        &self,
+        keys: &[Block; 15],
+        sectors: &[Place],
+        done: usize,
+        count: usize,
+        stealing: bool,
+        numbers: *mut Block,
+    ) {
+        // SAFETY: by this function's contract `count * sectors.len()` blocks fit.
+        unsafe {
+            for (i, sector) in sectors.iter().enumerate() {
+                let mut tweak = load(numbers.add(i).cast());
+                let mut before = tweak;
+                let (blocks, tweaks) = (self.blocks.at(i * count), self.tweaks.at(i * count));
+                for j in 0..count {
+                    blocks.add(j).copy_from(sector.src.add(done + 16 * j).cast(), 1);
+                    store(tweak, tweaks.add(j).cast());
+                    before = tweak;
+                    tweak = double(tweak);
+                }
+                if DECRYPT && stealing {
+                    // See `Number::Swapped`.
+                    store(tweak, tweaks.add(count).sub(1).cast());
+                    tweak = before;
+                }
+                store(tweak, numbers.add(i).cast());
+            }
+            whole_blocks::<V, One, ROUNDS, DECRYPT>(
+                keys,
+                self.blocks.at(0).cast(),
+                self.tweaks.at(0),
+                count * sectors.len(),
+            );
+            for (i, sector) in sectors.iter().enumerate() {
+                for j in 0..count {
+                    sector.dst.add(done + 16 * j).cast::<Block>().copy_from(self.blocks.at(i * count + j), 1);
+                }
+            }
+        }
+    }
+
+    /// Ciphertext stealing (IEEE Std 1619-2007, 5.3.2 and 5.4.2) for sectors whose whole blocks are done; the numbers
+    /// are the tweaks of the blocks that it makes.
+    ///
+    /// # Safety
+    /// As [`sectors_anywhere`], for at most ENDS sectors.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn steal<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+        &self,
+        keys: &[Block; 15],
+        sectors: &[Place],
+        sector_size: usize,
+        tail: usize,
+        numbers: *const Block,
+    ) {
+        // SAFETY: a sector holds a whole block and the tail.
+        unsafe {
+            for (i, sector) in sectors.iter().enumerate() {
+                let whole = sector_size - tail;
+                steal(sector.src.add(whole), sector.dst.add(whole), tail, self.blocks.at(i));
+            }
+            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, self.blocks.at(0).cast(), numbers, sectors.len());
+            for (i, sector) in sectors.iter().enumerate() {
+                let last = sector.dst.add(sector_size - tail - 16);
+                last.cast::<Block>().copy_from(self.blocks.at(i), 1);
+            }
+        }
+    }
+}
+
+#[cfg_attr(optimized, inline(always))]
+unsafe fn load(block: *const u8) -> u128 {
+    // SAFETY: the caller's block.
+    u128::from_le_bytes(unsafe { block.cast::<Block>().read() })
+}
+
+#[cfg_attr(optimized, inline(always))]
+unsafe fn store(number: u128, block: *mut u8) {
+    // SAFETY: the caller's block.
+    unsafe { block.cast::<Block>().write(number.to_le_bytes()) }
+}
+
+/// Times x in GF(2^128) (IEEE Std 1619-2007, 5.2).
+#[cfg_attr(optimized, inline(always))]
+fn double(tweak: u128) -> u128 {
+    // The bit that leaves, over the whole byte that it reduces to: no branch on it.
+    (tweak << 1) ^ (0x87 & (tweak >> 127).wrapping_neg())
+}
