@@ -51,7 +51,7 @@ unsafe fn products(first: X4) -> X4 {
         let bytes = _mm512_maskz_multishift_epi64_epi8(LOW_BYTES, places, upper);
         let (x1, x2, x7) =
             (_mm512_slli_epi16(bytes, 1), _mm512_slli_epi16(bytes, 2), _mm512_slli_epi16(bytes, 7));
-        X4(_mm512_ternarylogic_epi64(x1, x2, x7, 0x96))
+        X4(xor3(x1, x2, x7))
     }
 }
 
@@ -86,7 +86,7 @@ impl Vector for X4 {
     #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
-        unsafe { X4(_mm512_ternarylogic_epi64(tweak.0, whitening.0, data.0, 0x96)) }
+        unsafe { X4(xor3(tweak.0, whitening.0, data.0)) }
     }
     #[inline(always)]
     unsafe fn round<const DECRYPT: bool>(self, key: Self) -> Self {
@@ -202,8 +202,21 @@ unsafe fn reduce(moved: __m512i, added: __m512i, carry: __m512i) -> X4 {
     unsafe {
         let (x1, x2, x7) =
             (_mm512_slli_epi64(carry, 1), _mm512_slli_epi64(carry, 2), _mm512_slli_epi64(carry, 7));
-        let sum = _mm512_ternarylogic_epi64(moved, added, x1, 0x96);
-        X4(_mm512_ternarylogic_epi64(sum, x2, x7, 0x96))
+        X4(xor3(xor3(moved, added, x1), x2, x7))
+    }
+}
+
+/// In one instruction, which MemorySanitizer does not know: it would take it for a use of secrets, and its result for
+/// defined.
+#[inline(always)]
+unsafe fn xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        if cfg!(msan) {
+            _mm512_xor_si512(_mm512_xor_si512(a, b), c)
+        } else {
+            _mm512_ternarylogic_epi64(a, b, c, 0x96)
+        }
     }
 }
 
