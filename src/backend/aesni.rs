@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use super::{
     job::{Direction, Job},
-    kernel::run_job,
+    kernel::{self, run_job},
     keys::RoundKeys,
     vector::{Block, Vector},
     x86::pins,
@@ -140,6 +140,16 @@ pins!(X1, xmm_reg, "sse2");
 pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
     unsafe { run_job::<X1, X1>(keys, direction, job) }
+}
+
+/// Encrypts a sector number into a tweak.
+///
+/// # Safety
+/// The processor has sse2 and aes.
+#[target_feature(enable = "sse2,aes")]
+pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
+    // SAFETY: the features are this function's own.
+    unsafe { kernel::encrypt_number::<X1>(keys, number) }
 }
 
 /// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.

@@ -6,7 +6,8 @@
 //! that ciphertext stealing makes.
 
 use super::{
-    group::{Between, MAX_LANES, Nothing, Place, WIDTH, group_at_places, whole_blocks},
+    group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places, whole_blocks},
+    job::Place,
     keys::Blocks,
     tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,

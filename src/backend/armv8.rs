@@ -10,7 +10,7 @@ use core::arch::{aarch64::*, asm};
 
 use super::{
     job::{Direction, Job},
-    kernel::run_job,
+    kernel::{self, run_job},
     keys::RoundKeys,
     vector::{Block, Vector},
 };
@@ -199,6 +199,16 @@ pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) 
 pub(super) unsafe fn run_eor3(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     // SAFETY: the features are this function's own.
     unsafe { run_job::<A1<true>, A1<true>>(keys, direction, job) }
+}
+
+/// Encrypts a sector number into a tweak.
+///
+/// # Safety
+/// The processor has neon and aes.
+#[target_feature(enable = "neon,aes")]
+pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
+    // SAFETY: the features are this function's own.
+    unsafe { kernel::encrypt_number::<A1<false>>(keys, number) }
 }
 
 /// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.

@@ -74,6 +74,22 @@ impl Cipher {
             },
         }
     }
+
+    /// Encrypts a sector number into a tweak.
+    pub(super) fn encrypt_number(&self, mut number: [u8; 16]) -> [u8; 16] {
+        match self {
+            Cipher::Soft(keys) => keys.encrypt_number(&mut number),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: as in `run`: every one of these backends needs the AES instructions and has them.
+            Cipher::Hardware(_, keys) => unsafe {
+                #[cfg(target_arch = "x86_64")]
+                aesni::encrypt_number(keys, &mut number);
+                #[cfg(target_arch = "aarch64")]
+                armv8::encrypt_number(keys, &mut number);
+            },
+        }
+        number
+    }
 }
 
 // Kept out of line so that the hardware path's frame stays small.

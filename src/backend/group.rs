@@ -1,6 +1,9 @@
 //! Vectors in flight: the rounds of AES over eight vectors or fewer.
 
-use super::vector::{Block, Vector, unrolled};
+use super::{
+    job::Place,
+    vector::{Block, Vector, unrolled},
+};
 
 /// Vectors in flight: they cover the latency of the AES units twice over.
 pub(super) const WIDTH: usize = 8;
@@ -43,21 +46,6 @@ pub(super) struct Nothing;
 impl Between for Nothing {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn round(&mut self, _: usize) {}
-}
-
-/// Where a vector comes from and goes to.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) src: *const u8,
-    pub(super) dst: *mut u8,
-}
-
-impl Place {
-    /// `len` bytes on.
-    #[cfg_attr(optimized, inline(always))]
-    pub(super) fn add(self, len: usize) -> Place {
-        Place { src: self.src.wrapping_add(len), dst: self.dst.wrapping_add(len) }
-    }
 }
 
 /// Where the vectors of a group lie.

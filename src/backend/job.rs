@@ -14,112 +14,146 @@ pub(crate) enum ByteOrder {
     Big,
 }
 
-/// Consecutive sectors of one size, and their tweaks. The borrow of the buffers lives as long as the job does.
-///
-/// Invariants, which the constructors establish and every `unsafe` block of a backend relies on:
-/// - `src` is readable and `dst` writable for `sector_size * sectors` bytes;
-/// - `src == dst`, or the two ranges do not overlap;
-/// - `sector_size` is at least 16, `sectors` at least 1.
-pub(crate) struct Job<'a> {
+/// Where a sector comes from and goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
     pub(super) src: *const u8,
     pub(super) dst: *mut u8,
+}
+
+impl Place {
+    /// `len` bytes on.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn add(self, len: usize) -> Place {
+        Place { src: self.src.wrapping_add(len), dst: self.dst.wrapping_add(len) }
+    }
+}
+
+/// The tweaks of consecutive sectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Sequence {
+    /// The first sector's number.
+    pub(crate) first: u128,
+    /// What each sector adds to it.
+    pub(crate) step: u64,
+    pub(crate) order: ByteOrder,
+}
+
+impl Sequence {
+    /// One unit under a raw tweak.
+    pub(crate) fn raw(tweak: &[u8; 16]) -> Sequence {
+        Sequence { first: u128::from_le_bytes(*tweak), step: 0, order: ByteOrder::Little }
+    }
+
+    /// The first sector's number as a block.
+    #[inline(always)]
+    pub(super) fn number(self) -> [u8; 16] {
+        match self.order {
+            ByteOrder::Little => self.first.to_le_bytes(),
+            ByteOrder::Big => self.first.to_be_bytes(),
+        }
+    }
+
+    /// The first sectors' numbers as blocks.
+    #[inline(always)]
+    pub(super) fn fill(self, blocks: &mut [[u8; 16]]) {
+        let Sequence { first, step, order } = self;
+        let end = self.skip(blocks.len()).first;
+        let (low, high) = (first as u64, (first >> 64) as u64);
+        if order == ByteOrder::Little && high == (end >> 64) as u64 {
+            // No carry into the upper half, as nearly always: the compiler makes vectors of this loop.
+            for (i, block) in (0..).zip(blocks) {
+                let low = low.wrapping_add(step.wrapping_mul(i));
+                *block = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+            }
+        } else {
+            let mut number = first;
+            for block in blocks {
+                *block = match order {
+                    ByteOrder::Little => number.to_le_bytes(),
+                    ByteOrder::Big => number.to_be_bytes(),
+                };
+                number = number.wrapping_add(u128::from(step));
+            }
+        }
+    }
+
+    /// The sequence from its `count`th sector on. Only the number after the last sector's can wrap, and nobody uses it.
+    pub(super) fn skip(self, count: usize) -> Sequence {
+        Sequence { first: self.first.wrapping_add(u128::from(self.step) * count as u128), ..self }
+    }
+}
+
+/// Sectors of one size with consecutive numbers, and their tweaks. The borrow of the buffers lives as long as the job
+/// does.
+///
+/// Invariants, which the constructors establish and every `unsafe` block of a backend relies on:
+/// - each sector's `src` is readable and its `dst` writable for `sector_size` bytes;
+/// - a sector's `src == dst`, or the two do not overlap; and its `dst` overlaps no other sector's `src` or `dst`;
+/// - `sector_size` is at least 16, `sectors` at least 1.
+pub(crate) struct Job<'a> {
+    pub(super) places: Places<'a>,
     pub(super) sector_size: usize,
     pub(super) sectors: usize,
-    /// The first sector's number.
-    pub(super) tweak: u128,
-    /// What each sector adds to it.
-    pub(super) step: u64,
-    pub(super) order: ByteOrder,
+    pub(super) tweaks: Sequence,
+    /// Whether the number, of a single sector, is encrypted already.
+    pub(super) encrypted: bool,
     buffers: PhantomData<&'a mut [u8]>,
+}
+
+pub(super) enum Places<'a> {
+    /// One behind the other, from here on.
+    Row(Place),
+    Scattered(&'a [Place]),
 }
 
 impl<'a> Job<'a> {
     /// `data` is a whole number (at least one) of sectors of at least 16 bytes.
-    pub(crate) fn in_place(
-        data: &'a mut [u8],
-        sector_size: usize,
-        tweak: u128,
-        step: u64,
-        order: ByteOrder,
-    ) -> Job<'a> {
+    pub(crate) fn in_place(data: &'a mut [u8], sector_size: usize, tweaks: Sequence) -> Job<'a> {
         let dst = data.as_mut_ptr();
-        Job::new(dst, dst, data.len(), sector_size, tweak, step, order)
+        Job::row(Place { src: dst, dst }, data.len(), sector_size, tweaks)
     }
 
     /// Both are a whole number (at least one) of sectors of at least 16 bytes, and equally long.
-    pub(crate) fn apart(
-        src: &'a [u8],
-        dst: &'a mut [u8],
-        sector_size: usize,
-        tweak: u128,
-        step: u64,
-        order: ByteOrder,
-    ) -> Job<'a> {
+    pub(crate) fn apart(src: &'a [u8], dst: &'a mut [u8], sector_size: usize, tweaks: Sequence) -> Job<'a> {
         assert_eq!(src.len(), dst.len(), "the caller checks that the buffers are equally long");
-        Job::new(src.as_ptr(), dst.as_mut_ptr(), src.len(), sector_size, tweak, step, order)
+        Job::row(Place { src: src.as_ptr(), dst: dst.as_mut_ptr() }, src.len(), sector_size, tweaks)
     }
 
-    fn new(
-        src: *const u8,
-        dst: *mut u8,
-        len: usize,
-        sector_size: usize,
-        tweak: u128,
-        step: u64,
-        order: ByteOrder,
-    ) -> Job<'a> {
+    fn row(place: Place, len: usize, sector_size: usize, tweaks: Sequence) -> Job<'a> {
         // A unit is the common short call, and needs no division.
         let sectors = if len == sector_size { 1 } else { len / sector_size };
         assert!(
             sector_size >= 16 && sectors >= 1 && sectors * sector_size == len,
             "the caller checks the sector size"
         );
-        Job { src, dst, sector_size, sectors, tweak, step, order, buffers: PhantomData }
-    }
-}
-
-/// Sector numbers as the blocks that the tweak cipher encrypts.
-pub(super) struct Numbers {
-    next: u128,
-    step: u64,
-    order: ByteOrder,
-}
-
-impl Numbers {
-    pub(super) fn of(job: &Job<'_>) -> Numbers {
-        Numbers { next: job.tweak, step: job.step, order: job.order }
+        let places = Places::Row(place);
+        Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
 
-    /// The next sector's number as a block.
-    #[inline(always)]
-    pub(super) fn next(&mut self) -> [u8; 16] {
-        let mut block = [[0; 16]];
-        self.fill(&mut block);
-        block[0]
+    /// Sectors that lie anywhere.
+    ///
+    /// # Safety
+    /// The invariants hold for `places`, of which there is at least one, and for `sector_size`.
+    pub(super) unsafe fn scattered(places: &'a [Place], sector_size: usize, tweaks: Sequence) -> Job<'a> {
+        let sectors = places.len();
+        let places = Places::Scattered(places);
+        Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
 
-    /// The next sectors' numbers as blocks.
-    #[inline(always)]
-    pub(super) fn fill(&mut self, blocks: &mut [[u8; 16]]) {
-        // Only the number after the last sector's can wrap, and nobody uses it.
-        let end = self.next.wrapping_add(u128::from(self.step) * blocks.len() as u128);
-        let (low, high) = (self.next as u64, (self.next >> 64) as u64);
-        if self.order == ByteOrder::Little && high == (end >> 64) as u64 {
-            // No carry into the upper half, as nearly always: the compiler makes vectors of this loop.
-            for (i, block) in (0..).zip(blocks) {
-                let low = low.wrapping_add(self.step.wrapping_mul(i));
-                *block = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
-            }
-        } else {
-            let mut number = self.next;
-            for block in blocks {
-                *block = match self.order {
-                    ByteOrder::Little => number.to_le_bytes(),
-                    ByteOrder::Big => number.to_be_bytes(),
-                };
-                number = number.wrapping_add(u128::from(self.step));
-            }
+    /// Part of a sector, as a sector by itself under the tweak of its first block.
+    pub(super) fn part(data: &'a mut [u8], tweak: u128) -> Job<'a> {
+        let tweaks = Sequence { first: tweak, step: 0, order: ByteOrder::Little };
+        let len = data.len();
+        Job { encrypted: true, ..Job::in_place(data, len, tweaks) }
+    }
+
+    /// Where sector `i` lies.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn place(&self, i: usize) -> Place {
+        match self.places {
+            Places::Row(first) => first.add(self.sector_size * i),
+            Places::Scattered(places) => places[i],
         }
-        self.next = end;
     }
 }

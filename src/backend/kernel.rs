@@ -9,10 +9,12 @@
 //!
 //! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is inlined into.
 
+use core::mem::MaybeUninit;
+
 use super::{
     anywhere::sectors_anywhere,
-    group::{Place, WIDTH, ecb},
-    job::{Direction, Job, Numbers},
+    group::{WIDTH, ecb},
+    job::{Direction, Job, Place, Places},
     keys::{Blocks, RoundKeys},
     tiles::{Number, tile_len, tiled_sectors},
     unit::{short_sectors, unit},
@@ -49,50 +51,71 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
     job: &Job<'_>,
 ) {
     let mut tweaks = Blocks::<BATCH>::new();
-    let mut numbers = Numbers::of(job);
-    let (mut src, mut dst, mut left) = (job.src, job.dst, job.sectors);
+    let size = job.sector_size;
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
-    if job.sectors == 1 && job.sector_size <= 2 * WIDTH * V::BLOCKS * 16 {
+    if job.sectors == 1 && size <= 2 * WIDTH * V::BLOCKS * 16 {
         // Nothing to overlap with: the shortest way counts.
+        let Place { src, dst } = job.place(0);
         // SAFETY: one sector, one block.
         unsafe {
-            tweaks.at(0).write(numbers.next());
-            ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
-            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, job.sector_size, tweaks.at(0));
+            tweaks.at(0).write(job.tweaks.number());
+            if !job.encrypted {
+                ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
+            }
+            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0));
         }
         return;
     }
-    // SAFETY: by the job's invariants, `left` sectors from `src` and `dst` on are inside the buffers; `count` is at
-    // most BATCH, the size of `tweaks`.
+    let mut sequence = job.tweaks;
+    let mut done = 0;
+    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
     unsafe {
-        while left != 0 {
-            let count = left.min(BATCH);
-            numbers.fill(tweaks.zeroed(count));
-            encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
-            let size = job.sector_size;
-            if size < tile_len::<V>() && size.is_multiple_of(16) {
-                short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0), count);
-            } else {
-                let sectors = (0..count).map(|i| Place { src, dst }.add(size * i));
-                if size.is_multiple_of(tile_len::<V>()) {
-                    tiled_sectors::<V, ROUNDS, DECRYPT>(
-                        schedule,
-                        sectors,
-                        count,
-                        size,
-                        tweaks.at(0),
-                        Number::Unused,
-                    );
-                } else {
-                    let mut places = [Place { src, dst }; BATCH];
-                    places.iter_mut().zip(sectors).for_each(|(place, sector)| *place = sector);
-                    let places = &places[..count];
-                    sectors_anywhere::<V, One, ROUNDS, DECRYPT>(schedule, places, size, tweaks.at(0));
-                }
+        while done < job.sectors {
+            let count = (job.sectors - done).min(BATCH);
+            sequence.fill(tweaks.zeroed(count));
+            if !job.encrypted {
+                encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
             }
-            src = src.add(size * count);
-            dst = dst.add(size * count);
-            left -= count;
+            let mut row = [const { MaybeUninit::<Place>::uninit() }; BATCH];
+            let places = match job.places {
+                Places::Scattered(places) => &places[done..done + count],
+                Places::Row(first) => {
+                    let first = first.add(size * done);
+                    let sectors = (0..count).map(|i| first.add(size * i));
+                    let numbers = tweaks.at(0);
+                    if size.is_multiple_of(tile_len::<V>()) {
+                        let then = Number::Unused;
+                        tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, sectors, count, size, numbers, then);
+                        &[]
+                    } else if size < tile_len::<V>() && size.is_multiple_of(16) {
+                        short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, first, size, numbers, count);
+                        &[]
+                    } else {
+                        row.iter_mut().zip(sectors).for_each(|(place, sector)| _ = place.write(sector));
+                        row[..count].assume_init_ref()
+                    }
+                }
+            };
+            if !places.is_empty() {
+                sectors_anywhere::<V, One, ROUNDS, DECRYPT>(schedule, places, size, tweaks.at(0));
+            }
+            done += count;
+            sequence = sequence.skip(count);
+        }
+    }
+}
+
+/// Encrypts a sector number into a tweak.
+///
+/// # Safety
+/// The processor has the features of `One`.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn encrypt_number<One: Vector>(keys: &RoundKeys, number: &mut Block) {
+    // SAFETY: this function's contract; a block; `keys` holds 10 rounds or 14.
+    unsafe {
+        match keys.rounds {
+            10 => ecb::<One, 1, 10>(&keys.tweak, number.as_mut_ptr()),
+            _ => ecb::<One, 1, 14>(&keys.tweak, number.as_mut_ptr()),
         }
     }
 }

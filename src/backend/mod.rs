@@ -10,6 +10,8 @@
 mod cipher;
 mod detect;
 mod job;
+#[cfg(feature = "std")]
+mod pieces;
 mod soft;
 
 #[cfg(target_arch = "x86_64")]
@@ -38,7 +40,9 @@ mod vector;
 mod x86;
 
 pub(crate) use cipher::Cipher;
-pub(crate) use job::{ByteOrder, Direction, Job};
+pub(crate) use job::{ByteOrder, Direction, Job, Sequence};
+#[cfg(feature = "std")]
+pub(crate) use pieces::{Pieces, run_in_pieces};
 
 use core::{fmt, str::FromStr};
 

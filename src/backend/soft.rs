@@ -9,7 +9,7 @@ use aes::{
 };
 use zeroize::Zeroize;
 
-use super::job::{Direction, Job, Numbers};
+use super::job::{Direction, Job, Place};
 
 /// Blocks for one call of the cipher: enough for its widest form, small enough for the stack.
 const BATCH: usize = 32;
@@ -37,6 +37,13 @@ impl SoftKeys {
         }
     }
 
+    pub(super) fn encrypt_number(&self, number: &mut [u8; 16]) {
+        match self {
+            SoftKeys::Aes128 { tweak, .. } => tweak.encrypt_block(number.into()),
+            SoftKeys::Aes256 { tweak, .. } => tweak.encrypt_block(number.into()),
+        }
+    }
+
     pub(super) fn run(&self, direction: Direction, job: &Job<'_>) {
         match self {
             SoftKeys::Aes128 { data, tweak } => run(data, tweak, direction, job),
@@ -55,23 +62,24 @@ fn run<
     direction: Direction,
     job: &Job<'_>,
 ) {
-    let mut numbers = Numbers::of(job);
+    let mut sequence = job.tweaks;
     let mut tweaks = [Block::default(); BATCH];
     let mut scratch = [Block::default(); BATCH];
-    let mut at = 0;
-    let mut left = job.sectors;
-    while left != 0 {
-        let batch = left.min(BATCH);
+    let mut done = 0;
+    while done < job.sectors {
+        let batch = (job.sectors - done).min(BATCH);
         for tweak in &mut tweaks[..batch] {
-            *tweak = numbers.next().into();
+            *tweak = sequence.number().into();
+            sequence = sequence.skip(1);
         }
-        tweak.encrypt_blocks(&mut tweaks[..batch]);
+        if !job.encrypted {
+            tweak.encrypt_blocks(&mut tweaks[..batch]);
+        }
         for tweak in &tweaks[..batch] {
             let tweak = u128::from_le_bytes((*tweak).into());
-            unit(data, direction, job, at, tweak, &mut scratch);
-            at += job.sector_size;
+            unit(data, direction, job.place(done), job.sector_size, tweak, &mut scratch);
+            done += 1;
         }
-        left -= batch;
     }
     // Tweaks and plaintext stay in the scratch otherwise.
     for block in tweaks.iter_mut().chain(&mut scratch) {
@@ -79,7 +87,7 @@ fn run<
     }
 }
 
-/// One data unit, `at` bytes into the job.
+/// One data unit of `len` bytes.
 fn unit<
     C: BlockCipherEncrypt
         + BlockCipherDecrypt
@@ -87,13 +95,14 @@ fn unit<
 >(
     cipher: &C,
     direction: Direction,
-    job: &Job<'_>,
-    mut at: usize,
+    place: Place,
+    len: usize,
     mut tweak: u128,
     scratch: &mut [Block; BATCH],
 ) {
-    let tail = job.sector_size % 16;
-    let mut bulk = job.sector_size / 16;
+    let tail = len % 16;
+    let mut bulk = len / 16;
+    let mut at = 0;
     if tail != 0 && direction == Direction::Decrypt {
         bulk -= 1; // the last whole block and the tail swap tweaks
     }
@@ -101,7 +110,7 @@ fn unit<
         let n = bulk.min(BATCH);
         let mut t = tweak;
         for (i, block) in scratch[..n].iter_mut().enumerate() {
-            *block = (load(job, at + 16 * i) ^ t).to_le_bytes().into();
+            *block = (load(place, at + 16 * i) ^ t).to_le_bytes().into();
             t = double(t);
         }
         match direction {
@@ -109,7 +118,7 @@ fn unit<
             Direction::Decrypt => cipher.decrypt_blocks(&mut scratch[..n]),
         }
         for (i, block) in scratch[..n].iter().enumerate() {
-            store(job, at + 16 * i, u128::from_le_bytes((*block).into()) ^ tweak);
+            store(place, at + 16 * i, u128::from_le_bytes((*block).into()) ^ tweak);
             tweak = double(tweak);
         }
         at += 16 * n;
@@ -130,20 +139,20 @@ fn unit<
     let (whole, last_tweak) = match direction {
         Direction::Encrypt => {
             at -= 16;
-            // SAFETY: `at + 16 <= job.sector_size` past the unit's start, and the loop above wrote these bytes.
-            (u128::from_le_bytes(unsafe { job.dst.add(at).cast::<[u8; 16]>().read_unaligned() }), tweak)
+            // SAFETY: `at + 16 <= len`, and the loop above wrote these bytes.
+            (u128::from_le_bytes(unsafe { place.dst.add(at).cast::<[u8; 16]>().read_unaligned() }), tweak)
         }
-        Direction::Decrypt => (one(load(job, at), double(tweak)), tweak),
+        Direction::Decrypt => (one(load(place, at), double(tweak)), tweak),
     };
     let mut stolen = whole.to_le_bytes();
     let mut merged = stolen;
     // SAFETY: the `tail` bytes after `at + 16` end the unit; `merged` and `stolen` are locals of 16 > `tail` bytes. The
     // tail is read before it is written, so that `src == dst` is fine.
     unsafe {
-        job.src.add(at + 16).copy_to_nonoverlapping(merged.as_mut_ptr(), tail);
-        job.dst.add(at + 16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
+        place.src.add(at + 16).copy_to_nonoverlapping(merged.as_mut_ptr(), tail);
+        place.dst.add(at + 16).copy_from_nonoverlapping(stolen.as_ptr(), tail);
     }
-    store(job, at, one(u128::from_le_bytes(merged), last_tweak));
+    store(place, at, one(u128::from_le_bytes(merged), last_tweak));
     merged.zeroize();
     stolen.zeroize();
 }
@@ -153,14 +162,12 @@ fn double(tweak: u128) -> u128 {
     (tweak << 1) ^ ((tweak >> 127).wrapping_neg() & 0x87)
 }
 
-fn load(job: &Job<'_>, at: usize) -> u128 {
-    debug_assert!(at + 16 <= job.sector_size * job.sectors);
-    // SAFETY: the callers stay 16 bytes inside the job, whose `src` is readable for all of it.
-    u128::from_le_bytes(unsafe { job.src.add(at).cast::<[u8; 16]>().read_unaligned() })
+fn load(place: Place, at: usize) -> u128 {
+    // SAFETY: the callers stay 16 bytes inside the unit, whose `src` is readable for all of it.
+    u128::from_le_bytes(unsafe { place.src.add(at).cast::<[u8; 16]>().read_unaligned() })
 }
 
-fn store(job: &Job<'_>, at: usize, value: u128) {
-    debug_assert!(at + 16 <= job.sector_size * job.sectors);
-    // SAFETY: the callers stay 16 bytes inside the job, whose `dst` is writable for all of it.
-    unsafe { job.dst.add(at).cast::<[u8; 16]>().write_unaligned(value.to_le_bytes()) }
+fn store(place: Place, at: usize, value: u128) {
+    // SAFETY: the callers stay 16 bytes inside the unit, whose `dst` is writable for all of it.
+    unsafe { place.dst.add(at).cast::<[u8; 16]>().write_unaligned(value.to_le_bytes()) }
 }

@@ -1,7 +1,8 @@
 //! Sectors of whole tiles: the main road.
 
 use super::{
-    group::{Between, Nothing, Place, WIDTH, group},
+    group::{Between, Nothing, WIDTH, group},
+    job::Place,
     keys::Blocks,
     vector::{Block, Vector, unrolled},
 };

@@ -2,6 +2,7 @@
 
 use super::{
     group::{MAX_LANES, Nothing, WIDTH, group, rest},
+    job::Place,
     keys::Blocks,
     vector::{Block, Vector, unrolled},
 };
@@ -141,13 +142,13 @@ unsafe fn copy_tail(mut src: *const u8, mut dst: *mut u8, len: usize) {
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
+    first: Place,
     sector_size: usize,
     mut numbers: *const Block,
     mut count: usize,
 ) {
     const CAPACITY: usize = 128;
+    let Place { mut src, mut dst } = first;
     let per_sector = sector_size / 16;
     let at_once = CAPACITY / per_sector;
     // Whole vectors are written for the last sector too.

@@ -23,6 +23,8 @@ mod key;
 mod sectors;
 mod tweak;
 mod unit;
+#[cfg(feature = "std")]
+mod vectored;
 
 pub use crate::backend::Backend;
 pub use error::Error;

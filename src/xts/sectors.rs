@@ -1,6 +1,6 @@
 //! Batches of equally long sectors, in place or from one buffer into another.
 
-use crate::backend::{Direction, Job};
+use crate::backend::{Direction, Job, Sequence};
 use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, Tweaks};
 
 impl Key {
@@ -72,8 +72,8 @@ impl Key {
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
-        if let Some((tweak, step, order)) = check(tweaks, sector_size, data.len())? {
-            self.cipher.run(direction, Job::in_place(data, sector_size, tweak, step, order));
+        if let Some((_, tweaks)) = check(tweaks, sector_size, data.len())? {
+            self.cipher.run(direction, Job::in_place(data, sector_size, tweaks));
         }
         Ok(())
     }
@@ -89,19 +89,19 @@ impl Key {
         if src.len() != dst.len() {
             return Err(Error::LengthMismatch { src: src.len(), dst: dst.len() });
         }
-        if let Some((tweak, step, order)) = check(tweaks, sector_size, src.len())? {
-            self.cipher.run(direction, Job::apart(src, dst, sector_size, tweak, step, order));
+        if let Some((_, tweaks)) = check(tweaks, sector_size, src.len())? {
+            self.cipher.run(direction, Job::apart(src, dst, sector_size, tweaks));
         }
         Ok(())
     }
 }
 
-/// Checks the geometry of a call; `None` when there is nothing to do.
-fn check(
+/// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
+pub(super) fn check(
     tweaks: Tweaks,
     sector_size: usize,
     len: usize,
-) -> Result<Option<(u128, u64, crate::backend::ByteOrder)>, Error> {
+) -> Result<Option<(usize, Sequence)>, Error> {
     if !(MIN_UNIT_LEN..=MAX_UNIT_LEN).contains(&sector_size) {
         return Err(Error::SectorSize { size: sector_size });
     }
@@ -120,5 +120,5 @@ fn check(
     if sectors == 0 {
         return Ok(None);
     }
-    tweaks.resolve(sector_size, sectors).map(Some)
+    Ok(Some((sectors, tweaks.resolve(sector_size, sectors)?)))
 }

@@ -1,4 +1,4 @@
-use crate::backend::ByteOrder;
+use crate::backend::{ByteOrder, Sequence};
 use crate::xts::Error;
 
 /// The tweaks of consecutive sectors: the first one's number, and how the numbers go on.
@@ -50,8 +50,8 @@ impl Tweaks {
         Tweaks { first, counting: Counting::Sectors, order: ByteOrder::Little }
     }
 
-    /// The first number, the distance between two, and the byte order, for `sectors` (at least one) of `sector_size` bytes.
-    pub(super) fn resolve(self, sector_size: usize, sectors: usize) -> Result<(u128, u64, ByteOrder), Error> {
+    /// The tweaks of `sectors` (at least one) of `sector_size` bytes.
+    pub(super) fn resolve(self, sector_size: usize, sectors: usize) -> Result<Sequence, Error> {
         let step = match self.counting {
             Counting::Sectors => 1,
             Counting::Units512 if sector_size.is_multiple_of(512) => sector_size as u64 / 512,
@@ -63,7 +63,7 @@ impl Tweaks {
         if self.order == ByteOrder::Big && last > u128::from(u64::MAX) {
             return Err(Error::SectorNumberOverflow);
         }
-        Ok((self.first, step, self.order))
+        Ok(Sequence { first: self.first, step, order: self.order })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Single data units under a raw tweak.
 
-use crate::backend::{ByteOrder, Direction, Job};
+use crate::backend::{Direction, Job, Sequence};
 use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN};
 
 impl Key {
@@ -43,8 +43,7 @@ impl Key {
 
     fn unit_in_place(&self, direction: Direction, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         let len = check(data.len())?;
-        let tweak = u128::from_le_bytes(*tweak);
-        self.cipher.run(direction, Job::in_place(data, len, tweak, 0, ByteOrder::Little));
+        self.cipher.run(direction, Job::in_place(data, len, Sequence::raw(tweak)));
         Ok(())
     }
 
@@ -59,8 +58,7 @@ impl Key {
             return Err(Error::LengthMismatch { src: src.len(), dst: dst.len() });
         }
         let len = check(src.len())?;
-        let tweak = u128::from_le_bytes(*tweak);
-        self.cipher.run(direction, Job::apart(src, dst, len, tweak, 0, ByteOrder::Little));
+        self.cipher.run(direction, Job::apart(src, dst, len, Sequence::raw(tweak)));
         Ok(())
     }
 }

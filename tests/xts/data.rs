@@ -1,5 +1,7 @@
 //! Keys, plaintext and comparisons for all tests.
 
+use std::io::{IoSlice, IoSliceMut};
+
 use atrest::xts::{Backend, Error, Key, Tweaks};
 
 /// Bytes that look random and are the same in every run: splitmix64 from `seed`.
@@ -50,6 +52,8 @@ impl Direction {
 pub enum Call {
     Unit([u8; 16]),
     Sectors(Tweaks, usize),
+    /// The same in two pieces, cut at the last number.
+    InPieces(Tweaks, usize, usize),
 }
 
 impl Call {
@@ -59,6 +63,14 @@ impl Call {
             (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit(&tweak, data),
             (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors(first, size, data),
             (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors(first, size, data),
+            (Call::InPieces(first, size, at), _) => {
+                let (a, b) = data.split_at_mut(at);
+                let pieces = &mut [IoSliceMut::new(a), IoSliceMut::new(b)];
+                match direction {
+                    Direction::Encrypt => key.encrypt_sectors_vectored(first, size, pieces),
+                    Direction::Decrypt => key.decrypt_sectors_vectored(first, size, pieces),
+                }
+            }
         }
     }
 
@@ -68,6 +80,15 @@ impl Call {
             (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit_to(&tweak, src, dst),
             (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors_to(first, size, src, dst),
             (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors_to(first, size, src, dst),
+            (Call::InPieces(first, size, at), _) => {
+                let ((a, b), (c, d)) = (src.split_at(at), dst.split_at_mut(at));
+                let (src, dst) =
+                    ([IoSlice::new(a), IoSlice::new(b)], &mut [IoSliceMut::new(c), IoSliceMut::new(d)]);
+                match direction {
+                    Direction::Encrypt => key.encrypt_sectors_vectored_to(first, size, &src, dst),
+                    Direction::Decrypt => key.decrypt_sectors_vectored_to(first, size, &src, dst),
+                }
+            }
         }
     }
 

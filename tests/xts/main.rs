@@ -15,6 +15,7 @@ mod guarded;
 mod lengths;
 #[path = "../common/openssl.rs"]
 mod openssl;
+mod pieces;
 mod properties;
 mod reference;
 mod surface;
@@ -45,6 +46,12 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("batches_between_guard_pages", batches::between_guard_pages),
     ("batches_resume_anywhere", batches::resume_anywhere),
     ("one_key_for_many_threads", batches::one_key_for_many_threads),
+    ("pieces_equal_one_buffer", pieces::equal_one_buffer),
+    ("pieces_lie_anywhere", pieces::lie_anywhere),
+    ("pieces_between_guard_pages", pieces::between_guard_pages),
+    ("pieces_repeat_as_sources", pieces::sources_repeat),
+    ("pieces_in_every_tweak_layout", pieces::layouts),
+    ("pieces_that_are_refused", pieces::refused),
     ("tweak_plain64", tweaks::plain64),
     ("tweak_plain64be", tweaks::plain64be),
     ("tweak_plain64_in_512", tweaks::plain64_in_512),

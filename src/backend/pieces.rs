@@ -1,0 +1,217 @@
+//! Sectors in pieces of memory: scatter and gather.
+//!
+//! A sector that lies in one piece is worked on where it is. One that straddles pieces goes through a buffer, in one
+//! batch with the others. One that is longer than the buffer goes through it part by part, its tweak continued.
+
+use core::mem::MaybeUninit;
+
+use zeroize::Zeroize;
+
+use super::{
+    cipher::Cipher,
+    job::{Direction, Job, Place, Sequence},
+};
+
+/// Sectors in a job.
+const BATCH: usize = 128;
+/// Room for sectors that straddle pieces.
+const BUFFER: usize = 8192;
+/// A part of a sector that is longer than the buffer: 256 blocks.
+const PART: usize = 4096;
+
+/// Pieces of memory, in order.
+///
+/// # Safety
+/// Each piece is good for its length, for reads or for writes as its user needs, and answers the same each time.
+pub(crate) unsafe trait Pieces {
+    /// Where piece `i` begins, and its length. What was answered before for the same piece is not used any more.
+    ///
+    /// # Panics
+    /// If there is no such piece.
+    fn piece(&mut self, i: usize) -> (*mut u8, usize);
+}
+
+/// Encrypts or decrypts `sectors` sectors of `sector_size` bytes from `src` into `dst`; in place where there is no
+/// `src`.
+///
+/// # Safety
+/// `src` is readable and `dst` writable, and each has `sectors * sector_size` bytes at least. `sector_size` is at least
+/// 16. Where a piece of `dst` overlaps another one, or one of `src`, what is written there is not defined.
+pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
+    cipher: &Cipher,
+    direction: Direction,
+    mut src: Option<&mut S>,
+    dst: &mut D,
+    sector_size: usize,
+    mut sectors: usize,
+    mut tweaks: Sequence,
+) {
+    let mut memory = [MaybeUninit::<u64>::uninit(); BUFFER / 8];
+    let buffer = memory.as_mut_ptr().cast::<u8>();
+    let mut most_used = 0;
+    let (mut read, mut written) = (Position::START, Position::START);
+    while sectors != 0 {
+        let mut places = [Place { src: buffer, dst: buffer }; BATCH];
+        let (mut count, mut used) = (0, 0);
+        let mut ahead = written;
+        // SAFETY: sectors are left in source and destination, and those that are put into the buffer fit.
+        unsafe {
+            while count < sectors.min(BATCH) {
+                let to = ahead.whole(dst, sector_size);
+                let from = match &mut src {
+                    Some(src) => read.whole(*src, sector_size),
+                    None => to,
+                };
+                let slot = buffer.add(used);
+                if from.is_none() || to.is_none() {
+                    if used + sector_size > BUFFER {
+                        break;
+                    }
+                    used += sector_size;
+                }
+                let gather = |piece: *mut u8, at, len| {
+                    if from.is_none() {
+                        slot.add(at).copy_from_nonoverlapping(piece, len);
+                    }
+                };
+                match &mut src {
+                    Some(src) => {
+                        read.advance(*src, sector_size, gather);
+                        ahead.advance(dst, sector_size, |_, _, _| ());
+                    }
+                    None => ahead.advance(dst, sector_size, gather),
+                }
+                places[count] = Place { src: from.unwrap_or(slot), dst: to.unwrap_or(slot) };
+                count += 1;
+            }
+            if count == 0 {
+                // It is longer than the whole buffer.
+                long_sector(
+                    cipher,
+                    direction,
+                    &mut src,
+                    dst,
+                    &mut read,
+                    &mut written,
+                    sector_size,
+                    tweaks,
+                    buffer,
+                );
+                (count, used) = (1, BUFFER);
+            } else {
+                cipher.run(direction, Job::scattered(&places[..count], sector_size, tweaks));
+                if used == 0 {
+                    written = ahead;
+                } else {
+                    for place in &places[..count] {
+                        let in_buffer = place.dst.addr().wrapping_sub(buffer.addr()) < BUFFER;
+                        written.advance(dst, sector_size, |piece, at, len| {
+                            if in_buffer {
+                                piece.copy_from_nonoverlapping(place.dst.add(at), len);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        most_used = most_used.max(used);
+        sectors -= count;
+        tweaks = tweaks.skip(count);
+    }
+    // SAFETY: that much of the buffer has been written, and it is aligned for its elements.
+    unsafe { core::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<u64>(), most_used / 8) }.zeroize();
+}
+
+/// One sector that straddles pieces and is longer than the buffer.
+///
+/// # Safety
+/// As [`run_in_pieces`]; the positions are a sector's start, and the buffer has BUFFER bytes.
+#[allow(clippy::too_many_arguments)]
+unsafe fn long_sector<S: Pieces, D: Pieces>(
+    cipher: &Cipher,
+    direction: Direction,
+    src: &mut Option<&mut S>,
+    dst: &mut D,
+    read: &mut Position,
+    written: &mut Position,
+    sector_size: usize,
+    tweaks: Sequence,
+    buffer: *mut u8,
+) {
+    let mut tweak = u128::from_le_bytes(cipher.encrypt_number(tweaks.number()));
+    let mut left = sector_size;
+    while left != 0 {
+        // The last part has more than PART bytes, so that the blocks of ciphertext stealing are together.
+        let part = if left <= BUFFER { left } else { PART };
+        // SAFETY: `part` bytes are left in the sector, and fit into the buffer.
+        unsafe {
+            let gather = |piece: *mut u8, at, len| buffer.add(at).copy_from_nonoverlapping(piece, len);
+            match src {
+                Some(src) => read.advance(*src, part, gather),
+                None => { *written }.advance(dst, part, gather),
+            }
+            cipher.run(direction, Job::part(core::slice::from_raw_parts_mut(buffer, part), tweak));
+            written.advance(dst, part, |piece, at, len| piece.copy_from_nonoverlapping(buffer.add(at), len));
+        }
+        tweak = times_x256(tweak);
+        left -= part;
+    }
+}
+
+/// A place in a list of pieces.
+#[derive(Clone, Copy)]
+struct Position {
+    at: *mut u8,
+    left_in_piece: usize,
+    next_piece: usize,
+}
+
+impl Position {
+    const START: Position = Position { at: core::ptr::null_mut(), left_in_piece: 0, next_piece: 0 };
+
+    /// At the end of a piece, goes to the start of the next one that is not empty.
+    #[inline(always)]
+    fn settle(&mut self, pieces: &mut impl Pieces) {
+        while self.left_in_piece == 0 {
+            (self.at, self.left_in_piece) = pieces.piece(self.next_piece);
+            self.next_piece += 1;
+        }
+    }
+
+    /// Where it stands, if `len` bytes follow in one piece. At least one byte is left in all.
+    #[inline(always)]
+    fn whole(&mut self, pieces: &mut impl Pieces, len: usize) -> Option<*mut u8> {
+        self.settle(pieces);
+        (self.left_in_piece >= len).then_some(self.at)
+    }
+
+    /// Goes on by `len` bytes, and shows each stretch of them: where it is, where among the bytes, and its length.
+    ///
+    /// # Safety
+    /// The pieces have `len` more bytes.
+    #[inline(always)]
+    unsafe fn advance(
+        &mut self,
+        pieces: &mut impl Pieces,
+        len: usize,
+        mut stretch: impl FnMut(*mut u8, usize, usize),
+    ) {
+        let mut done = 0;
+        while done < len {
+            self.settle(pieces);
+            let now = self.left_in_piece.min(len - done);
+            stretch(self.at, done, now);
+            // SAFETY: `now` bytes are left in the piece.
+            self.at = unsafe { self.at.add(now) };
+            self.left_in_piece -= now;
+            done += now;
+        }
+    }
+}
+
+/// Times x^256 in GF(2^128): `x^128 = x^7 + x^2 + x + 1`, squared.
+fn times_x256(tweak: u128) -> u128 {
+    let moved = tweak ^ (tweak << 2) ^ (tweak << 4) ^ (tweak << 14);
+    let over = (tweak >> 126) ^ (tweak >> 124) ^ (tweak >> 114);
+    moved ^ over ^ (over << 1) ^ (over << 2) ^ (over << 7)
+}

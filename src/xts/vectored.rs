@@ -1,0 +1,161 @@
+//! Batches of equally long sectors that lie in pieces of memory, as the vectors of `readv` and `writev` do.
+#![allow(unsafe_code)]
+
+use std::io::{IoSlice, IoSliceMut};
+
+use crate::backend::{Direction, Pieces, run_in_pieces};
+use crate::xts::{Error, Key, Tweaks, sectors::check};
+
+impl Key {
+    /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
+    ///
+    /// The pieces are cut anywhere: a sector, and even a block, may straddle any number of them, and pieces may be
+    /// empty. Together they are a whole number of sectors. Sectors that lie within one piece each are about as fast as in one
+    /// buffer; those that straddle pieces are copied once more, through 8 KiB of stack that are wiped. Nothing is
+    /// allocated. The rest is as for [`encrypt_sectors`](Key::encrypt_sectors).
+    ///
+    /// ```
+    /// use std::io::IoSliceMut;
+    /// # let key = atrest::xts::Key::new(&core::array::from_fn::<u8, 64, _>(|i| i as u8))?;
+    /// let (mut head, mut tail) = ([0; 100], [0; 924]);
+    /// key.encrypt_sectors_vectored(7, 512, &mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)])?;
+    /// # let mut whole = [0; 1024];
+    /// # key.encrypt_sectors(7, 512, &mut whole)?;
+    /// # assert_eq!([&head[..], &tail].concat(), whole);
+    /// # Ok::<(), atrest::xts::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`encrypt_sectors`](Key::encrypt_sectors); `data` is then untouched.
+    pub fn encrypt_sectors_vectored(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        data: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        self.vectored_in_place(Direction::Encrypt, first.into(), sector_size, data)
+    }
+
+    /// Decrypts consecutive sectors in place that lie in pieces of memory; the reverse of
+    /// [`encrypt_sectors_vectored`](Key::encrypt_sectors_vectored).
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors_vectored`](Key::encrypt_sectors_vectored).
+    pub fn decrypt_sectors_vectored(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        data: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        self.vectored_in_place(Direction::Decrypt, first.into(), sector_size, data)
+    }
+
+    /// Encrypts consecutive sectors from the pieces `src` into the pieces `dst`, which may be cut in other places but
+    /// are equally long in all; as [`encrypt_sectors_vectored`](Key::encrypt_sectors_vectored) otherwise.
+    ///
+    /// # Errors
+    /// Those of [`encrypt_sectors`](Key::encrypt_sectors), and [`Error::LengthMismatch`]; `dst` is then untouched.
+    pub fn encrypt_sectors_vectored_to(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        src: &[IoSlice<'_>],
+        dst: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        self.vectored_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
+    }
+
+    /// Decrypts consecutive sectors from the pieces `src` into the pieces `dst`; the reverse of
+    /// [`encrypt_sectors_vectored_to`](Key::encrypt_sectors_vectored_to).
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors_vectored_to`](Key::encrypt_sectors_vectored_to).
+    pub fn decrypt_sectors_vectored_to(
+        &self,
+        first: impl Into<Tweaks>,
+        sector_size: usize,
+        src: &[IoSlice<'_>],
+        dst: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        self.vectored_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
+    }
+
+    fn vectored_in_place(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks,
+        sector_size: usize,
+        data: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        let len = total(data.iter().map(|piece| piece.len()));
+        // SAFETY: the slices hold `len` bytes, and exclusive borrows do not overlap.
+        unsafe {
+            self.pieces(direction, tweaks, sector_size, None::<&mut Sources<'_, '_>>, &mut Targets(data), len)
+        }
+    }
+
+    fn vectored_apart(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks,
+        sector_size: usize,
+        src: &[IoSlice<'_>],
+        dst: &mut [IoSliceMut<'_>],
+    ) -> Result<(), Error> {
+        let len = total(dst.iter().map(|piece| piece.len()));
+        let src_len = total(src.iter().map(|piece| piece.len()));
+        if src_len != len {
+            return Err(Error::LengthMismatch { src: src_len, dst: len });
+        }
+        // SAFETY: the slices hold `len` bytes each, and exclusive borrows overlap nothing.
+        unsafe {
+            self.pieces(direction, tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
+        }
+    }
+
+    /// All that a call does, once it is clear that source and destination have `len` bytes each.
+    ///
+    /// # Safety
+    /// As [`run_in_pieces`], for `len` bytes.
+    pub(crate) unsafe fn pieces<S: Pieces, D: Pieces>(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks,
+        sector_size: usize,
+        src: Option<&mut S>,
+        dst: &mut D,
+        len: usize,
+    ) -> Result<(), Error> {
+        if let Some((sectors, tweaks)) = check(tweaks, sector_size, len)? {
+            // SAFETY: this function's contract, and the check.
+            unsafe { run_in_pieces(&self.cipher, direction, src, dst, sector_size, sectors, tweaks) };
+        }
+        Ok(())
+    }
+}
+
+/// The same source may occur any number of times, so that the sum need not fit; no destination is that long.
+fn total(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths.fold(0, usize::saturating_add)
+}
+
+struct Sources<'a, 'b>(&'a [IoSlice<'b>]);
+struct Targets<'a, 'b>(&'a mut [IoSliceMut<'b>]);
+
+// SAFETY: borrowed slices, which are only read.
+unsafe impl Pieces for Sources<'_, '_> {
+    #[inline(always)]
+    fn piece(&mut self, i: usize) -> (*mut u8, usize) {
+        let piece = &self.0[i];
+        (piece.as_ptr().cast_mut(), piece.len())
+    }
+}
+
+// SAFETY: exclusively borrowed slices.
+unsafe impl Pieces for Targets<'_, '_> {
+    #[inline(always)]
+    fn piece(&mut self, i: usize) -> (*mut u8, usize) {
+        let piece = &mut self.0[i];
+        (piece.as_mut_ptr(), piece.len())
+    }
+}
