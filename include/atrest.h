@@ -4,6 +4,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#ifndef _WIN32
+#include <sys/uio.h>
+#else
+struct iovec; /* void *iov_base; size_t iov_len; */
+#endif
 /* The compiler warns when a status is dropped. */
 #if defined(__GNUC__) || defined(__clang__)
 #define ATREST_MUST_USE __attribute__((warn_unused_result))
@@ -76,6 +81,10 @@ enum atrest_status
    undefined. Please report it.
    */
   ATREST_ERROR_INTERNAL = 13,
+  /*
+   The pieces of source and destination are not equally long in all.
+   */
+  ATREST_ERROR_LENGTH_MISMATCH = 14,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -93,6 +102,45 @@ typedef struct atrest_xts atrest_xts;
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
+ atrest_xts_encrypt_sectors() otherwise.
+
+ The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any number
+ of them, and pieces may be empty. `src` and `dst` are equally long in all, a whole number of sectors. Sectors that lie
+ within one piece each are about as fast as in one buffer; those that straddle pieces are copied once more.
+
+ `src_count`, `dst_count`: the numbers of pieces; any numbers, 0 too. In place: `dst` is `src`, or lists the same
+ pieces. Otherwise no piece of `dst` overlaps one of `src`; and no two pieces of `dst` overlap. That is checked where
+ the pieces of both lists ascend in memory, and otherwise for up to 64 pieces in each; beyond that, what is written to
+ overlapping pieces is not defined.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
+ piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 24 KiB of stack; any number of threads
+ may use one key.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_iov(const atrest_xts *xts,
+                                     uint64_t first_sector,
+                                     size_t sector_size,
+                                     const struct iovec *src,
+                                     size_t src_count,
+                                     const struct iovec *dst,
+                                     size_t dst_count);
+
+/*
+ Decrypts consecutive sectors that lie in pieces of memory: the reverse of atrest_xts_encrypt_iov(), with the same
+ arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_iov(const atrest_xts *xts,
+                                     uint64_t first_sector,
+                                     size_t sector_size,
+                                     const struct iovec *src,
+                                     size_t src_count,
+                                     const struct iovec *dst,
+                                     size_t dst_count);
 
 /*
  A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.

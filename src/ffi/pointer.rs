@@ -24,7 +24,7 @@ pub(super) unsafe fn write<T>(pointer: *mut T, value: T) -> Result<(), atrest_st
 
 /// Refuses what no C object can be. NULL is fine for no bytes at all.
 #[inline(always)]
-fn check(address: usize, len: usize) -> Result<(), atrest_status> {
+pub(super) fn check(address: usize, len: usize) -> Result<(), atrest_status> {
     if address == 0 && len != 0 {
         return Err(ATREST_ERROR_NULL);
     }
@@ -44,6 +44,18 @@ pub(super) unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Result<&'a [u8
     }
     // SAFETY: not NULL, at most isize::MAX bytes, readable by this function's contract.
     Ok(unsafe { core::slice::from_raw_parts(pointer, len) })
+}
+
+/// # Safety
+/// If it is not refused, the array holds `count` valid elements, which nobody changes during `'a`.
+#[inline(always)]
+pub(super) unsafe fn array<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T], atrest_status> {
+    check(pointer.addr(), count.checked_mul(size_of::<T>()).ok_or(ATREST_ERROR_BUFFER_LENGTH)?)?;
+    if count == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: not NULL, at most isize::MAX bytes, valid by this function's contract.
+    Ok(unsafe { core::slice::from_raw_parts(pointer, count) })
 }
 
 /// Source and destination of a data call.

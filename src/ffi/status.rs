@@ -40,6 +40,8 @@ pub enum atrest_status {
     /// A defect in the library, which any call may return instead of what it documents: what it was to write is then
     /// undefined. Please report it.
     ATREST_ERROR_INTERNAL = 13,
+    /// The pieces of source and destination are not equally long in all.
+    ATREST_ERROR_LENGTH_MISMATCH = 14,
 }
 
 pub(super) use atrest_status::*;
@@ -60,8 +62,7 @@ impl From<xts::Error> for atrest_status {
             xts::Error::SectorNumberOverflow => ATREST_ERROR_SECTOR_NUMBER,
             xts::Error::UnknownBackend => ATREST_ERROR_UNKNOWN_BACKEND,
             xts::Error::UnsupportedBackend(_) => ATREST_ERROR_UNSUPPORTED_BACKEND,
-            // Both buffers have one length here.
-            xts::Error::LengthMismatch { .. } => ATREST_ERROR_INTERNAL,
+            xts::Error::LengthMismatch { .. } => ATREST_ERROR_LENGTH_MISMATCH,
         }
     }
 }
@@ -106,6 +107,9 @@ fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_UNKNOWN_BACKEND) => c"no backend has that name; check ATREST_BACKEND",
         s if is(s, ATREST_ERROR_UNSUPPORTED_BACKEND) => c"this processor does not run that backend",
         s if is(s, ATREST_ERROR_NO_MEMORY) => c"no memory for the key",
+        s if is(s, ATREST_ERROR_LENGTH_MISMATCH) => {
+            c"the pieces of source and destination are not equally long in all"
+        }
         s if is(s, ATREST_ERROR_INTERNAL) => c"a defect in atrest; please report it",
         _ => c"not a status of atrest",
     }

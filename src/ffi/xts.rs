@@ -14,7 +14,7 @@ use crate::xts::{Backend, Error, Key, KeyOptions};
 
 /// An expanded XTS-AES key: immutable after creation, for any number of threads at once.
 #[allow(non_camel_case_types)]
-pub struct atrest_xts(Key);
+pub struct atrest_xts(pub(super) Key);
 
 /// Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
 ///
