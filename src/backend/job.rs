@@ -141,11 +141,13 @@ impl<'a> Job<'a> {
         Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
 
-    /// Part of a sector, as a sector by itself under the tweak of its first block.
-    pub(super) fn part(data: &'a mut [u8], tweak: u128) -> Job<'a> {
+    /// Part of a sector, `len` bytes, as a sector by itself under the tweak of its first block.
+    ///
+    /// # Safety
+    /// The invariants hold for a sector of `len` bytes there.
+    pub(super) unsafe fn part(place: Place, len: usize, tweak: u128) -> Job<'a> {
         let tweaks = Sequence { first: tweak, step: 0, order: ByteOrder::Little };
-        let len = data.len();
-        Job { encrypted: true, ..Job::in_place(data, len, tweaks) }
+        Job { encrypted: true, ..Job::row(place, len, len, tweaks) }
     }
 
     /// Where sector `i` lies.

@@ -56,24 +56,33 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
         let mut ahead = written;
         // SAFETY: sectors are left in source and destination, and those that are put into the buffer fit.
         unsafe {
-            while count < sectors.min(BATCH) {
-                let to = ahead.whole(dst, sector_size);
-                let from = match &mut src {
-                    Some(src) => read.whole(*src, sector_size),
-                    None => to,
-                };
-                let slot = buffer.add(used);
-                if from.is_none() || to.is_none() {
-                    if used + sector_size > BUFFER {
-                        break;
-                    }
-                    used += sector_size;
+            let mut room = sectors.min(BATCH);
+            while room != 0 {
+                // First the sectors that lie whole in one piece.
+                let mut whole = ahead.whole(dst, sector_size).min(room);
+                let mut from = ahead.at.cast_const();
+                if let Some(src) = &mut src {
+                    whole = whole.min(read.whole(*src, sector_size));
+                    from = read.at;
+                    read.skip(whole * sector_size);
                 }
-                let gather = |piece: *mut u8, at, len| {
-                    if from.is_none() {
-                        slot.add(at).copy_from_nonoverlapping(piece, len);
-                    }
-                };
+                let first = Place { src: from, dst: ahead.at };
+                ahead.skip(whole * sector_size);
+                for (i, place) in places[count..].iter_mut().take(whole).enumerate() {
+                    *place = first.add(sector_size * i);
+                }
+                count += whole;
+                room -= whole;
+                if whole != 0 {
+                    continue;
+                }
+                // Then one that does not: in source or destination, or both.
+                if used + sector_size > BUFFER {
+                    break;
+                }
+                let slot = buffer.add(used);
+                used += sector_size;
+                let gather = |piece: *mut u8, at, len| slot.add(at).copy_from_nonoverlapping(piece, len);
                 match &mut src {
                     Some(src) => {
                         read.advance(*src, sector_size, gather);
@@ -81,8 +90,9 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                     }
                     None => ahead.advance(dst, sector_size, gather),
                 }
-                places[count] = Place { src: from.unwrap_or(slot), dst: to.unwrap_or(slot) };
+                places[count] = Place { src: slot, dst: slot };
                 count += 1;
+                room -= 1;
             }
             if count == 0 {
                 // It is longer than the whole buffer.
@@ -143,15 +153,39 @@ unsafe fn long_sector<S: Pieces, D: Pieces>(
     while left != 0 {
         // The last part has more than PART bytes, so that the blocks of ciphertext stealing are together.
         let part = if left <= BUFFER { left } else { PART };
+        let mut place = Place { src: buffer, dst: buffer };
         // SAFETY: `part` bytes are left in the sector, and fit into the buffer.
         unsafe {
-            let gather = |piece: *mut u8, at, len| buffer.add(at).copy_from_nonoverlapping(piece, len);
+            // A part that lies in one piece stays there.
+            let to_piece = written.whole(dst, part) != 0;
+            if to_piece {
+                place.dst = written.at;
+            }
+            let from_piece = match src {
+                Some(src) => read.whole(*src, part) != 0,
+                None => to_piece,
+            };
+            let gather = |piece: *mut u8, at, len| {
+                if !from_piece {
+                    buffer.add(at).copy_from_nonoverlapping(piece, len);
+                }
+            };
             match src {
-                Some(src) => read.advance(*src, part, gather),
+                Some(src) => {
+                    if from_piece {
+                        place.src = read.at;
+                    }
+                    read.advance(*src, part, gather);
+                }
+                None if from_piece => place.src = written.at,
                 None => { *written }.advance(dst, part, gather),
             }
-            cipher.run(direction, Job::part(core::slice::from_raw_parts_mut(buffer, part), tweak));
-            written.advance(dst, part, |piece, at, len| piece.copy_from_nonoverlapping(buffer.add(at), len));
+            cipher.run(direction, Job::part(place, part, tweak));
+            written.advance(dst, part, |piece, at, len| {
+                if !to_piece {
+                    piece.copy_from_nonoverlapping(buffer.add(at), len);
+                }
+            });
         }
         tweak = times_x256(tweak);
         left -= part;
@@ -178,11 +212,24 @@ impl Position {
         }
     }
 
-    /// Where it stands, if `len` bytes follow in one piece. At least one byte is left in all.
+    /// How many times `len` bytes follow in one piece. At least one byte is left in all.
     #[inline(always)]
-    fn whole(&mut self, pieces: &mut impl Pieces, len: usize) -> Option<*mut u8> {
+    fn whole(&mut self, pieces: &mut impl Pieces, len: usize) -> usize {
         self.settle(pieces);
-        (self.left_in_piece >= len).then_some(self.at)
+        // A piece is often as long as a sector, and a division costs as much as a quarter of one.
+        match self.left_in_piece {
+            left if left < len => 0,
+            left if left - len < len => 1,
+            left => left / len,
+        }
+    }
+
+    /// Goes on by `len` bytes that are left in the piece.
+    #[inline(always)]
+    unsafe fn skip(&mut self, len: usize) {
+        // SAFETY: this function's contract.
+        self.at = unsafe { self.at.add(len) };
+        self.left_in_piece -= len;
     }
 
     /// Goes on by `len` bytes, and shows each stretch of them: where it is, where among the bytes, and its length.
@@ -201,9 +248,8 @@ impl Position {
             self.settle(pieces);
             let now = self.left_in_piece.min(len - done);
             stretch(self.at, done, now);
-            // SAFETY: `now` bytes are left in the piece.
-            self.at = unsafe { self.at.add(now) };
-            self.left_in_piece -= now;
+            // SAFETY: that many bytes are left in the piece.
+            unsafe { self.skip(now) };
             done += now;
         }
     }

@@ -92,21 +92,28 @@ unsafe fn data_call(
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: the C caller's contract.
-        let (key, src, dst) =
-            unsafe { (&pointer::reference(xts)?.0, List::new(src.0, src.1)?, List::new(dst.0, dst.1)?) };
-        let len = dst.len;
-        if src.len != len {
-            return Err(ATREST_ERROR_LENGTH_MISMATCH);
-        }
-        let in_place = src.same_pieces(&dst);
-        if dst.overlaps_itself() || !in_place && src.overlaps(&dst) {
+        let (key, mut target) = unsafe { (&pointer::reference(xts)?.0, List::new(dst.0, dst.1)?) };
+        if target.overlaps_itself() {
             return Err(ATREST_ERROR_OVERLAP);
         }
-        let (mut src, mut dst) = (src, dst);
-        let src = if in_place { None } else { Some(&mut src) };
+        let mut source = None;
+        if src != dst {
+            // SAFETY: the C caller's contract.
+            let list = unsafe { List::new(src.0, src.1) }?;
+            if list.len != target.len {
+                return Err(ATREST_ERROR_LENGTH_MISMATCH);
+            }
+            if !list.same_pieces(&target) {
+                if list.overlaps(&target) {
+                    return Err(ATREST_ERROR_OVERLAP);
+                }
+                source = Some(list);
+            }
+        }
+        let len = target.len;
         let first = Tweaks::plain64(first_sector);
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.pieces(direction, first, sector_size, src, &mut dst, len) }?;
+        unsafe { key.pieces(direction, first, sector_size, source.as_mut(), &mut target, len) }?;
         Ok(())
     })
 }
