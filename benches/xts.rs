@@ -16,11 +16,15 @@
 //! RUSTFLAGS='' cargo bench --bench xts -- 'xts-mode|openssl'
 //! ```
 //!
+//! With the feature `rayon` there is `parallel/...` too: 64 MiB in a call, on one thread and on all.
+//!
 //! Cycles a byte on a machine at rest are another matter: this is for comparing two states of the code.
 
 #[path = "../tests/common/openssl.rs"]
 mod openssl;
 
+#[cfg(feature = "rayon")]
+use std::sync::Arc;
 use std::{hint::black_box, time::Duration};
 
 use aes::{
@@ -67,7 +71,30 @@ fn main() {
             }
         }
     }
+    #[cfg(feature = "rayon")]
+    parallel(&mut criterion);
     criterion.final_summary();
+}
+
+/// More than any cache holds, on the calling thread and on all threads of the global pool.
+#[cfg(feature = "rayon")]
+fn parallel(criterion: &mut Criterion) {
+    let key = Arc::new(Key::new(&(0..64).collect::<Vec<u8>>()).expect("a good key"));
+    let all = format!("{}-threads", rayon_core::current_num_threads());
+    for sector_size in [512, 4096] {
+        let mut contenders: [(String, Run); 2] = [
+            ("1-thread".into(), {
+                let key = Arc::clone(&key);
+                Box::new(move |data, size| key.encrypt_sectors(FIRST, size, data).expect("whole sectors"))
+            }),
+            (all.clone(), {
+                let key = Arc::clone(&key);
+                Box::new(move |data, size| key.par_encrypt_sectors(FIRST, size, data).expect("whole sectors"))
+            }),
+        ];
+        let group = format!("parallel/aes256/encrypt/{sector_size}/64MiB");
+        measure(criterion, &group, &mut contenders, sector_size, 64 << 20);
+    }
 }
 
 fn measure(

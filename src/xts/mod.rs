@@ -20,6 +20,8 @@
 
 mod error;
 mod key;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod sectors;
 mod tweak;
 mod unit;

@@ -65,7 +65,7 @@ impl Key {
         self.sectors_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
     }
 
-    fn sectors_in_place(
+    pub(super) fn sectors_in_place(
         &self,
         direction: Direction,
         tweaks: Tweaks,
@@ -78,7 +78,7 @@ impl Key {
         Ok(())
     }
 
-    fn sectors_apart(
+    pub(super) fn sectors_apart(
         &self,
         direction: Direction,
         tweaks: Tweaks,

@@ -52,11 +52,10 @@ impl Tweaks {
 
     /// The tweaks of `sectors` (at least one) of `sector_size` bytes.
     pub(super) fn resolve(self, sector_size: usize, sectors: usize) -> Result<Sequence, Error> {
-        let step = match self.counting {
-            Counting::Sectors => 1,
-            Counting::Units512 if sector_size.is_multiple_of(512) => sector_size as u64 / 512,
-            Counting::Units512 => return Err(Error::SectorSizeNot512 { size: sector_size }),
-        };
+        if self.counting == Counting::Units512 && !sector_size.is_multiple_of(512) {
+            return Err(Error::SectorSizeNot512 { size: sector_size });
+        }
+        let step = self.step(sector_size);
         // Both factors are below 2^64, so that the product fits.
         let span = u128::from(step) * (sectors as u128 - 1);
         let last = self.first.checked_add(span).ok_or(Error::SectorNumberOverflow)?;
@@ -64,6 +63,19 @@ impl Tweaks {
             return Err(Error::SectorNumberOverflow);
         }
         Ok(Sequence { first: self.first, step, order: self.order })
+    }
+
+    /// Those from the sector on that comes `sectors` later, which is one that `resolve` found to fit.
+    #[cfg(feature = "rayon")]
+    pub(super) fn skip(self, sector_size: usize, sectors: usize) -> Tweaks {
+        Tweaks { first: self.first + u128::from(self.step(sector_size)) * sectors as u128, ..self }
+    }
+
+    fn step(self, sector_size: usize) -> u64 {
+        match self.counting {
+            Counting::Sectors => 1,
+            Counting::Units512 => sector_size as u64 / 512,
+        }
     }
 }
 

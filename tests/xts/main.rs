@@ -15,6 +15,8 @@ mod guarded;
 mod lengths;
 #[path = "../common/openssl.rs"]
 mod openssl;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod pieces;
 mod properties;
 mod reference;
@@ -62,6 +64,16 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("keys_that_are_refused", errors::keys_that_are_refused),
     ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
     ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
+    #[cfg(feature = "rayon")]
+    ("parallel_in_every_layout", parallel::every_layout),
+    #[cfg(feature = "rayon")]
+    ("parallel_in_every_size", parallel::every_size),
+    #[cfg(feature = "rayon")]
+    ("parallel_in_every_pool", parallel::every_pool),
+    #[cfg(feature = "rayon")]
+    ("parallel_without_a_pool", parallel::no_pool),
+    #[cfg(feature = "rayon")]
+    ("parallel_errors_leave_data_untouched", parallel::errors),
     ("forced_by_the_environment", environment::forces),
     ("forced_by_an_option", environment::option_overrides),
 ];
