@@ -30,6 +30,11 @@ pub mod ffi;
 pub mod volume;
 pub mod xts;
 
+/// Not part of the API: it may change or go in any version.
+#[cfg(feature = "unstable-limit")]
+#[doc(hidden)]
+pub use backend::limit;
+
 /// The README's example compiles and runs with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

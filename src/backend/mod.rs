@@ -26,6 +26,8 @@ mod group;
 mod kernel;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod keys;
+#[cfg(feature = "unstable-limit")]
+pub mod limit;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -5,6 +5,7 @@
 //! missing a test prints so and passes, unless, for cryptsetup, `ATREST_REQUIRE_PEERS` is set.
 #![cfg(feature = "cli")]
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod interrupted;

@@ -21,6 +21,13 @@ fn a_wrong_command_line_is_usage() {
         &["create", "v", "--size", "10X"],
         &["create", "v", "--size=-1"],
         &["key"],
+        &["bench", "extra"],
+        &["bench", "--backend", "vaes1024"],
+        &["bench", "--backend", ""],
+        &["bench", "--aes", "192"],
+        &["bench", "--seconds", "0"],
+        &["bench", "--seconds", "inf"],
+        &["bench", "--seconds=-1"],
     ] {
         let output = place.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -33,7 +40,7 @@ fn a_wrong_command_line_is_usage() {
 fn the_help_names_every_command() {
     let place = Place::new();
     let help = place.succeed(&["--help"]);
-    for command in ["encrypt", "decrypt", "create", "info", "volume-key", "key"] {
+    for command in ["encrypt", "decrypt", "create", "info", "volume-key", "key", "bench"] {
         assert!(text(&help.stdout).lines().any(|line| line.trim_start().starts_with(command)), "{command}");
         place.succeed(&[command, "--help"]);
     }
@@ -119,7 +126,7 @@ fn text_from_a_header_or_a_file_name_cannot_pretend() {
 }
 
 /// What the program writes to a terminal, by way of script(1); `None` where that is not installed.
-fn on_a_terminal(place: &Place, arguments: &str) -> Option<(bool, String)> {
+pub fn on_a_terminal(place: &Place, locale: &str, arguments: &str) -> Option<(bool, String)> {
     let Some(script) = program("script") else {
         left_out("script is not installed");
         return None;
@@ -127,7 +134,12 @@ fn on_a_terminal(place: &Place, arguments: &str) -> Option<(bool, String)> {
     let command = format!("{ATREST} {arguments}");
     let mut script = place.program(script);
     script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
-    let output = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    let output = script
+        .env("TERM", "xterm")
+        .env("LC_ALL", locale)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
     Some((output.status.success(), String::from_utf8(output.stdout).unwrap()))
 }
 
@@ -135,7 +147,7 @@ fn on_a_terminal(place: &Place, arguments: &str) -> Option<(bool, String)> {
 fn a_terminal_gets_a_bar_and_no_secrets() {
     let place = Place::with_key();
     place.put("in", &noise(48 << 20, 1));
-    let Some((success, shown)) = on_a_terminal(&place, "encrypt in v") else { return };
+    let Some((success, shown)) = on_a_terminal(&place, "C", "encrypt in v") else { return };
     assert!(success, "{shown}");
     assert!(
         shown.contains(" of 48.00 MiB [") && shown.contains("MiB/s") && shown.contains(" left"),
@@ -145,7 +157,7 @@ fn a_terminal_gets_a_bar_and_no_secrets() {
     assert!(last.ends_with(", key local:default"), "{last}");
 
     for arguments in ["volume-key v", "decrypt v -"] {
-        let (success, shown) = on_a_terminal(&place, arguments).unwrap();
+        let (success, shown) = on_a_terminal(&place, "C", arguments).unwrap();
         assert!(!success && shown.contains("standard output is a terminal") && shown.len() < 300, "{shown}");
     }
 }

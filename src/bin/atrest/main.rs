@@ -5,6 +5,7 @@
 //! to do.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod create;
 mod decrypt;
 mod encrypt;
@@ -58,6 +59,8 @@ enum Command {
     VolumeKey(volume_key::Arguments),
     /// Make and list the keys that wrap volumes' keys
     Key(key::Arguments),
+    /// Measure how fast this processor encrypts, beside what it could do
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::VolumeKey(arguments) => volume_key::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
