@@ -63,29 +63,26 @@ impl Vector for X1 {
         unsafe { X1(_mm_aesenclast_si128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 1;
-    /// The next block's tweak.
-    type Tile = Self;
+    type Tile = Tweaks;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Self {
+    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
-        unsafe { Self::broadcast(tweak) }
+        unsafe { Self::first_tweaks(tweak) }
     }
     #[inline(always)]
-    unsafe fn step(next: &mut Self, step: usize, out: *mut Block) {
+    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
         // SAFETY: as above.
-        unsafe {
-            next.store(out.add(step).cast());
-            *next = double(*next);
-        }
+        unsafe { Self::next_tweaks(tile, step, out.add(step)) }
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: Self, out: *mut Block) {
+    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
         // SAFETY: as above.
-        unsafe { tile.store(out.cast()) }
+        unsafe { tile.next.store(out.cast()) }
     }
     #[inline(always)]
-    unsafe fn next_tile(next: Self) -> Self {
-        next
+    unsafe fn next_tile(tile: Tweaks) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Tweaks::new(tile.next) }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -97,38 +94,53 @@ impl Vector for X1 {
             unsafe { pin4(x) }
         }
     }
-    type Tweaks = Self;
+    type Tweaks = Tweaks;
     #[inline(always)]
-    unsafe fn first_tweaks(tweak: *const Block) -> Self {
+    unsafe fn first_tweaks(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
-        unsafe { Self::broadcast(tweak) }
+        unsafe { Tweaks::new(Self::broadcast(tweak)) }
     }
+    /// Times x in GF(2^128) (IEEE Std 1619-2007, 5.2): the 64-bit halves doubled, the bit that leaves the lower half
+    /// carried into the upper, the bit that leaves the upper one reduced.
     #[inline(always)]
-    unsafe fn next_tweaks(next: &mut Self, _step: usize, out: *mut Block) {
+    unsafe fn next_tweaks(tweaks: &mut Tweaks, _step: usize, out: *mut Block) {
         // SAFETY: as above.
         unsafe {
+            let Tweaks { next, words } = *tweaks;
             next.store(out.cast());
-            *next = double(*next);
+            let carries = _mm_and_si128(_mm_srai_epi32(words.0, 31), _mm_set_epi64x(1, 0x87));
+            tweaks.next = X1(_mm_xor_si128(_mm_add_epi64(next.0, next.0), carries));
+            tweaks.words = X1(_mm_add_epi32(words.0, words.0));
         }
     }
     #[inline(always)]
-    unsafe fn after_eight(_: &mut Self) {}
-    #[inline(always)]
-    unsafe fn next_tweak(next: &Self, out: *mut Block) {
+    unsafe fn after_eight(tweaks: &mut Tweaks) {
         // SAFETY: as above.
-        unsafe { next.store(out.cast()) }
+        *tweaks = unsafe { Tweaks::new(tweaks.next) };
+    }
+    #[inline(always)]
+    unsafe fn next_tweak(tweaks: &Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { tweaks.next.store(out.cast()) }
     }
 }
 
-/// Times x in GF(2^128) (IEEE Std 1619-2007, 5.2): the 64-bit halves doubled, the bit that leaves the lower half carried
-/// into the upper, the bit that leaves the upper one reduced.
-#[inline(always)]
-unsafe fn double(tweak: X1) -> X1 {
-    // SAFETY: sse2, which the caller's shell carries.
-    unsafe {
-        let carries = _mm_srai_epi32(_mm_shuffle_epi32(tweak.0, 0x13), 31);
-        let carries = _mm_and_si128(carries, _mm_set_epi64x(1, 0x87));
-        X1(_mm_xor_si128(_mm_add_epi64(tweak.0, tweak.0), carries))
+/// The next block's tweak.
+#[derive(Clone, Copy)]
+pub(super) struct Tweaks {
+    next: X1,
+    /// The words whose top bits leave the 64-bit halves of `next`, each where its carry goes. What is carried into a half
+    /// takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but each
+    /// other.
+    words: X1,
+}
+
+impl Tweaks {
+    #[inline(always)]
+    unsafe fn new(next: X1) -> Tweaks {
+        // SAFETY: sse2, which the caller's shell carries.
+        let words = X1(unsafe { _mm_shuffle_epi32(next.0, 0x13) });
+        Tweaks { next, words }
     }
 }
 

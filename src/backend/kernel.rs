@@ -23,6 +23,8 @@ use super::{
 
 /// Sectors whose numbers are encrypted together.
 const BATCH: usize = 128;
+/// A sector by itself, up to this length, gains nothing from tweaks that are made ahead.
+const SHORT: usize = 1024;
 
 /// Encrypts or decrypts a job. `One` is the 128-bit form of `V`.
 ///
@@ -53,7 +55,7 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
     let mut tweaks = Blocks::<BATCH>::new();
     let size = job.sector_size;
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
-    if job.sectors == 1 && size <= 2 * WIDTH * V::BLOCKS * 16 {
+    if job.sectors == 1 && size <= SHORT {
         // Nothing to overlap with: the shortest way counts.
         let Place { src, dst } = job.place(0);
         // SAFETY: one sector, one block.

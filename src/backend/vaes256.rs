@@ -78,41 +78,43 @@ impl Vector for X2 {
         unsafe { X2(_mm256_aesenclast_epi128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 2;
-    /// The next tweaks of the tile's two groups, one in each lane, so that one doubling serves two blocks; and those
-    /// before them.
-    type Tile = [Self; 2];
+    type Tile = Tile;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> [Self; 2] {
+    unsafe fn first_tile(tweak: *const Block) -> Tile {
         // SAFETY: as above.
         unsafe {
             let base = Self::broadcast(tweak);
             let second = times_x16(base);
-            let lanes = X2(_mm256_blend_epi32(base.0, second.0, 0xf0));
-            [lanes, lanes]
+            Tile::new(X2(_mm256_blend_epi32(base.0, second.0, 0xf0)))
         }
     }
     #[inline(always)]
-    unsafe fn step(tile: &mut [Self; 2], step: usize, out: *mut Block) {
+    unsafe fn step(tile: &mut Tile, step: usize, out: *mut Block) {
         // SAFETY: as above; a tile has 32 blocks.
         unsafe {
-            let [before, now] = *tile;
+            let Tile { before, now, words } = *tile;
             if step % 2 == 1 {
                 X2(_mm256_permute2x128_si256(before.0, now.0, 0x20)).store(out.add(step - 1).cast());
                 X2(_mm256_permute2x128_si256(before.0, now.0, 0x31)).store(out.add(15 + step).cast());
             }
-            *tile = [now, double(now)];
+            let carries =
+                _mm256_and_si256(_mm256_srai_epi32(words.0, 31), _mm256_set_epi64x(1, 0x87, 1, 0x87));
+            *tile = Tile {
+                before: now,
+                now: X2(_mm256_xor_si256(_mm256_add_epi64(now.0, now.0), carries)),
+                words: X2(_mm256_add_epi32(words.0, words.0)),
+            };
         }
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: [Self; 2], out: *mut Block) {
+    unsafe fn tile_start(tile: Tile, out: *mut Block) {
         // SAFETY: as above.
-        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile[1].0)) }
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile.now.0)) }
     }
     #[inline(always)]
-    unsafe fn next_tile(tile: [Self; 2]) -> [Self; 2] {
+    unsafe fn next_tile(tile: Tile) -> Tile {
         // SAFETY: as above. The lanes are 16 doublings on: at the second group's start and at its end.
-        let lanes = unsafe { times_x16(tile[1]) };
-        [lanes, lanes]
+        unsafe { Tile::new(times_x16(tile.now)) }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -188,14 +190,24 @@ unsafe fn products(first: X2) -> X2 {
     }
 }
 
-/// Times x in GF(2^128), in both lanes; see the 128-bit form.
-#[inline(always)]
-unsafe fn double(tweak: X2) -> X2 {
-    // SAFETY: the features are the caller's.
-    unsafe {
-        let carries = _mm256_srai_epi32(_mm256_shuffle_epi32(tweak.0, 0x13), 31);
-        let carries = _mm256_and_si256(carries, _mm256_set_epi64x(1, 0x87, 1, 0x87));
-        X2(_mm256_xor_si256(_mm256_add_epi64(tweak.0, tweak.0), carries))
+/// The tweaks of a tile in the making: the next ones of its two groups, one in each lane, so that one doubling serves
+/// two blocks; and those before them.
+#[derive(Clone, Copy)]
+struct Tile {
+    before: X2,
+    now: X2,
+    /// The words whose top bits leave the 64-bit halves of `now`, each where its carry goes. What is carried into a half
+    /// takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but each
+    /// other.
+    words: X2,
+}
+
+impl Tile {
+    #[inline(always)]
+    unsafe fn new(lanes: X2) -> Tile {
+        // SAFETY: the features are the caller's.
+        let words = X2(unsafe { _mm256_shuffle_epi32(lanes.0, 0x13) });
+        Tile { before: lanes, now: lanes, words }
     }
 }
 
