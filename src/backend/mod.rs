@@ -10,7 +10,6 @@
 mod cipher;
 mod detect;
 mod job;
-#[cfg(feature = "std")]
 mod pieces;
 mod soft;
 
@@ -43,7 +42,6 @@ mod x86;
 
 pub(crate) use cipher::Cipher;
 pub(crate) use job::{ByteOrder, Direction, Job, Sequence};
-#[cfg(feature = "std")]
 pub(crate) use pieces::{Pieces, run_in_pieces};
 
 use core::{fmt, str::FromStr};

@@ -25,13 +25,13 @@ mod parallel;
 mod sectors;
 mod tweak;
 mod unit;
-#[cfg(feature = "std")]
 mod vectored;
 
 pub use crate::backend::Backend;
 pub use error::Error;
 pub use key::{Key, KeyOptions};
 pub use tweak::Tweaks;
+pub use vectored::{Piece, PieceMut};
 
 /// The shortest data unit, in bytes: one AES block.
 pub const MIN_UNIT_LEN: usize = 16;

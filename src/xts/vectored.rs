@@ -1,6 +1,7 @@
 //! Batches of equally long sectors that lie in pieces of memory, as the vectors of `readv` and `writev` do.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "std")]
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::backend::{Direction, Pieces, run_in_pieces};
@@ -9,10 +10,10 @@ use crate::xts::{Error, Key, Tweaks, sectors::check};
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
     ///
-    /// The pieces are cut anywhere: a sector, and even a block, may straddle any number of them, and pieces may be
-    /// empty. Together they are a whole number of sectors. Sectors that lie within one piece each are about as fast as in one
-    /// buffer; those that straddle pieces are copied once more, through 8 KiB of stack that are wiped. Nothing is
-    /// allocated. The rest is as for [`encrypt_sectors`](Key::encrypt_sectors).
+    /// The pieces (`&mut [u8]`, or `IoSliceMut`) are cut anywhere: a sector, and even a block, may straddle any number
+    /// of them, and pieces may be empty. Together they are a whole number of sectors. Sectors that lie within one piece
+    /// each are about as fast as in one buffer; those that straddle pieces are copied once more, through 8 KiB of stack
+    /// that are wiped. Nothing is allocated. The rest is as for [`encrypt_sectors`](Key::encrypt_sectors).
     ///
     /// ```
     /// use std::io::IoSliceMut;
@@ -31,7 +32,7 @@ impl Key {
         &self,
         first: impl Into<Tweaks>,
         sector_size: usize,
-        data: &mut [IoSliceMut<'_>],
+        data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         self.vectored_in_place(Direction::Encrypt, first.into(), sector_size, data)
     }
@@ -45,7 +46,7 @@ impl Key {
         &self,
         first: impl Into<Tweaks>,
         sector_size: usize,
-        data: &mut [IoSliceMut<'_>],
+        data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         self.vectored_in_place(Direction::Decrypt, first.into(), sector_size, data)
     }
@@ -59,8 +60,8 @@ impl Key {
         &self,
         first: impl Into<Tweaks>,
         sector_size: usize,
-        src: &[IoSlice<'_>],
-        dst: &mut [IoSliceMut<'_>],
+        src: &[impl Piece],
+        dst: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         self.vectored_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
     }
@@ -74,8 +75,8 @@ impl Key {
         &self,
         first: impl Into<Tweaks>,
         sector_size: usize,
-        src: &[IoSlice<'_>],
-        dst: &mut [IoSliceMut<'_>],
+        src: &[impl Piece],
+        dst: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         self.vectored_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
     }
@@ -85,12 +86,19 @@ impl Key {
         direction: Direction,
         tweaks: Tweaks,
         sector_size: usize,
-        data: &mut [IoSliceMut<'_>],
+        data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         let len = total(data.iter().map(|piece| piece.len()));
         // SAFETY: the slices hold `len` bytes, and exclusive borrows do not overlap.
         unsafe {
-            self.pieces(direction, tweaks, sector_size, None::<&mut Sources<'_, '_>>, &mut Targets(data), len)
+            self.pieces(
+                direction,
+                tweaks,
+                sector_size,
+                None::<&mut Sources<'_, &[u8]>>,
+                &mut Targets(data),
+                len,
+            )
         }
     }
 
@@ -99,11 +107,11 @@ impl Key {
         direction: Direction,
         tweaks: Tweaks,
         sector_size: usize,
-        src: &[IoSlice<'_>],
-        dst: &mut [IoSliceMut<'_>],
+        src: &[impl Piece],
+        dst: &mut [impl PieceMut],
     ) -> Result<(), Error> {
         let len = total(dst.iter().map(|piece| piece.len()));
-        let src_len = total(src.iter().map(|piece| piece.len()));
+        let src_len = total(src.iter().map(|piece| piece.bytes().len()));
         if src_len != len {
             return Err(Error::LengthMismatch { src: src_len, dst: len });
         }
@@ -139,23 +147,67 @@ fn total(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.fold(0, usize::saturating_add)
 }
 
-struct Sources<'a, 'b>(&'a [IoSlice<'b>]);
-struct Targets<'a, 'b>(&'a mut [IoSliceMut<'b>]);
+/// Memory that may be a piece of a source: `&[u8]`, and with the feature `std` `IoSlice`.
+pub trait Piece: sealed::Piece {}
 
-// SAFETY: borrowed slices, which are only read.
-unsafe impl Pieces for Sources<'_, '_> {
+/// Memory that may be a piece of data in place, or of a destination: `&mut [u8]`, and with the feature `std`
+/// `IoSliceMut`.
+pub trait PieceMut: sealed::PieceMut {}
+
+/// Nobody else implements these, so that a piece is the same memory each time.
+mod sealed {
+    pub trait Piece {
+        fn bytes(&self) -> &[u8];
+    }
+    pub trait PieceMut {
+        fn len(&self) -> usize;
+        fn bytes_mut(&mut self) -> &mut [u8];
+    }
+}
+
+macro_rules! pieces {
+    ($source:ty, $target:ty) => {
+        impl Piece for $source {}
+        impl sealed::Piece for $source {
+            #[inline(always)]
+            fn bytes(&self) -> &[u8] {
+                self
+            }
+        }
+        impl PieceMut for $target {}
+        impl sealed::PieceMut for $target {
+            #[inline(always)]
+            fn len(&self) -> usize {
+                <[u8]>::len(self)
+            }
+            #[inline(always)]
+            fn bytes_mut(&mut self) -> &mut [u8] {
+                self
+            }
+        }
+    };
+}
+pieces!(&[u8], &mut [u8]);
+#[cfg(feature = "std")]
+pieces!(IoSlice<'_>, IoSliceMut<'_>);
+
+struct Sources<'a, P>(&'a [P]);
+struct Targets<'a, P>(&'a mut [P]);
+
+// SAFETY: borrowed slices, the same each time since the traits are sealed; they are only read.
+unsafe impl<P: Piece> Pieces for Sources<'_, P> {
     #[inline(always)]
     fn piece(&mut self, i: usize) -> (*mut u8, usize) {
-        let piece = &self.0[i];
+        let piece = self.0[i].bytes();
         (piece.as_ptr().cast_mut(), piece.len())
     }
 }
 
-// SAFETY: exclusively borrowed slices.
-unsafe impl Pieces for Targets<'_, '_> {
+// SAFETY: exclusively borrowed slices, the same each time since the traits are sealed.
+unsafe impl<P: PieceMut> Pieces for Targets<'_, P> {
     #[inline(always)]
     fn piece(&mut self, i: usize) -> (*mut u8, usize) {
-        let piece = &mut self.0[i];
+        let piece = self.0[i].bytes_mut();
         (piece.as_mut_ptr(), piece.len())
     }
 }

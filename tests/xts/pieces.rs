@@ -200,11 +200,11 @@ pub fn lie_anywhere(backend: Backend) {
 pub fn sources_repeat(backend: Backend) {
     let key = key(backend, &keys()[0]);
     let piece = bytes(3, 700);
-    let src = [IoSlice::new(&piece); 512];
+    let src = [&piece[..]; 512];
     let whole = piece.repeat(512);
     let (mut expected, mut found) = (vec![0; whole.len()], vec![0; whole.len()]);
     key.encrypt_sectors_to(5, 512, &whole, &mut expected).expect("good");
-    key.encrypt_sectors_vectored_to(5, 512, &src, &mut [IoSliceMut::new(&mut found)]).expect("good");
+    key.encrypt_sectors_vectored_to(5, 512, &src, &mut [&mut found[..]]).expect("good");
     assert_same(&found, &expected, || format!("{key:?}"));
 }
 
