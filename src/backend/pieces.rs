@@ -128,8 +128,14 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
         sectors -= count;
         tweaks = tweaks.skip(count);
     }
-    // SAFETY: that much of the buffer has been written, and it is aligned for its elements.
-    unsafe { core::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<u64>(), most_used / 8) }.zeroize();
+    wipe(&mut memory, most_used);
+}
+
+/// Wipes what was used of the buffer, in bytes. Word by word: `zeroize` for a slice of them goes byte by byte.
+fn wipe(buffer: &mut [MaybeUninit<u64>; BUFFER / 8], used: usize) {
+    for word in &mut buffer[..used.div_ceil(8)] {
+        word.zeroize();
+    }
 }
 
 /// One sector that straddles pieces and is longer than the buffer.
@@ -260,4 +266,21 @@ fn times_x256(tweak: u128) -> u128 {
     let moved = tweak ^ (tweak << 2) ^ (tweak << 4) ^ (tweak << 14);
     let over = (tweak >> 126) ^ (tweak >> 124) ^ (tweak >> 114);
     moved ^ over ^ (over << 1) ^ (over << 2) ^ (over << 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_was_used_is_wiped() {
+        for used in [0, 1, 7, 8, 9, 17 * 128, 17 * 127, BUFFER - 1, BUFFER] {
+            let mut buffer = [MaybeUninit::new(u64::MAX); BUFFER / 8];
+            wipe(&mut buffer, used);
+            // SAFETY: every word was written above.
+            let left = buffer.map(|word| unsafe { word.assume_init() });
+            assert!(left[..used.div_ceil(8)].iter().all(|&word| word == 0), "{used}");
+            assert!(left[used.div_ceil(8)..].iter().all(|&word| word == u64::MAX), "{used}");
+        }
+    }
 }
