@@ -195,7 +195,7 @@ fn test_program(language: Language, linkings: &[Linking], flags: &[&str]) {
         Language::C => "tests/c/program.c",
         Language::Cpp => "tests/c/program.cpp",
     };
-    each_program(language, &[source, "tests/c/misuse.c"], linkings, flags, |program| {
+    each_program(language, &[source, "tests/c/iov.c", "tests/c/misuse.c"], linkings, flags, |program| {
         for backend in [None, Some("soft")] {
             let mut command = Command::new(program);
             command.current_dir(ROOT).args(["tests/vectors/ieee1619.txt", env!("CARGO_PKG_VERSION")]);
@@ -204,7 +204,7 @@ fn test_program(language: Language, linkings: &[Linking], flags: &[&str]) {
                 command.env("ATREST_BACKEND", backend);
             }
             let said = succeed(&mut command);
-            assert_eq!(said, "19 vectors and every misuse: as they should be\n");
+            assert_eq!(said, "19 vectors, pieces and every misuse: as they should be\n");
         }
     });
 }

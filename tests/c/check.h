@@ -21,6 +21,9 @@ extern "C" {
 /* misuse.c: every wrong argument is answered with its status, and nothing is written. */
 void check_misuse(void);
 
+/* iov.c: sectors in pieces of memory become what they become in one buffer. */
+void check_iov(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,7 @@
 #include "check.h"
 
 #define MAX_UNIT ((size_t)16777216)
+#define LAST_STATUS ATREST_ERROR_LENGTH_MISMATCH
 #define PTRDIFF_MAX_PLUS_1 ((size_t)PTRDIFF_MAX + 1)
 
 static uint8_t arena[64 * 1024];
@@ -54,7 +55,7 @@ static void refused(int line, atrest_status expected, int call, const atrest_xts
 static void check_messages(void) {
     const char *unknown = atrest_status_message((atrest_status)12345);
     CHECK(unknown != NULL && strlen(unknown) > 0);
-    for (int status = ATREST_OK; status <= ATREST_ERROR_LENGTH_MISMATCH; status++) {
+    for (int status = ATREST_OK; status <= LAST_STATUS; status++) {
         const char *message = atrest_status_message((atrest_status)status);
         CHECK(message != NULL && strlen(message) > 0);
         CHECK(strcmp(message, unknown) != 0);
@@ -62,7 +63,7 @@ static void check_messages(void) {
             CHECK(strcmp(message, atrest_status_message((atrest_status)other)) != 0);
         }
     }
-    const int nonsense[] = {-1, ATREST_ERROR_LENGTH_MISMATCH + 1, 255, 256, INT_MIN, INT_MAX};
+    const int nonsense[] = {-1, LAST_STATUS + 1, 255, 256, INT_MIN, INT_MAX};
     for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
         CHECK(strcmp(atrest_status_message((atrest_status)nonsense[i]), unknown) == 0);
     }
@@ -229,6 +230,208 @@ static void check_data_calls(const atrest_xts *xts) {
     CHECK(memcmp(arena, arena_before, sizeof arena) == 0);
 }
 
+/* Runs a call on pieces that must fail with `expected`, and leave the whole arena and the lists as they were. */
+#define REFUSED_IOV(expected, ...) refused_iov(__LINE__, expected, __VA_ARGS__)
+static void refused_iov(int line, atrest_status expected, const atrest_xts *xts, size_t sector_size,
+                        const struct iovec *src, size_t src_count, const struct iovec *dst, size_t dst_count) {
+    for (int decrypt = 0; decrypt < 2; decrypt++) {
+        memcpy(arena_before, arena, sizeof arena);
+        const atrest_status status =
+            decrypt ? atrest_xts_decrypt_iov(xts, 7, sector_size, src, src_count, dst, dst_count)
+                    : atrest_xts_encrypt_iov(xts, 7, sector_size, src, src_count, dst, dst_count);
+        if (status != expected || memcmp(arena, arena_before, sizeof arena) != 0) {
+            fprintf(stderr, "misuse.c:%d: decrypt %d: \"%s\" instead of \"%s\", or dst was written\n", line, decrypt,
+                    atrest_status_message(status), atrest_status_message(expected));
+            exit(EXIT_FAILURE);
+        }
+    }
+}
+
+static struct iovec piece(uint8_t *base, size_t len) {
+    struct iovec made;
+    made.iov_base = base;
+    made.iov_len = len;
+    return made;
+}
+
+enum { LISTED = 200 };
+
+/* Pieces of 16 bytes, 32 bytes apart. */
+static void list_pieces(struct iovec *list, size_t count, uint8_t *base) {
+    for (size_t i = 0; i < count; i++) list[i] = piece(base + 32 * i, 16);
+}
+
+static void reverse(struct iovec *list, size_t count) {
+    for (size_t i = 0; i < count / 2; i++) {
+        const struct iovec first = list[i];
+        list[i] = list[count - 1 - i];
+        list[count - 1 - i] = first;
+    }
+}
+
+static void check_overlap_of_pieces(const atrest_xts *xts) {
+    uint8_t *const a = arena + 16 * 1024;
+    uint8_t *const b = arena + 32 * 1024;
+    struct iovec src[LISTED], dst[LISTED];
+
+    /* A piece of dst and one of src, by all but one byte, by half, by one byte. */
+    const size_t lens[] = {16, 17, 512, 4096};
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        const size_t len = lens[i], shifts[] = {1, len / 2, len - 1};
+        for (size_t j = 0; j < sizeof shifts / sizeof shifts[0]; j++) {
+            src[0] = piece(a, len);
+            dst[0] = piece(a + shifts[j], len);
+            REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, len, src, 1, dst, 1);
+            REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, len, dst, 1, src, 1);
+        }
+        /* Neighbours do not overlap. */
+        dst[0] = piece(a + len, len);
+        CHECK(atrest_xts_encrypt_iov(xts, 7, len, src, 1, dst, 1) == ATREST_OK);
+        CHECK(atrest_xts_decrypt_iov(xts, 7, len, dst, 1, src, 1) == ATREST_OK);
+    }
+
+    /* The same memory cut otherwise, or in another order, is not in place. */
+    src[0] = piece(a, 1024);
+    dst[0] = piece(a, 512);
+    dst[1] = piece(a + 512, 512);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 1, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, dst, 2, src, 1);
+    src[0] = dst[1];
+    src[1] = dst[0];
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 2, dst, 2);
+
+    /* Pieces of dst, in place and apart: the same one twice; by one byte; behind others and before them. */
+    struct iovec own[3];
+    src[0] = piece(b, 512 * 3);
+    own[0] = own[2] = piece(a, 512);
+    own[1] = piece(a + 600, 512);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 1, own, 3);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, own, 3, own, 3);
+    own[2] = piece(a + 1111, 512);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 1, own, 3);
+    own[2] = piece(a - 511, 512);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 1, own, 3);
+    own[2] = piece(a + 200, 100);
+    own[1].iov_len = 924;
+    src[0].iov_len = 512 + 924 + 100;
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, src, 1, own, 3);
+    REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 512, own, 3, own, 3);
+
+    /* Long lists that ascend, and short ones that do not: one byte of any piece of the other list is seen. */
+    for (int ascending = 0; ascending < 2; ascending++) {
+        const size_t count = ascending ? LISTED : 64;
+        for (size_t i = 0; i < count; i++) {
+            list_pieces(src, count, a);
+            list_pieces(dst, count, b);
+            /* Its last byte is the first of piece i of the source; and the other way round. */
+            dst[0] = piece((uint8_t *)src[i].iov_base - 15, 16);
+            if (!ascending) reverse(src, count);
+            REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 16, src, count, dst, count);
+            REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 16, dst, count, src, count);
+            /* Two pieces of one list, far apart in it. */
+            list_pieces(dst, count, b);
+            if (!ascending && i != 0) {
+                reverse(dst, count);
+                dst[i] = piece((uint8_t *)dst[0].iov_base + 15, 16);
+                REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 16, src, count, dst, count);
+                REFUSED_IOV(ATREST_ERROR_OVERLAP, xts, 16, dst, count, dst, count);
+            }
+        }
+        /* Each piece of one list right between two of the other does not overlap them; nor do empty ones anywhere. */
+        list_pieces(src, count, a);
+        list_pieces(dst, count, a + 16);
+        dst[1] = piece(a + 3, 0);
+        src[1] = piece(a + 16, 0);
+        if (!ascending) reverse(dst, count);
+        CHECK(atrest_xts_encrypt_iov(xts, 7, 16, src, count, dst, count) == ATREST_OK);
+        CHECK(atrest_xts_decrypt_iov(xts, 7, 16, src, count, dst, count) == ATREST_OK);
+    }
+}
+
+static void check_iov_calls(const atrest_xts *xts) {
+    uint8_t *const a = arena + 16 * 1024;
+    uint8_t *const b = arena + 32 * 1024;
+    struct iovec src[3], dst[3];
+    src[0] = piece(a, 500);
+    src[1] = piece(a + 600, 12);
+    dst[0] = piece(b, 1);
+    dst[1] = piece(b + 1, 511);
+
+    /* NULL, for each argument, for several, and in any piece that is not empty. */
+    REFUSED_IOV(ATREST_ERROR_NULL, NULL, 512, src, 2, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_NULL, NULL, 512, dst, 2, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_NULL, NULL, 512, NULL, 0, NULL, 0);
+    REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, NULL, 2, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, src, 2, NULL, 2);
+    REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, NULL, 2, NULL, 2);
+    REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, NULL, 1, NULL, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct iovec good = src[i];
+        src[i].iov_base = NULL;
+        REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, src, 2, dst, 2);
+        REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, dst, 2, src, 2);
+        REFUSED_IOV(ATREST_ERROR_NULL, xts, 512, src, 2, src, 2);
+        src[i] = good;
+    }
+
+    /* Lengths that no object can have, pieces that wrap around the end of the address space, in any place. */
+    const struct iovec impossible[] = {
+        piece(a, PTRDIFF_MAX_PLUS_1), piece(a, SIZE_MAX - 511), piece(a, SIZE_MAX),
+        piece((uint8_t *)(UINTPTR_MAX - 15), 32), piece((uint8_t *)UINTPTR_MAX, PTRDIFF_MAX),
+    };
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            const struct iovec good = src[j];
+            src[j] = impossible[i];
+            REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, 2, dst, 2);
+            REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, dst, 2, src, 2);
+            REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, 2, src, 2);
+            src[j] = good;
+        }
+    }
+    /* Possible ones that are too long together, and lists that are too long. */
+    const struct iovec most = piece(a, PTRDIFF_MAX), three[3] = {most, most, most};
+    REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, three, 3, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, dst, 2, three, 3);
+    REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, three, 3, three, 3);
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, three, 2, dst, 2);
+    const size_t counts[] = {PTRDIFF_MAX / sizeof(struct iovec) + 1, SIZE_MAX / sizeof(struct iovec) + 1, SIZE_MAX};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, counts[i], dst, 2);
+        REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, 2, dst, counts[i]);
+        REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, counts[i], src, counts[i]);
+    }
+    const struct iovec *const last = (const struct iovec *)(UINTPTR_MAX - 15);
+    REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, last, 2, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_BUFFER_LENGTH, xts, 512, src, 2, last, 2);
+
+    /* Totals that differ. */
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, src, 1, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, src, 2, dst, 1);
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, src, 2, src, 1);
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, NULL, 0, dst, 2);
+    REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, src, 2, NULL, 0);
+    for (size_t len = 510; len <= 1024; len++) {
+        dst[1].iov_len = len;
+        if (len != 511) REFUSED_IOV(ATREST_ERROR_LENGTH_MISMATCH, xts, 512, src, 2, dst, 2);
+    }
+    dst[1].iov_len = 511;
+
+    const size_t bad[] = {0, 1, 8, 15, MAX_UNIT + 1, PTRDIFF_MAX_PLUS_1, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        REFUSED_IOV(ATREST_ERROR_SECTOR_SIZE, xts, bad[i], src, 2, dst, 2);
+        REFUSED_IOV(ATREST_ERROR_SECTOR_SIZE, xts, bad[i], src, 2, src, 2);
+        REFUSED_IOV(ATREST_ERROR_SECTOR_SIZE, xts, bad[i], NULL, 0, NULL, 0);
+    }
+    const size_t sizes[] = {17, 100, 500, 511, 513, 520, 4096, 12319};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        REFUSED_IOV(ATREST_ERROR_DATA_LENGTH, xts, sizes[i], src, 2, dst, 2);
+        REFUSED_IOV(ATREST_ERROR_DATA_LENGTH, xts, sizes[i], src, 2, src, 2);
+    }
+    CHECK(atrest_xts_encrypt_iov(xts, 7, 512, src, 2, dst, 2) == ATREST_OK);
+    check_overlap_of_pieces(xts);
+}
+
 /* The longest unit, as a unit and as a sector; one byte more is refused. */
 static void check_longest(const atrest_xts *xts) {
     uint8_t *const data = (uint8_t *)malloc(MAX_UNIT + 1);
@@ -288,6 +491,7 @@ void check_misuse(void) {
     check_messages();
     check_keys();
     check_data_calls(xts);
+    check_iov_calls(xts);
     check_longest(xts);
     check_tweaks(xts);
     atrest_xts_free(xts);

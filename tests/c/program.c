@@ -1,5 +1,6 @@
 /*
- * The C11 test program: all vectors of IEEE Std 1619-2007, Annex B, through the header, then every misuse.
+ * The C11 test program: all vectors of IEEE Std 1619-2007, Annex B, through the header, in one buffer and in pieces,
+ * then the calls on pieces at length, then every misuse.
  *
  * Arguments: the file of vectors, and the version that the library must report.
  */
@@ -103,6 +104,44 @@ static void check_sectors(const atrest_xts *xts, const vector *v, uint64_t numbe
     }
 }
 
+/* Cuts a buffer after `first` bytes, and after each 13 more. */
+static size_t cut(struct iovec *pieces, uint8_t *bytes, size_t len, size_t first) {
+    size_t count = 0, done = 0;
+    while (done < len) {
+        size_t now = done == 0 ? first : 13;
+        if (now > len - done) now = len - done;
+        pieces[count].iov_base = bytes + done;
+        pieces[count].iov_len = now;
+        done += now;
+        count++;
+    }
+    return count;
+}
+
+typedef atrest_status iov_call(const atrest_xts *, uint64_t, size_t, const struct iovec *, size_t, const struct iovec *,
+                               size_t);
+
+static atrest_status in_pieces(iov_call *call, const atrest_xts *xts, uint64_t first, size_t size, const uint8_t *src,
+                               uint8_t *dst, size_t len) {
+    struct iovec from[2 * MAX_LEN], to[2 * MAX_LEN];
+    uint8_t source[2 * MAX_LEN];
+    const size_t count = cut(to, dst, len, 5);
+    if (src == dst) return call(xts, first, size, to, count, to, count);
+    /* A copy, since an iovec is not for memory that is const. */
+    memcpy(source, src, len);
+    return call(xts, first, size, from, cut(from, source, len, 9), to, count);
+}
+
+static atrest_status encrypt_in_pieces(const atrest_xts *xts, uint64_t first, size_t size, const uint8_t *src,
+                                       uint8_t *dst, size_t len) {
+    return in_pieces(atrest_xts_encrypt_iov, xts, first, size, src, dst, len);
+}
+
+static atrest_status decrypt_in_pieces(const atrest_xts *xts, uint64_t first, size_t size, const uint8_t *src,
+                                       uint8_t *dst, size_t len) {
+    return in_pieces(atrest_xts_decrypt_iov, xts, first, size, src, dst, len);
+}
+
 static void check_vector(const vector *v) {
     atrest_xts *xts = NULL;
     if (v->number == 1) {
@@ -123,6 +162,8 @@ static void check_vector(const vector *v) {
     for (size_t i = 8; i < 16; i++) CHECK(v->tweak[i] == 0);
     check_sectors(xts, v, number, atrest_xts_encrypt_sectors, v->ptx, v->ctx);
     check_sectors(xts, v, number, atrest_xts_decrypt_sectors, v->ctx, v->ptx);
+    check_sectors(xts, v, number, encrypt_in_pieces, v->ptx, v->ctx);
+    check_sectors(xts, v, number, decrypt_in_pieces, v->ctx, v->ptx);
     atrest_xts_free(xts);
 }
 
@@ -165,7 +206,8 @@ int main(int argc, char **argv) {
     CHECK(argc == 3);
     CHECK(strcmp(atrest_version(), argv[2]) == 0);
     const unsigned vectors = check_vectors(argv[1]);
+    check_iov();
     check_misuse();
-    printf("%u vectors and every misuse: as they should be\n", vectors);
+    printf("%u vectors, pieces and every misuse: as they should be\n", vectors);
     return EXIT_SUCCESS;
 }
