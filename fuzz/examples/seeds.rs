@@ -13,6 +13,7 @@ use atrest::{
     volume::{CreateOptions, Header, Volume},
 };
 use atrest_fuzz::{
+    cuts::{Cuts, beside_sector, bytes, sectors, times_256},
     sealed::{SEALED, UUID},
     sectors::{AES_256, BY_512, DECRYPT, IN_PLACE, LAYOUT_SHIFT, RAGGED},
 };
@@ -29,6 +30,7 @@ fn main() -> Anything<()> {
     };
 
     backends(&Seeds::new(&corpus, "backends")?)?;
+    pieces(&Seeds::new(&corpus, "pieces")?)?;
     envelopes(&Seeds::new(&corpus, "envelope")?, &new_envelope)?;
     headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)
 }
@@ -70,13 +72,63 @@ fn backends(seeds: &Seeds) -> Anything<()> {
         ("ragged", number128 | RAGGED, 512, 3, 11),
     ];
     for (name, flags, size, sectors, first) in cases {
-        let mut input = vec![flags];
-        input.extend(size.to_le_bytes());
-        input.extend([sectors, 7, 3, 61]);
-        input.extend(first.to_le_bytes());
-        input.extend((0..64).map(|i| i ^ flags));
-        input.extend(*b"a pattern of 29 bytes for it.");
-        seeds.write(name, &input)?;
+        seeds.write(name, &case(flags, size, sectors, first))?;
+    }
+    Ok(())
+}
+
+fn case(flags: u8, size: u16, sectors: u8, first: u128) -> Vec<u8> {
+    let mut input = vec![flags];
+    input.extend(size.to_le_bytes());
+    input.extend([sectors, 7, 3, 61]);
+    input.extend(first.to_le_bytes());
+    input.extend((0..64).map(|i| i ^ flags));
+    input.extend(*b"a pattern of 29 bytes for it.");
+    input
+}
+
+fn pieces(seeds: &Seeds) -> Anything<()> {
+    const UNIT: u8 = 0;
+    let [plain64, plain64be, number128] = [2, 3, 6].map(|layout| layout << LAYOUT_SHIFT);
+    let every = |cut: u8| -> Cuts { [cut; 8] };
+    let mixed = [
+        sectors(3),
+        beside_sector(-1),
+        bytes(0),
+        bytes(1),
+        times_256(9),
+        bytes(0),
+        beside_sector(5),
+        bytes(17),
+    ];
+    let cases: [(&str, Cuts, Cuts, u8, u16, u8, u128); 16] = [
+        ("whole-sectors", every(sectors(1)), every(sectors(4)), plain64 | AES_256, 512, 128, 1),
+        ("same-cuts", mixed, mixed, plain64 | DECRYPT, 512, 100, 2),
+        ("other-cuts", mixed, every(times_256(1)), plain64 | AES_256 | DECRYPT, 520, 90, 3),
+        ("bytes", every(bytes(1)), every(bytes(1)), plain64, 48, 40, 4),
+        ("blocks-in-place", every(bytes(16)), mixed, plain64 | AES_256 | IN_PLACE, 512, 40, 5),
+        ("stealing-in-place", every(bytes(7)), mixed, plain64 | IN_PLACE | DECRYPT, 17, 200, 6),
+        ("beside-sectors", every(beside_sector(1)), every(beside_sector(-1)), plain64 | AES_256, 4096, 16, 7),
+        ("empty", every(bytes(0)), every(bytes(0)), plain64, 512, 9, 8),
+        ("long", every(times_256(16)), every(beside_sector(3)), plain64 | AES_256, 12288, 5, 9),
+        ("long-stealing", mixed, every(times_256(33)), plain64 | DECRYPT, 12319, 5, 10),
+        ("long-in-place", every(times_256(17)), mixed, plain64 | IN_PLACE, 8193, 7, 11),
+        (
+            "longest-in-place",
+            every(bytes(61)),
+            mixed,
+            number128 | IN_PLACE | DECRYPT | AES_256,
+            20_000,
+            3,
+            12,
+        ),
+        ("unit", every(bytes(5)), every(bytes(3)), UNIT | AES_256, 4111, 0, 13),
+        ("carry-64", mixed, every(bytes(63)), plain64, 512, 40, u64::MAX as u128 - 20),
+        ("overflow", mixed, mixed, plain64be, 64, 9, u64::MAX as u128 - 3),
+        ("ragged", mixed, mixed, number128 | RAGGED, 512, 3, 14),
+    ];
+    for (name, src, dst, flags, size, sectors, first) in cases {
+        seeds.write(name, &[&src, &dst, &case(flags, size, sectors, first)[..]].concat())?;
     }
     Ok(())
 }

@@ -1,42 +1,28 @@
 //! Every backend against `soft`.
 #![no_main]
 
-use atrest::xts::{Backend, Key};
-use atrest_fuzz::sectors::Case;
+use atrest::xts::Backend;
+use atrest_fuzz::sectors::{Case, Placed};
 use libfuzzer_sys::fuzz_target;
 
 #[cfg(not(aes_backend = "soft"))]
 compile_error!(r#"build with RUSTFLAGS='--cfg aes_backend="soft"': `soft` would not be bitsliced otherwise"#);
 
-const CANARY: u8 = 0xc3;
-
-/// Allocated to the byte, for AddressSanitizer to see what is read or written behind it; canaries stand before it.
-fn placed(at: usize, content: &[u8]) -> Box<[u8]> {
-    let mut buffer = vec![CANARY; at + content.len()].into_boxed_slice();
-    buffer[at..].copy_from_slice(content);
-    buffer
-}
+const MOST_SECTOR_SIZE: u16 = 8192;
 
 /// The output, or nothing when the call was refused and the output is as it was.
 fn run(case: &Case, backend: Backend, decrypt: bool, input: &[u8]) -> Option<Vec<u8>> {
-    let key = match Key::options().backend(backend).build(&case.key) {
-        Ok(key) => key,
-        Err(error) => {
-            assert_eq!(error, atrest::xts::Error::EqualHalves);
-            Key::options().backend(backend).allow_equal_halves(true).build(&case.key).expect("by choice")
-        }
-    };
-    let mut src = placed(case.src_at, input);
+    let key = case.key(backend);
+    let mut src = Placed::new(case.src_at, input);
     let untouched = vec![0xa5; input.len()];
-    let mut dst = placed(case.dst_at, &untouched);
+    let mut dst = Placed::new(case.dst_at, &untouched);
     let result = if case.in_place {
-        case.in_place(&key, decrypt, &mut src[case.src_at..])
+        case.in_place(&key, decrypt, src.content_mut())
     } else {
-        case.apart(&key, decrypt, &src[case.src_at..], &mut dst[case.dst_at..])
+        case.apart(&key, decrypt, src.content(), dst.content_mut())
     };
-    let before = |buffer: &[u8], at: usize| buffer[..at].iter().all(|&byte| byte == CANARY);
-    assert!(before(&src, case.src_at) && before(&dst, case.dst_at), "{backend} wrote before a buffer");
-    let (src, dst) = (&src[case.src_at..], &dst[case.dst_at..]);
+    assert!(src.is_intact() && dst.is_intact(), "{backend} wrote before a buffer");
+    let (src, dst) = (src.content(), dst.content());
     if case.in_place {
         assert!(*dst == *untouched);
     } else {
@@ -52,7 +38,7 @@ fn run(case: &Case, backend: Backend, decrypt: bool, input: &[u8]) -> Option<Vec
 }
 
 fuzz_target!(|input: &[u8]| {
-    let case = Case::read(input);
+    let case = Case::read(input, MOST_SECTOR_SIZE);
     let expected = run(&case, Backend::Soft, case.decrypt, &case.data);
     for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
         let output = run(&case, backend, case.decrypt, &case.data);

@@ -1,9 +1,9 @@
-//! An input of the target `backends`.
+//! An input of the target `backends`, and a part of one of `pieces`.
 //!
 //! | bytes | field |
 //! |---|---|
 //! | 1 | flags: see below |
-//! | 2 | sector size: 1 to 8192 bytes, and 0; in units of 512 for [`BY_512`] |
+//! | 2 | sector size: 0 to a target's largest, in bytes; up to 8192 in units of 512 for [`BY_512`] |
 //! | 1 | sectors; as many as stay below [`MOST`] bytes |
 //! | 1 | bytes beyond the last sector, for [`RAGGED`] |
 //! | 1, 1 | offsets of source and destination, 0 to 63 |
@@ -11,7 +11,7 @@
 //! | 32 or 64 | key |
 //! | rest | the data's pattern |
 
-use atrest::xts::{Error, Key, Tweaks};
+use atrest::xts::{Backend, Error, Key, Tweaks};
 
 use crate::Fields;
 
@@ -48,11 +48,11 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn read(input: &[u8]) -> Case {
+    pub fn read(input: &[u8], most_sector_size: u16) -> Case {
         let mut fields = Fields(input);
         let flags = fields.byte();
         let has = |flag| flags & flag != 0;
-        let mut sector_size = usize::from(fields.u16() % 8193);
+        let mut sector_size = usize::from(fields.u16() % (most_sector_size + 1));
         if has(BY_512) {
             sector_size = sector_size % 17 * 512;
         }
@@ -88,6 +88,25 @@ impl Case {
         }
     }
 
+    /// The key on a backend. Equal halves are refused until they are asked for.
+    pub fn key(&self, backend: Backend) -> Key {
+        match Key::options().backend(backend).build(&self.key) {
+            Ok(key) => key,
+            Err(error) => {
+                assert_eq!(error, Error::EqualHalves);
+                Key::options().backend(backend).allow_equal_halves(true).build(&self.key).expect("by choice")
+            }
+        }
+    }
+
+    /// A unit's tweak is the number of a single sector.
+    pub fn tweaks(&self) -> Tweaks {
+        match self.layout {
+            Layout::Unit(tweak) => Tweaks::number128(u128::from_le_bytes(tweak)),
+            Layout::Sectors(first) => first,
+        }
+    }
+
     pub fn in_place(&self, key: &Key, decrypt: bool, data: &mut [u8]) -> Result<(), Error> {
         match (&self.layout, decrypt) {
             (Layout::Unit(tweak), false) => key.encrypt_unit(tweak, data),
@@ -104,5 +123,34 @@ impl Case {
             (Layout::Sectors(first), false) => key.encrypt_sectors_to(*first, self.sector_size, src, dst),
             (Layout::Sectors(first), true) => key.decrypt_sectors_to(*first, self.sector_size, src, dst),
         }
+    }
+}
+
+const CANARY: u8 = 0xc3;
+
+/// Memory allocated to the byte, for AddressSanitizer to see what is read or written behind it; canaries stand before.
+pub struct Placed {
+    memory: Box<[u8]>,
+    at: usize,
+}
+
+impl Placed {
+    pub fn new(at: usize, content: &[u8]) -> Placed {
+        let mut memory = vec![CANARY; at + content.len()].into_boxed_slice();
+        memory[at..].copy_from_slice(content);
+        Placed { memory, at }
+    }
+
+    pub fn content(&self) -> &[u8] {
+        &self.memory[self.at..]
+    }
+
+    pub fn content_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.at..]
+    }
+
+    /// Whether nothing was written before the content.
+    pub fn is_intact(&self) -> bool {
+        self.memory[..self.at].iter().all(|&byte| byte == CANARY)
     }
 }
