@@ -129,9 +129,9 @@ impl Vector for X1 {
 #[derive(Clone, Copy)]
 pub(super) struct Tweaks {
     next: X1,
-    /// The words whose top bits leave the 64-bit halves of `next`, each where its carry goes. What is carried into a half
-    /// takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but each
-    /// other.
+    /// The words whose top bits leave the 64-bit halves of `next`, each where its carry goes. What is carried into a
+    /// half takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but
+    /// each other.
     words: X1,
 }
 

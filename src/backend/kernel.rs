@@ -7,7 +7,8 @@
 //!   group, and the next sector, while the last one finishes;
 //! - the second tweak xor rides in the last round's key operand.
 //!
-//! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is inlined into.
+//! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is
+//! inlined into.
 
 use core::mem::MaybeUninit;
 
@@ -70,7 +71,8 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
     }
     let mut sequence = job.tweaks;
     let mut done = 0;
-    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
+    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`
+    // and of `row`, whose first `count` places are written before they are read.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);

@@ -31,8 +31,8 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
     let mut other = tweaks.at(TILE);
     let tiles_in_sector = len / tile_len::<V>();
     let Some(mut at) = sectors.next() else { return };
-    // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the two
-    // halves of `tweaks` hold one each.
+    // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the
+    // two halves of `tweaks` hold one each.
     unsafe {
         let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector, then);
         let mut left_in_sector = tiles_in_sector;

@@ -104,35 +104,31 @@ unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
 /// # Safety
 /// `src` and `dst` point at the tail (1 to 15 bytes) of a unit, behind its last whole block.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn steal(src: *const u8, dst: *mut u8, tail: usize, merged: *mut Block) {
-    // SAFETY: the whole block and the tail are inside the unit. The tail is read before it is written, so that
-    // `src == dst` is fine.
-    unsafe {
-        let whole = dst.sub(16).cast::<Block>().read();
-        merged.write(whole);
-        copy_tail(src, merged.cast(), tail);
-        copy_tail(whole.as_ptr(), dst, tail);
-    }
-}
-
-/// Copies up to 15 bytes. A call of `memcpy` would cost more than everything else about a tail.
-#[cfg_attr(optimized, inline(always))]
-unsafe fn copy_tail(mut src: *const u8, mut dst: *mut u8, len: usize) {
+pub(super) unsafe fn steal(mut src: *const u8, mut dst: *mut u8, tail: usize, merged: *mut Block) {
+    // Through registers, up to 15 bytes: calls of `memcpy` would cost more than everything else about a tail, and what
+    // is plaintext here lies nowhere but in `merged`, which the caller wipes.
+    let mut start = merged.cast::<u8>();
     macro_rules! step {
         ($n:literal) => {
-            if len & $n != 0 {
-                dst.cast::<[u8; $n]>().write(src.cast::<[u8; $n]>().read());
-                (src, dst) = (src.add($n), dst.add($n));
+            if tail & $n != 0 {
+                let taken = src.cast::<[u8; $n]>().read();
+                dst.cast::<[u8; $n]>().write(start.cast::<[u8; $n]>().read());
+                start.cast::<[u8; $n]>().write(taken);
+                (src, dst, start) = (src.add($n), dst.add($n), start.add($n));
             }
         };
     }
-    // SAFETY: the steps that are taken add up to `len`.
+    // SAFETY: the whole block and the tail are inside the unit, and the steps that are taken add up to `tail`. Each
+    // reads of the tail before it writes there, so that `src == dst` is fine.
     unsafe {
+        merged.write(dst.sub(16).cast::<Block>().read());
         step!(8);
         step!(4);
         step!(2);
-        if len & 1 != 0 {
-            dst.write(src.read());
+        if tail & 1 != 0 {
+            let taken = src.read();
+            dst.write(start.read());
+            start.write(taken);
         }
     }
 }

@@ -196,9 +196,9 @@ unsafe fn products(first: X2) -> X2 {
 struct Tile {
     before: X2,
     now: X2,
-    /// The words whose top bits leave the 64-bit halves of `now`, each where its carry goes. What is carried into a half
-    /// takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but each
-    /// other.
+    /// The words whose top bits leave the 64-bit halves of `now`, each where its carry goes. What is carried into a
+    /// half takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but
+    /// each other.
     words: X2,
 }
 
@@ -236,7 +236,8 @@ unsafe fn times_powers(first: X2, i: usize) -> X2 {
     }
 }
 
-/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 16 bits, so that each product stays in its half.
+/// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 16 bits, so that each product stays in its
+/// half.
 #[inline(always)]
 unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
     // SAFETY: the features are the caller's.
