@@ -7,7 +7,7 @@
 
 use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places, whole_blocks},
-    job::Place,
+    job::{Place, double},
     keys::Blocks,
     tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,
@@ -274,12 +274,8 @@ impl Ends {
                 }
                 store(tweak, numbers.add(i).cast());
             }
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(
-                keys,
-                self.blocks.at(0).cast(),
-                self.tweaks.at(0),
-                count * sectors.len(),
-            );
+            let (blocks, tweaks) = (self.blocks.at(0).cast::<u8>(), self.tweaks.at(0));
+            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, tweaks, count * sectors.len());
             for (i, sector) in sectors.iter().enumerate() {
                 for j in 0..count {
                     sector.dst.add(done + 16 * j).cast::<Block>().copy_from(self.blocks.at(i * count + j), 1);
@@ -308,7 +304,8 @@ impl Ends {
                 let whole = sector_size - tail;
                 steal(sector.src.add(whole), sector.dst.add(whole), tail, self.blocks.at(i));
             }
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, self.blocks.at(0).cast(), numbers, sectors.len());
+            let blocks = self.blocks.at(0).cast::<u8>();
+            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, numbers, sectors.len());
             for (i, sector) in sectors.iter().enumerate() {
                 let last = sector.dst.add(sector_size - tail - 16);
                 last.cast::<Block>().copy_from(self.blocks.at(i), 1);
@@ -327,11 +324,4 @@ unsafe fn load(block: *const u8) -> u128 {
 unsafe fn store(number: u128, block: *mut u8) {
     // SAFETY: the caller's block.
     unsafe { block.cast::<Block>().write(number.to_le_bytes()) }
-}
-
-/// Times x in GF(2^128) (IEEE Std 1619-2007, 5.2).
-#[cfg_attr(optimized, inline(always))]
-fn double(tweak: u128) -> u128 {
-    // The bit that leaves, over the whole byte that it reduces to: no branch on it.
-    (tweak << 1) ^ (0x87 & (tweak >> 127).wrapping_neg())
 }

@@ -176,26 +176,28 @@ fn untraced<T>(address: *const T) -> *const T {
     same
 }
 
-/// Any number of blocks in place, whose tweaks lie in memory.
+/// Any number of blocks, one behind the other, whose tweaks lie in memory.
 ///
 /// # Safety
 /// As [`group`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
-    mut data: *mut u8,
+    mut src: *const u8,
+    mut dst: *mut u8,
     mut tweaks: *const Block,
     mut blocks: usize,
 ) {
-    // SAFETY: the caller gives `blocks` blocks of data and tweaks.
+    // SAFETY: the caller gives `blocks` blocks of source, destination and tweaks.
     unsafe {
         while blocks >= WIDTH * V::BLOCKS {
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, data, data, tweaks, &mut Nothing);
-            data = data.add(16 * WIDTH * V::BLOCKS);
+            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            src = src.add(16 * WIDTH * V::BLOCKS);
+            dst = dst.add(16 * WIDTH * V::BLOCKS);
             tweaks = tweaks.add(WIDTH * V::BLOCKS);
             blocks -= WIDTH * V::BLOCKS;
         }
-        rest::<V, One, ROUNDS, DECRYPT>(keys, data, data, tweaks, blocks);
+        rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks, blocks);
     }
 }
 

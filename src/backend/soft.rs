@@ -9,7 +9,7 @@ use aes::{
 };
 use zeroize::Zeroize;
 
-use super::job::{Direction, Job, Place};
+use super::job::{Direction, Job, Place, double};
 
 /// Blocks for one call of the cipher: enough for its widest form, small enough for the stack.
 const BATCH: usize = 32;
@@ -155,11 +155,6 @@ fn unit<
     store(place, at, one(u128::from_le_bytes(merged), last_tweak));
     merged.zeroize();
     stolen.zeroize();
-}
-
-/// The tweak times x in GF(2^128) (IEEE Std 1619-2007, 5.2), without a branch on it.
-fn double(tweak: u128) -> u128 {
-    (tweak << 1) ^ ((tweak >> 127).wrapping_neg() & 0x87)
 }
 
 fn load(place: Place, at: usize) -> u128 {

@@ -1,7 +1,7 @@
 //! One data unit by itself, short sectors, and ciphertext stealing.
 
 use super::{
-    group::{MAX_LANES, Nothing, WIDTH, group, rest},
+    group::{MAX_LANES, Nothing, WIDTH, group, rest, whole_blocks},
     job::Place,
     keys::Blocks,
     vector::{Block, Vector, unrolled},
@@ -154,8 +154,8 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
     unsafe {
         while count != 0 {
             let sectors = count.min(at_once);
-            let mut blocks = sectors * per_sector;
-            let mut laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
+            let blocks = sectors * per_sector;
+            let laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
             if per_sector != 1 {
                 for i in 0..sectors {
                     let mut sequence = V::first_tweaks(numbers.add(i));
@@ -170,14 +170,7 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
             }
             numbers = numbers.add(sectors);
             count -= sectors;
-            while blocks >= WIDTH * V::BLOCKS {
-                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, laid, &mut Nothing);
-                src = src.add(16 * WIDTH * V::BLOCKS);
-                dst = dst.add(16 * WIDTH * V::BLOCKS);
-                laid = laid.add(WIDTH * V::BLOCKS);
-                blocks -= WIDTH * V::BLOCKS;
-            }
-            rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, laid, blocks);
+            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, src, dst, laid, blocks);
             src = src.add(16 * blocks);
             dst = dst.add(16 * blocks);
         }
