@@ -88,8 +88,13 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
                     let sectors = (0..count).map(|i| first.add(size * i));
                     let numbers = tweaks.at(0);
                     if size.is_multiple_of(tile_len::<V>()) {
-                        let then = Number::Unused;
-                        tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, sectors, count, size, numbers, then);
+                        let tiles = size / tile_len::<V>();
+                        if !V::row::<ROUNDS, DECRYPT>(schedule, first, tiles, tiles * count, numbers) {
+                            let then = Number::Unused;
+                            tiled_sectors::<V, ROUNDS, DECRYPT>(
+                                schedule, sectors, count, size, numbers, then,
+                            );
+                        }
                         &[]
                     } else if size < tile_len::<V>() && size.is_multiple_of(16) {
                         short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, first, size, numbers, count);
