@@ -114,12 +114,13 @@ impl Vector for X2 {
         tiles_in_sector: usize,
         tiles: usize,
         numbers: *const Block,
+        far: bool,
     ) -> bool {
         // MemorySanitizer does not follow data through assembler.
         let long = tiles >= SHORTEST && cfg!(not(msan));
         if long {
             // SAFETY: as above.
-            unsafe { row::<ROUNDS, DECRYPT>(keys, at, tiles_in_sector, tiles, numbers) };
+            unsafe { row::<ROUNDS, DECRYPT>(keys, at, tiles_in_sector, tiles, numbers, far) };
         }
         long
     }

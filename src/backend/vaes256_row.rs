@@ -104,7 +104,7 @@ unsafe fn times_x32(tweak: X2) -> X2 {
 /// ymm0 to ymm11: data. ymm12: a round key. ymm13: a temporary. ymm14: the tweaks of two blocks. ymm15: the words of
 /// them whose top bits leave a half, each where its carry goes, shifted by themselves (see [`Tile`]).
 macro_rules! lap {
-    ($name:ident, $rounds:literal, $spread:literal, $last:literal, $aes:literal, $aes_last:literal) => {
+    ($name:ident, $rounds:literal, $spread:literal, $last:literal, $aes:literal, $aes_last:literal, $ahead:literal) => {
         /// # Safety
         /// The processor has the features. Source and destination hold a lap, and are the same or apart; `tweaks` holds
         /// the lap's; there is room for a lap of tweaks at `next`, elsewhere.
@@ -130,6 +130,9 @@ macro_rules! lap {
                     ".endr",
                     concat!(".irp r, ", $rounds),
                     "vbroadcasti128 ymm12, [{keys} + 16*\\r]",
+                    concat!(".if ", $ahead, " && (\\r <= 6)"),
+                    concat!("prefetcht0 [{src} + 384*\\g + 64*(\\r-1) + ", $ahead, "]"),
+                    ".endif",
                     ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11",
                     concat!($aes, " ymm\\i, ymm\\i, ymm12"),
                     ".endr",
@@ -177,10 +180,14 @@ macro_rules! lap {
     };
 }
 
-lap!(encrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast");
-lap!(decrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast");
-lap!(encrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast");
-lap!(decrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast");
+lap!(encrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "0");
+lap!(decrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "0");
+lap!(encrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "0");
+lap!(decrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "0");
+lap!(encrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "4096");
+lap!(decrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "4096");
+lap!(encrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "4096");
+lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "4096");
 
 /// A row of `tiles` tiles (at least one) at `at`; `numbers` holds the encrypted numbers of their sectors.
 ///
@@ -194,6 +201,7 @@ pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
     tiles_in_sector: usize,
     tiles: usize,
     numbers: *const Block,
+    far: bool,
 ) {
     let tweaks = Blocks::<{ 2 * LAP * TILE }>::new();
     let (mut now, mut next) = (tweaks.at(0), tweaks.at(LAP * TILE));
@@ -210,12 +218,17 @@ pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
         }
         for _ in 0..tiles / LAP {
             let starts = starts.lap();
-            match (ROUNDS, DECRYPT) {
-                (10, false) => encrypt_128(keys, at, now, &starts, next),
-                (10, true) => decrypt_128(keys, at, now, &starts, next),
-                (_, false) => encrypt_256(keys, at, now, &starts, next),
-                (_, true) => decrypt_256(keys, at, now, &starts, next),
-            }
+            let lap = match (ROUNDS, DECRYPT, far) {
+                (10, false, false) => encrypt_128,
+                (10, true, false) => decrypt_128,
+                (_, false, false) => encrypt_256,
+                (_, true, false) => decrypt_256,
+                (10, false, true) => encrypt_128_far,
+                (10, true, true) => decrypt_128_far,
+                (_, false, true) => encrypt_256_far,
+                (_, true, true) => decrypt_256_far,
+            };
+            lap(keys, at, now, &starts, next);
             core::mem::swap(&mut now, &mut next);
             at = at.add(16 * TILE * LAP);
         }

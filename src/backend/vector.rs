@@ -67,7 +67,7 @@ pub(super) trait Vector: Copy {
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
     /// Does a row of `tiles` tiles at `at`, one behind the other, and says so, where there is a schedule for rows as long as
-    /// that; `numbers` holds the encrypted number of each sector.
+    /// that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than caches hold.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
         _keys: &[Block; 15],
@@ -75,6 +75,7 @@ pub(super) trait Vector: Copy {
         _tiles_in_sector: usize,
         _tiles: usize,
         _numbers: *const Block,
+        _far: bool,
     ) -> bool {
         false
     }
