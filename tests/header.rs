@@ -37,6 +37,9 @@ fn version_is_that_of_cargo_toml() {
         let line = format!("#define ATREST_VERSION{name} {value}");
         assert!(header.lines().any(|found| found == line), "include/atrest.h has no line {line}");
     }
+    let package = include_str!("../cmake/atrest-config-version.cmake");
+    let line = concat!("set(PACKAGE_VERSION \"", env!("CARGO_PKG_VERSION"), "\")");
+    assert!(package.lines().any(|found| found == line), "the CMake package has no line {line}");
 }
 
 /// The `# Safety` sections speak to Rust's reviewers; C callers read the sentences above them.
