@@ -261,7 +261,7 @@ atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key,
 void atrest_xts_free(atrest_xts *xts);
 
 /*
- How many bytes atrest_xts_init() needs: some 2 KiB. A number of this library, not of its ABI: ask at run time.
+ How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
 
  Any thread may call it at any time.
  */
