@@ -13,20 +13,29 @@ use crate::xts::{Backend, Error, Key, Tweaks};
 /// # Errors
 /// [`Error::SelfTest`] names the first backend that gave a wrong answer.
 pub fn selftest() -> Result<(), Error> {
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
-        vectors(backend)?;
-        for (key, digest) in BATCHES {
-            let key = Key::options().backend(backend).build(&pattern::<64>()[..key])?;
-            if batches(&key)? != Some(digest) {
-                return Err(Error::SelfTest(backend));
-            }
+    Backend::ALL
+        .into_iter()
+        .filter(|backend| backend.is_supported())
+        .try_for_each(|backend| check(backend, &VECTORS, &BATCHES))
+}
+
+/// Holds one backend to the answers.
+fn check(backend: Backend, vectors: &[Vector], digests: &[(usize, u64)]) -> Result<(), Error> {
+    for vector in vectors {
+        if !vector.is_given_by(backend)? {
+            return Err(Error::SelfTest(backend));
+        }
+    }
+    for &(key_len, digest) in digests {
+        let key = Key::options().backend(backend).build(&pattern::<64>()[..key_len])?;
+        if batches(&key)? != Some(digest) {
+            return Err(Error::SelfTest(backend));
         }
     }
     Ok(())
 }
 
-/// Key lengths, and the digest of what [`batches`] encrypts. Every backend of the shared suite, which compares with
-/// OpenSSL, gives these.
+/// Key lengths, and the digest of what [`batches`] encrypts. The tests below compute these with the xts-mode crate.
 const BATCHES: [(usize, u64); 2] = [(32, 0x8567_006a_33f2_3127), (64, 0xb72c_e03a_2aef_ec33)];
 
 /// Sector sizes and counts: more sectors than a batch of the kernel, single blocks, stealing, sectors of several tiles,
@@ -79,6 +88,7 @@ fn pattern<const N: usize>() -> [u8; N] {
 }
 
 /// One unit of Annex B.
+#[derive(Clone, Copy)]
 struct Vector {
     key1: &'static [u8],
     key2: &'static [u8],
@@ -129,8 +139,10 @@ const VECTORS: [Vector; 4] = [
     },
 ];
 
-fn vectors(backend: Backend) -> Result<(), Error> {
-    for Vector { key1, key2, tweak, plain, cipher } in VECTORS {
+impl Vector {
+    /// Whether a backend encrypts it as the standard says, and decrypts it again.
+    fn is_given_by(&self, backend: Backend) -> Result<bool, Error> {
+        let Vector { key1, key2, tweak, plain, cipher } = *self;
         let mut key = [0; 64];
         key[..key1.len()].copy_from_slice(key1);
         key[key1.len()..2 * key1.len()].copy_from_slice(key2);
@@ -140,11 +152,8 @@ fn vectors(backend: Backend) -> Result<(), Error> {
         key.encrypt_unit_to(&u128::from(tweak).to_le_bytes(), plain, unit)?;
         let encrypted = unit == cipher;
         key.decrypt_sectors(Tweaks::plain64(tweak), plain.len(), unit)?;
-        if !encrypted || unit != plain {
-            return Err(Error::SelfTest(backend));
-        }
+        Ok(encrypted && unit == plain)
     }
-    Ok(())
 }
 
 /// Hexadecimal digits at compile time.
@@ -165,4 +174,89 @@ const fn hex<const N: usize>(digits: &str) -> [u8; N] {
         i += 1;
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use aes::{
+        Aes128, Aes256,
+        cipher::{Array, KeyInit},
+    };
+    use xts_mode::Xts128;
+
+    use super::*;
+
+    fn supported() -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|backend| backend.is_supported())
+    }
+
+    /// Encrypts sectors from [`FIRST`] on without this crate.
+    fn by_xts_mode(key: &[u8], size: usize, data: &mut [u8]) {
+        let (key1, key2) = key.split_at(key.len() / 2);
+        let by_128 =
+            || Some(Xts128::new(Aes128::new_from_slice(key1).ok()?, Aes128::new_from_slice(key2).ok()?));
+        let by_256 =
+            || Some(Xts128::new(Aes256::new_from_slice(key1).ok()?, Aes256::new_from_slice(key2).ok()?));
+        let tweak = |i: u128| Array((u128::from(FIRST) + i).to_le_bytes());
+        match (by_128(), by_256()) {
+            (Some(xts), _) => xts.encrypt_area(data, size, 0, tweak),
+            (_, Some(xts)) => xts.encrypt_area(data, size, 0, tweak),
+            _ => panic!("a key of {} bytes", key.len()),
+        }
+    }
+
+    #[test]
+    fn digests_are_those_of_xts_mode() {
+        for (key_len, expected) in BATCHES {
+            let mut digest = DIGEST_START;
+            for (size, count) in GEOMETRIES {
+                let mut data = pattern::<MOST>()[..size * count].to_vec();
+                by_xts_mode(&pattern::<64>()[..key_len], size, &mut data);
+                // From one buffer into another, and in pieces.
+                digest = digest_on(digest_on(digest, &data), &data);
+            }
+            assert_eq!(digest, expected, "{key_len} bytes of key: {digest:#x}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_digest_is_noticed() {
+        for backend in supported() {
+            for wrong in 0..BATCHES.len() {
+                let mut digests = BATCHES;
+                digests[wrong].1 ^= 1 << 40;
+                assert_eq!(
+                    check(backend, &VECTORS, &digests),
+                    Err(Error::SelfTest(backend)),
+                    "digest {wrong}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_vector_is_noticed() {
+        for backend in supported() {
+            for wrong in 0..VECTORS.len() {
+                let mut vectors = VECTORS;
+                vectors[wrong].cipher = &[0x5a; 32][..vectors[wrong].plain.len()];
+                assert_eq!(
+                    check(backend, &vectors, &BATCHES),
+                    Err(Error::SelfTest(backend)),
+                    "vector {wrong}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_changes_with_every_bit() {
+        let data = pattern::<512>();
+        let digest = digest_on(DIGEST_START, &data);
+        for bit in 0..8 * data.len() {
+            let mut flipped = data;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(digest_on(DIGEST_START, &flipped), digest, "bit {bit}");
+        }
+    }
 }
