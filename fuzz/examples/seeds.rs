@@ -31,6 +31,7 @@ fn main() -> Anything<()> {
 
     backends(&Seeds::new(&corpus, "backends")?)?;
     pieces(&Seeds::new(&corpus, "pieces")?)?;
+    ffi(&Seeds::new(&corpus, "ffi")?)?;
     envelopes(&Seeds::new(&corpus, "envelope")?, &new_envelope)?;
     headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)
 }
@@ -129,6 +130,106 @@ fn pieces(seeds: &Seeds) -> Anything<()> {
     ];
     for (name, src, dst, flags, size, sectors, first) in cases {
         seeds.write(name, &[&src, &dst, &case(flags, size, sectors, first)[..]].concat())?;
+    }
+    Ok(())
+}
+
+/// One call of the target `ffi`: its number there, and what is odd about it.
+#[derive(Clone, Copy, Default)]
+struct Call {
+    number: u8,
+    sector_size: u16,
+    len: u16,
+    layout: u8,
+    apart: Apart,
+    key: Refused,
+    told: Refused,
+    src: Refused,
+    tweaks: Refused,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Apart {
+    #[default]
+    InPlace,
+    By(u16),
+    Fully,
+}
+
+/// Whether an argument is one that must be refused.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Refused {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Call {
+    /// In the order in which the target reads.
+    fn input(self) -> Vec<u8> {
+        let unless = |refused: Refused| u8::from(refused == Refused::No);
+        let mut input: Vec<u8> = (0..65).map(|i| i ^ self.number).collect();
+        // 64 bytes of key on any backend; or NULL.
+        input.extend([64, 0, 0, 0, 0, 0, 0, 0, 0, if self.key == Refused::Yes { 2 } else { 3 }]);
+        // Even: a plain number.
+        input.push(0);
+        input.extend(self.sector_size.to_le_bytes());
+        input.extend(self.len.to_le_bytes());
+        // The length as it is.
+        input.push(0);
+        input.extend(7_u64.to_le_bytes());
+        input.extend(9_u64.to_le_bytes());
+        input.extend([self.layout, 0, 0, 0, 0, 0, 0, 0]);
+        // Reserved bytes are 0, and the upper half of the number, where a layout has none.
+        input.push(1);
+        if self.layout < 3 {
+            input.push(1);
+        }
+        match self.apart {
+            Apart::InPlace => input.push(0),
+            Apart::By(bytes) => {
+                input.push(1);
+                input.extend(bytes.to_le_bytes());
+            }
+            Apart::Fully => input.push(2),
+        }
+        // An odd address.
+        input.push(13);
+        if self.told == Refused::Yes {
+            input.extend([1, 0, 16, 0]);
+        } else {
+            input.push(2);
+        }
+        input.extend([unless(self.src), 1, self.number, unless(self.tweaks)]);
+        input
+    }
+}
+
+fn ffi(seeds: &Seeds) -> Anything<()> {
+    use Refused::Yes;
+    let sectors =
+        |number| Call { number, sector_size: 512, len: 4096, apart: Apart::Fully, ..Call::default() };
+    let cases = [
+        ("encrypt-sectors", sectors(0)),
+        ("decrypt-sectors-in-place", Call { apart: Apart::InPlace, ..sectors(1) }),
+        ("encrypt-unit", Call { len: 4111, ..sectors(2) }),
+        ("decrypt-unit", Call { len: 17, ..sectors(3) }),
+        ("encrypt-tweaks-512", Call { layout: 2, sector_size: 1024, ..sectors(4) }),
+        ("decrypt-tweaks-128", Call { layout: 4, sector_size: 520, len: 2600, ..sectors(5) }),
+        ("encrypt-iov-tweaks", Call { layout: 1, ..sectors(6) }),
+        ("decrypt-iov", Call { apart: Apart::InPlace, ..sectors(7) }),
+        ("ragged", Call { len: 4097, ..sectors(0) }),
+        ("sector-too-short", Call { sector_size: 15, len: 150, ..sectors(1) }),
+        ("layout-unknown", Call { layout: 5, ..sectors(4) }),
+        ("tweaks-null", Call { tweaks: Yes, ..sectors(5) }),
+        ("overlap", Call { apart: Apart::By(100), ..sectors(0) }),
+        ("iov-overlap", Call { apart: Apart::By(512), ..sectors(7) }),
+        ("key-null", Call { key: Yes, ..sectors(0) }),
+        ("source-null", Call { src: Yes, ..sectors(2) }),
+        ("length-huge", Call { told: Yes, ..sectors(6) }),
+    ];
+    for (name, call) in cases {
+        seeds.write(name, &call.input())?;
     }
     Ok(())
 }

@@ -84,7 +84,8 @@ fuzz_target!(|input: &[u8]| {
         1 => usize::from(fields.u16()) % (len + 1),
         _ => len,
     };
-    let mut memory = Placed::new(usize::from(fields.byte() % 64), &[&content[..], &vec![0xa5; apart]].concat());
+    let mut memory =
+        Placed::new(usize::from(fields.byte() % 64), &[&content[..], &vec![0xa5; apart]].concat());
     let before = memory.content().to_vec();
     let told = told(&mut fields, len);
     let base = memory.content_mut().as_mut_ptr();
@@ -113,7 +114,10 @@ fuzz_target!(|input: &[u8]| {
     let good = status == atrest_status::ATREST_OK;
     assert!(status != atrest_status::ATREST_ERROR_INTERNAL, "call {call} has a defect");
     if good {
-        assert!(!xts.is_null() && told == len && !(len != 0 && (null_src || null_dst)), "call {call} took it");
+        assert!(
+            !xts.is_null() && told == len && !(len != 0 && (null_src || null_dst)),
+            "call {call} took it"
+        );
         assert!(!null_tweaks || !(2..=6).contains(&call), "call {call} took NULL for tweaks");
         assert!(len == 0 || apart == 0 || apart >= len, "call {call} took buffers that overlap");
         assert!(apart == 0 || memory.content()[..len] == before[..len], "call {call} wrote into its source");
