@@ -64,6 +64,33 @@ fn programs_under_memcheck() {
     }
 }
 
+/// Data calls on a placed key, with what the library asks of the C library counted.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn data_calls_allocate_nothing() {
+    let flags: Vec<String> = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "free",
+        "aligned_alloc",
+        "posix_memalign",
+        "pthread_mutex_lock",
+        "pthread_mutex_trylock",
+        "pthread_getspecific",
+    ]
+    .map(|name| format!("-Wl,--wrap={name}"))
+    .into();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    each_program(Language::C, &["tests/c/no_allocation.c"], &[Linking::Static], &flags, |program| {
+        let said = succeed(&mut Command::new(program));
+        if said.contains("no strict mode") {
+            missing("no right to seccomp's strict mode");
+        }
+        assert!(said.ends_with("no allocation, no lock, no system call\n"), "{said}");
+    });
+}
+
 /// `atrest.hpp`: its own span in C++17, the standard's in C++20; and under the sanitizers.
 #[test]
 fn cpp_wrapper() {
