@@ -16,10 +16,11 @@ fn programs_under_thread_sanitizer() {
 #[test]
 fn thread_sanitizer_finds_a_planted_race() {
     let flags = &["-fsanitize=thread", "-O1"];
-    let source = "#include \"atrest.h\"\n#include <pthread.h>\n#include <stddef.h>\nstatic int shared;\n\
+    // Often, for the sanitizer remembers few accesses, and a busy machine may run one thread long after the other.
+    let source = "#include \"atrest.h\"\n#include <pthread.h>\n#include <stddef.h>\nstatic volatile int shared;\n\
                   static void *add(void *nothing) { shared++; return nothing; }\n\
-                  int main(void) { pthread_t t; pthread_create(&t, NULL, add, NULL); shared++; \
-                  pthread_join(t, NULL); return atrest_version() == NULL; }\n";
+                  int main(void) { for (int i = 0; i < 200; i++) { pthread_t t; pthread_create(&t, NULL, add, NULL);\n\
+                  shared++; pthread_join(t, NULL); } return atrest_version() == NULL; }\n";
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (file, program) = (directory.path().join("race.c"), directory.path().join("race"));
     fs::write(&file, source).expect("the directory is writable");
@@ -176,9 +177,9 @@ fn several_copies_in_one_program() {
     assert!(global.len() >= 11 && global.iter().all(|name| name.starts_with("a_atrest_")), "{global:?}");
 }
 
-/// The machine code of the crate itself, in bytes, when optimised.
+/// The machine code of the crate itself, in bytes, when optimised. An eighth of it are the rows of `vaes256`.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-const MOST_CODE: u64 = 450 << 10;
+const MOST_CODE: u64 = 500 << 10;
 
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
