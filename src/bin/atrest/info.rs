@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use atrest::envelope::{Class, Envelope};
+use atrest::envelope::Envelope;
 use atrest::volume::{Header, HeaderCopy};
 use clap::Args;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl Facts<'_> {
                 .iter()
                 .map(|slot| json!({ "provider": slot.provider, "key": slot.key, "material": slot.material }))
                 .collect();
-            json!({ "class": class(envelope), "slots": slots })
+            json!({ "class": envelope.class().name(), "slots": slots })
         });
         let keyslots: Vec<Value> = header
             .keyslots()
@@ -160,7 +160,7 @@ impl Facts<'_> {
                         slot.material.as_ref().map(|id| format!(", material {id}")).unwrap_or_default();
                     table.row("Key", format_args!("{}:{}{material}", slot.provider, slot.key));
                 }
-                table.row("Class", class(envelope));
+                table.row("Class", envelope.class().name());
             }
             None => table.row("Key", "no atrest token: another tool made this volume"),
         }
@@ -197,13 +197,5 @@ fn with_unit(bytes: u64) -> String {
     match bytes {
         ..1024 => size::show(bytes),
         _ => format!("{bytes} bytes ({})", size::show(bytes)),
-    }
-}
-
-fn class(envelope: &Envelope) -> &'static str {
-    match envelope.class() {
-        Class::Persistent => "persistent",
-        Class::Scratch => "scratch",
-        _ => "unknown",
     }
 }

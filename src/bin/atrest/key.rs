@@ -6,7 +6,7 @@ use atrest::envelope::{KeyRef, LocalKeystore};
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, say};
-use crate::{keystore, stdout};
+use crate::{providers, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -35,18 +35,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn create(key: &KeyRef) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
-    let name = keystore::local_name(key).map_err(|why| failed(&why))?;
+    let name = providers::local_name(key).map_err(|why| failed(&why))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
     local.create_key(name).map_err(|error| failed(&error))?;
-    say(&keystore::made(key, &local));
+    say(&providers::made(key, &local));
     Ok(())
 }
 
 fn list() -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
-    let names = match keystore::existing(home, failed)? {
+    let names = match providers::existing(home, failed)? {
         None => Vec::new(),
         Some(keystore) => keystore.list().map_err(|error| failed(&error))?,
     };

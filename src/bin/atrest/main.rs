@@ -12,17 +12,20 @@ mod encrypt;
 mod failure;
 mod info;
 mod key;
-mod keystore;
 mod new_volume;
 mod opening;
 mod output;
 mod pipeline;
 mod progress;
+mod providers;
+mod rewrap;
 mod size;
+mod slot;
 mod source;
 mod stdout;
 mod temporary;
 mod volume_key;
+mod wrappings;
 
 use std::process::ExitCode;
 
@@ -57,6 +60,10 @@ enum Command {
     Info(info::Arguments),
     /// Write a volume's raw key to a pipe, for `cryptsetup --volume-key-file`
     VolumeKey(volume_key::Arguments),
+    /// Put a volume under another key, or the newest material of the same; no data is touched
+    Rewrap(rewrap::Arguments),
+    /// Add, remove and list the keys that open a volume
+    Slot(slot::Arguments),
     /// Make and list the keys that wrap volumes' keys
     Key(key::Arguments),
     /// Measure how fast this processor encrypts, beside what it could do
@@ -70,6 +77,8 @@ fn main() -> ExitCode {
         Command::Create(arguments) => create::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::VolumeKey(arguments) => volume_key::run(&arguments),
+        Command::Rewrap(arguments) => rewrap::run(&arguments),
+        Command::Slot(arguments) => slot::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
