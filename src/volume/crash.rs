@@ -69,8 +69,8 @@ fn remains(before: &[u8], events: &[Event]) -> Vec<Vec<u8>> {
                     torn(&|i| i / BLOCK >= cut);
                     torn(&|i| i < cut * BLOCK + BLOCK / 2);
                 }
-                torn(&|i| i / BLOCK % 2 == 0);
-                torn(&|i| i / BLOCK % 2 == 1);
+                torn(&|i| (i / BLOCK).is_multiple_of(2));
+                torn(&|i| !(i / BLOCK).is_multiple_of(2));
             }
             Event::Sync => {
                 if let Some((offset, bytes)) = pending.take() {
