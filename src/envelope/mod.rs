@@ -34,6 +34,8 @@ mod document;
 mod error;
 mod json;
 mod keyref;
+#[cfg(feature = "kms")]
+mod kms;
 mod local;
 mod provider;
 mod root;
@@ -49,6 +51,8 @@ pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
 pub use document::{Class, Envelope};
 pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};
 pub use keyref::{KeyRef, KeyRefError};
+#[cfg(feature = "kms")]
+pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
 pub use local::LocalKeystore;
 pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on};
 pub(crate) use root::on_wiped_stack;

@@ -24,6 +24,7 @@ mod slot;
 mod source;
 mod stdout;
 mod temporary;
+mod text;
 mod volume_key;
 mod wrappings;
 
@@ -40,8 +41,9 @@ struct Cli {
 }
 
 const HELP: &str = "\
-KEY is local:NAME, a key of the local keystore. local:default is made on first use; other keys are made by \
-`atrest key create`.
+KEY is local:NAME, a key of the local keystore, or aws: and the id, ARN or alias of a key of AWS KMS. local:default \
+is made on first use; other local keys are made by `atrest key create`.
+AWS settings are those of its own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
 up: without its key a volume cannot be opened.
 XTS keeps data secret; it does not notice when someone who can write to the disk garbles it.
@@ -64,7 +66,7 @@ enum Command {
     Rewrap(rewrap::Arguments),
     /// Add, remove and list the keys that open a volume
     Slot(slot::Arguments),
-    /// Make and list the keys that wrap volumes' keys
+    /// Make, list, check, share and retire the keys that wrap volumes' keys
     Key(key::Arguments),
     /// Measure how fast this processor encrypts, beside what it could do
     Bench(bench::Arguments),

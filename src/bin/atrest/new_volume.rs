@@ -14,7 +14,7 @@ use crate::providers;
 pub struct NewVolume {
     /// The volume to make, a file or a block device
     volume: PathBuf,
-    /// The key that wraps the volume's key, local:NAME
+    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
     #[arg(long, default_value = providers::DEFAULT)]
     key: KeyRef,
     /// The encryption sector in bytes: 512, 1024, 2048 or 4096

@@ -40,6 +40,12 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     Ok(Opened { volume, keys, metadata, wrapped_by: wrapped_by(&envelope) })
 }
 
+/// The envelope of a volume, which is not verified.
+pub fn envelope_of(path: &Path) -> Result<Envelope, Failure> {
+    let failed = |error: Error| Failure::volume("cannot read the volume", show(path), &error);
+    envelope(&open_volume(path)?).map_err(failed)
+}
+
 /// What cannot be opened in any case is refused before a key is looked for.
 fn envelope(file: &File) -> Result<Envelope, Error> {
     let (header, _) = Header::read(file)?;

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "kms")]
+use atrest::envelope::{AwsKms, KmsOptions};
 use atrest::envelope::{
     Class, Envelope, EnvelopeError, ErrorClass, KeyProvider, KeyRef, LocalKeystore, ProviderError, Providers,
     VolumeKeys, block_on, new_uuid,
@@ -56,7 +58,8 @@ pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyP
     }
 }
 
-fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
+/// A key that cannot be used.
+pub fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
     Failure::new(format!("cannot use the key {key}: {error}"))
 }
 
@@ -64,10 +67,32 @@ fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
 pub fn provider(name: &str) -> Result<Arc<dyn KeyProvider>, ProviderError> {
     match name {
         "local" => Ok(Arc::new(LocalKeystore::open(LocalKeystore::default_path()?)?)),
+        #[cfg(feature = "kms")]
+        "aws" => Ok(Arc::new(aws()?)),
         name => Err(ProviderError::new(
             ErrorClass::Unsupported,
             format!("this build has no provider for {name}: keys; use local:NAME"),
         )),
+    }
+}
+
+/// AWS KMS as the environment sets it up. Tokens of new grants come from a variable of our own: the SDK has none.
+#[cfg(feature = "kms")]
+fn aws() -> Result<AwsKms, ProviderError> {
+    let mut options = KmsOptions::default();
+    if let Ok(tokens) = std::env::var("ATREST_GRANT_TOKENS") {
+        options.grant_tokens =
+            tokens.split([',', ' ']).filter(|token| !token.is_empty()).map(str::to_owned).collect();
+    }
+    AwsKms::new(options)
+}
+
+/// The provider of a key, for the care of the key itself.
+pub fn administering(key: &KeyRef) -> Result<Arc<dyn KeyProvider>, Failure> {
+    let found = provider(key.provider()).map_err(|error| unusable(key, &error))?;
+    match found.admin() {
+        Some(_) => Ok(found),
+        None => Err(unusable(key, &"its provider does nothing but wrap with it")),
     }
 }
 
@@ -96,7 +121,7 @@ pub fn of(envelope: &Envelope) -> Result<Providers, ProviderError> {
 pub fn local_name(key: &KeyRef) -> Result<&str, String> {
     match key {
         KeyRef::Local(name) => Ok(name),
-        key => Err(format!("this build has no provider for {}: keys; use local:NAME", key.provider())),
+        key => Err(format!("keys of {}: are made there; atrest makes local:NAME", key.provider())),
     }
 }
 
