@@ -16,6 +16,7 @@ use crate::server::Server;
 
 pub const OWN: &[(&str, Own)] = &[
     ("every_fault_has_its_class_and_ends_in_time", every_fault_has_its_class_and_ends_in_time),
+    ("the_deadline_ends_all_attempts", the_deadline_ends_all_attempts),
     ("what_passes_is_tried_again", what_passes_is_tried_again),
     ("nobody_listens", nobody_listens),
     ("no_credentials", no_credentials),
@@ -29,7 +30,7 @@ fn hasty(server: &Server) -> KmsOptions {
     options.connect_timeout = Duration::from_millis(300);
     options.attempt_timeout = Duration::from_millis(400);
     options.timeout = Duration::from_millis(1500);
-    options.attempts = 2;
+    options.attempts = 1;
     options
 }
 
@@ -119,6 +120,21 @@ fn every_fault_has_its_class_and_ends_in_time() {
     fake.state().fault = None;
     let change = WrappingChange::Rewrap { slot: 0, provider: "aws", key: &other };
     Volume::change_wrappings(&read_write(&path), change, &providers).unwrap();
+}
+
+fn the_deadline_ends_all_attempts() {
+    let (server, fake) = Server::fake();
+    let key = server.key();
+    let mut options = hasty(&server);
+    options.attempts = 10;
+    let kms = AwsKms::new(options).unwrap();
+    fake.fault("DescribeKey", Fault::Hang, usize::MAX);
+    fake.calls();
+    let started = Instant::now();
+    let error = block_on(kms.describe(&key)).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::TimedOut, "{error}");
+    assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
+    assert!(fake.calls().len() > 1, "it was tried again while there was time");
 }
 
 fn what_passes_is_tried_again() {

@@ -12,6 +12,7 @@ pub const OWN: &[(&str, Own)] = &[
     ("inside_somebody_elses_runtime", inside_somebody_elses_runtime),
     ("many_threads_share_one", many_threads_share_one),
     ("a_call_that_is_dropped_holds_up_nobody", a_call_that_is_dropped_holds_up_nobody),
+    ("after_a_fork_it_says_so", after_a_fork_it_says_so),
 ];
 
 fn inside_somebody_elses_runtime() {
@@ -55,6 +56,24 @@ fn a_call_that_is_dropped_holds_up_nobody() {
     });
     block_on(kms.unwrap(&wrapped)).unwrap();
     assert!(started.elapsed() < Duration::from_secs(3));
-    // The class that a forked child gets is tested where forking is allowed: tests/fork.
-    let _ = ErrorClass::Forked;
+}
+
+fn after_a_fork_it_says_so() {
+    use std::os::unix::process::CommandExt as _;
+
+    let (server, _) = Server::fake();
+    let (kms, key) = (server.provider(), server.key());
+    block_on(kms.describe(&key)).unwrap();
+    let (inner, inner_key) = (kms.clone(), key.clone());
+    let in_child = move || match block_on(inner.describe(&inner_key)) {
+        Err(error) if error.class() == ErrorClass::Forked => Ok(()),
+        // Whoever waits for a thread that the fork left behind waits for ever.
+        _ => Err(std::io::Error::other("not the error of a fork")),
+    };
+    let mut command = std::process::Command::new("true");
+    // SAFETY: the closure runs between fork and exec. It allocates an error message, for which the C library makes its
+    // allocator fit in the child; it takes no lock of this program's, and starts no thread.
+    unsafe { command.pre_exec(in_child) };
+    assert!(command.status().expect("the child gets the error of a fork").success());
+    block_on(kms.describe(&key)).unwrap();
 }
