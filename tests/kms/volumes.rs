@@ -88,6 +88,7 @@ fn the_life_of_a_volume(server: &Server) {
     place.fails(&["rewrap", "v"], &["--slot"]);
     place.succeed(&["slot", "remove", "v", "0"]);
     assert_eq!(text(&place.succeed(&["slot", "list", "v"]).stdout), "0\tlocal:default\n");
+    assert_eq!(place.json(&["info", "v", "--keys", "--json"])["envelope"]["slots"][0]["stale"], false);
     place.succeed(&["rewrap", "v", "--key", &alias]);
     assert!(place.succeed(&["decrypt", "v", "-"]).stdout == content);
     assert_eq!(place.succeed(&["volume-key", "v"]).stdout.len(), 64);
@@ -128,6 +129,9 @@ fn the_command_checks_shares_and_withdraws() {
     assert_eq!(stale(), false);
     place.succeed(&["key", "rotate", &key, "--now"]);
     assert_eq!(stale(), true);
+    assert_eq!(place.json(&["info", "v", "--keys", "--json"])["envelope"]["slots"][0]["stale"], true);
+    let table = place.succeed(&["info", "v", "--keys"]).stdout;
+    assert!(text(&table).contains("enabled, stale: `atrest rewrap`"), "{}", text(&table));
     place.succeed(&["rewrap", "v"]);
     assert_eq!(stale(), false);
     place.succeed(&["key", "rotate", &key, "--enable", "--days", "200"]);
