@@ -35,7 +35,10 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     let shared: Vec<(&str, Shared)> = [life::SHARED, volumes::SHARED].concat();
     for (name, test) in shared {
-        trials.push(Trial::test(format!("fake::{name}"), move || Ok(test(&Server::fake().0))));
+        trials.push(Trial::test(format!("fake::{name}"), move || {
+            test(&Server::fake().0);
+            Ok(())
+        }));
         trials.push(Trial::test(format!("moto::{name}"), move || {
             match Server::moto() {
                 Some(moto) => test(&moto),
@@ -46,7 +49,10 @@ fn main() -> ExitCode {
     }
     for (name, test) in [access::OWN, faults::OWN, process::OWN, volumes::OWN].concat() {
         let test: Own = test;
-        trials.push(Trial::test(name, move || Ok(test())));
+        trials.push(Trial::test(name, move || {
+            test();
+            Ok(())
+        }));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     server::stop_moto();
