@@ -42,7 +42,9 @@ pub use document::{Class, Envelope};
 pub use error::{EnvelopeError, ErrorClass, ProviderError, SlotFailure};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::LocalKeystore;
-pub use provider::{BoxFuture, KeyDescription, KeyProvider, KeyState, Providers, WrappedKey, block_on};
+pub use provider::{
+    BoxFuture, KeyDescription, KeyProvider, KeyState, Providers, WrappedKey, block_on, block_on_timeout,
+};
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};

@@ -50,6 +50,7 @@ mod luks2;
 mod metadata;
 mod open;
 mod policy;
+mod ranges;
 mod stripes;
 mod token;
 mod writer;
