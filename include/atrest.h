@@ -363,6 +363,17 @@ const char *atrest_envelope_json(const atrest_envelope *envelope);
 
 #if defined(ATREST_WITH_VOLUME)
 /*
+ A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot` 0, and
+ so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope. Nothing
+ has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+const char *atrest_envelope_key(const atrest_envelope *envelope,
+                                size_t slot);
+#endif
+
+#if defined(ATREST_WITH_VOLUME)
+/*
  The UUID that an envelope's wrappings are bound to.
 
  `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
@@ -651,6 +662,19 @@ size_t atrest_volume_sector_size(const atrest_volume *volume);
 ATREST_MUST_USE
 atrest_status atrest_volume_uuid(const atrest_volume *volume,
                                  uint8_t uuid[16]);
+#endif
+
+#if defined(ATREST_WITH_VOLUME)
+/*
+ The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+ which keys wrap it.
+
+ `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_envelope(const atrest_volume *volume,
+                                     atrest_envelope **out);
 #endif
 
 #if defined(ATREST_WITH_VOLUME)

@@ -14,13 +14,18 @@ use crate::envelope::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
 pub struct atrest_envelope {
     envelope: Envelope,
     json: CString,
+    /// What wraps the root key, slot by slot.
+    keys: Vec<CString>,
 }
 
 impl atrest_envelope {
-    fn new(envelope: Envelope) -> Result<atrest_envelope, Failure> {
-        // JSON has no NUL.
-        let json = CString::new(envelope.to_json()).map_err(|_| ATREST_ERROR_INTERNAL)?;
-        Ok(atrest_envelope { envelope, json })
+    pub(super) fn new(envelope: Envelope) -> Result<atrest_envelope, Failure> {
+        // Neither JSON nor what an envelope takes for a key has a NUL.
+        let string = |text: String| CString::new(text).map_err(|_| ATREST_ERROR_INTERNAL);
+        let json = string(envelope.to_json())?;
+        let keys = envelope.slots().iter().map(|slot| string(format!("{}:{}", slot.provider, slot.key)));
+        let keys = keys.collect::<Result<_, _>>()?;
+        Ok(atrest_envelope { envelope, json, keys })
     }
 }
 
@@ -114,6 +119,21 @@ pub unsafe extern "C" fn atrest_envelope_json(envelope: *const atrest_envelope) 
         Ok(envelope) => envelope.json.as_ptr(),
         Err(_) => core::ptr::null(),
     }
+}
+
+/// A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot` 0, and
+/// so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope. Nothing
+/// has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
+///
+/// # Safety
+/// `envelope` is NULL or an envelope.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_envelope_key(envelope: *const atrest_envelope, slot: usize) -> *const c_char {
+    // SAFETY: this function's own contract.
+    let envelope = unsafe { pointer::reference(envelope) };
+    let key = envelope.ok().and_then(|envelope| envelope.keys.get(slot));
+    key.map_or(core::ptr::null(), |key| key.as_ptr())
 }
 
 /// The UUID that an envelope's wrappings are bound to.

@@ -35,9 +35,9 @@ pub use status::{StatusValue, atrest_status, atrest_status_message};
 #[cfg(feature = "volume")]
 pub use volume::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_close, atrest_volume_create,
-    atrest_volume_create_fd, atrest_volume_discard, atrest_volume_flush, atrest_volume_open,
-    atrest_volume_open_fd, atrest_volume_read, atrest_volume_sector_size, atrest_volume_size,
-    atrest_volume_uuid, atrest_volume_write, atrest_volume_write_zeros,
+    atrest_volume_create_fd, atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush,
+    atrest_volume_open, atrest_volume_open_fd, atrest_volume_read, atrest_volume_sector_size,
+    atrest_volume_size, atrest_volume_uuid, atrest_volume_write, atrest_volume_write_zeros,
 };
 pub use xts::{
     atrest_backend_name, atrest_version, atrest_xts, atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit,

@@ -1,6 +1,7 @@
 use super::atrest_volume;
-use crate::ffi::pointer;
-use crate::ffi::status::{atrest_status, guarded};
+use crate::ffi::envelope::atrest_envelope;
+use crate::ffi::status::{ATREST_ERROR_NOT_A_VOLUME, atrest_status, guarded};
+use crate::ffi::{object, pointer};
 
 /// Reads a part of a volume, and decrypts it.
 ///
@@ -180,4 +181,27 @@ pub unsafe extern "C" fn atrest_volume_uuid(volume: *const atrest_volume, uuid: 
             pointer::write(uuid.cast::<[u8; 16]>(), bytes)
         }
     })
+}
+
+/// The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+/// which keys wrap it.
+///
+/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+///
+/// # Safety
+/// `volume` is NULL or open; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_envelope(
+    volume: *const atrest_volume,
+    out: *mut *mut atrest_envelope,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, core::ptr::null_mut(), 0, |_| {
+            let envelope = pointer::reference(volume)?.volume.header().envelope()?;
+            atrest_envelope::new(envelope.ok_or(ATREST_ERROR_NOT_A_VOLUME)?)
+        })
+    }
 }

@@ -2,8 +2,9 @@ mod data;
 mod open;
 
 pub use data::{
-    atrest_volume_discard, atrest_volume_flush, atrest_volume_read, atrest_volume_sector_size,
-    atrest_volume_size, atrest_volume_uuid, atrest_volume_write, atrest_volume_write_zeros,
+    atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush, atrest_volume_read,
+    atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid, atrest_volume_write,
+    atrest_volume_write_zeros,
 };
 pub use open::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume_close, atrest_volume_create,
