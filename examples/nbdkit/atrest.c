@@ -73,7 +73,7 @@ static int config_complete(void) {
     return 0;
 }
 
-#define config_help                                                                   \
+#define HELP                                                                          \
     "volume=<FILE>      (required) The encrypted volume, a file or a block device.\n" \
     "key=local:<NAME>   The key that must wrap the volume's key.\n"                   \
     "keystore=<DIR>     The local keystore (default: the user's own).\n"              \
@@ -210,7 +210,7 @@ static struct nbdkit_plugin plugin = {
     .unload = plugin_unload,
     .config = config,
     .config_complete = config_complete,
-    .config_help = config_help,
+    .config_help = HELP,
     .magic_config_key = "volume",
     .dump_plugin = dump_plugin,
     .get_ready = get_ready,
