@@ -81,3 +81,13 @@ pub fn succeed(command: &mut Command) -> String {
     assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
     out.into_owned()
 }
+
+/// Whether the compiler finds a header.
+pub fn has_header(compiler: &OsStr, name: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("header.c");
+    std::fs::write(&source, format!("#include <{name}>\n")).unwrap();
+    let mut command = Command::new(compiler);
+    command.arg("-E").arg(&source).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
