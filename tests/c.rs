@@ -341,8 +341,16 @@ fn declared(header: &str) -> Vec<String> {
         rest = comment.split_once("*/").expect("each comment ends").1;
     }
     code.push_str(rest);
+    // This library was built without the features that these lines are for.
+    let mut other_feature = false;
     let mut names: Vec<String> = code
         .lines()
+        .filter(|line| {
+            other_feature |= line.starts_with("#if defined(ATREST_WITH_");
+            let shown = !other_feature;
+            other_feature &= !line.starts_with("#endif");
+            shown
+        })
         .filter_map(|line| line.split_once('('))
         .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
         .filter(|name| name.starts_with("atrest_"))
