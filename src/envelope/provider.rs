@@ -1,6 +1,6 @@
 //! Key providers: whatever makes, wraps and unwraps root keys.
 
-use super::{EncryptionContext, ProviderError, RootKey};
+use super::{EncryptionContext, KeyAdmin, KeyDescription, ProviderError, RootKey};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -29,44 +29,11 @@ pub struct WrappedKey {
     pub wrapped: Vec<u8>,
 }
 
-/// What a provider tells of a key-encryption key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyDescription {
-    /// The provider's name.
-    pub provider: String,
-    /// The key, by the provider's lasting name for it.
-    pub key: String,
-    /// Whether the key can be used.
-    pub state: KeyState,
-    /// The material that new wrappings get, where the provider tells.
-    pub material: Option<String>,
-    /// When the key was created, in seconds since 1970-01-01T00:00:00Z.
-    pub created: Option<u64>,
-}
-
-/// Whether a key-encryption key can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyState {
-    /// It wraps and unwraps.
-    Enabled,
-    /// Its owner disabled it, and can enable it again.
-    Disabled,
-    /// It waits for its deletion, which its owner can still cancel.
-    PendingDeletion,
-}
-
-impl KeyDescription {
-    /// A description of an enabled key, without material id and date.
-    pub fn new(provider: &str, key: &str) -> KeyDescription {
-        KeyDescription {
-            provider: provider.to_owned(),
-            key: key.to_owned(),
-            state: KeyState::Enabled,
-            material: None,
-            created: None,
-        }
+impl WrappedKey {
+    /// Whether the key has newer material than the one that wrapped this, so that a rewrap would renew it; `None`
+    /// where one of the two material ids is not known.
+    pub fn is_stale(&self, key: &KeyDescription) -> Option<bool> {
+        Some(self.material.as_ref()? != key.material.as_ref()?)
     }
 }
 
@@ -74,6 +41,10 @@ impl KeyDescription {
 ///
 /// The futures must not need an async runtime around them: a provider whose client needs one owns it, on a
 /// thread of its own. So async callers await them under any runtime, and all others call [`block_on`].
+///
+/// Four methods are what opening and making volumes takes. [`wrap`](KeyProvider::wrap) and
+/// [`rewrap`](KeyProvider::rewrap) serve changes of the wrapping; the care of the keys themselves is a trait of its
+/// own, [`KeyAdmin`].
 pub trait KeyProvider: Send + Sync {
     /// The provider's name, as envelopes store it: 1 to 32 of `a-z`, `0-9` and `-`.
     fn name(&self) -> &'static str;
@@ -91,6 +62,40 @@ pub trait KeyProvider: Send + Sync {
 
     /// Tells what `key` is, and in which state.
     fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>>;
+
+    /// Wraps a root key that exists already under `key`, bound to `context`.
+    ///
+    /// A provider without this answers [`ErrorClass::Unsupported`], and no existing key comes under its keys.
+    fn wrap<'a>(
+        &'a self,
+        root: &'a RootKey,
+        key: &'a str,
+        context: &'a EncryptionContext,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        let _ = (root, key, context);
+        Box::pin(async { Err(ProviderError::unsupported(self.name(), "wrapping an existing key")) })
+    }
+
+    /// Wraps anew under `key`, inside the service, what a key of this provider wrapped: the plaintext does not reach
+    /// this process. The context stays, and so does the root key. Provider, keys and material that the service names
+    /// in its answer must have been checked by the provider; nobody else can.
+    ///
+    /// A provider without this answers [`ErrorClass::Unsupported`], and [`Envelope::rewrap`] unwraps and wraps.
+    ///
+    /// [`Envelope::rewrap`]: super::Envelope::rewrap
+    fn rewrap<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        let _ = (wrapped, key);
+        Box::pin(async { Err(ProviderError::unsupported(self.name(), "rewrapping without the plaintext")) })
+    }
+
+    /// What can be done with this provider's keys beyond wrapping; `None` where that is nothing.
+    fn admin(&self) -> Option<&dyn KeyAdmin> {
+        None
+    }
 }
 
 /// The key providers that a caller has, by name.

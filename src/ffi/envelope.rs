@@ -246,6 +246,47 @@ unsafe fn unwrap(
     wait(timeout_ms, envelope.envelope.open(&providers.0))
 }
 
+/// Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The root
+/// key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not leave the
+/// service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
+///
+/// `slot`: which wrapping, from 0. `key`: what is to wrap it, "local:NAME". `timeout_ms`: how long to wait for the providers
+/// of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out` receives the new envelope, and is
+/// NULL on failure; the old one is as it was, and opens as before: whoever keeps a copy of it and may use its key still
+/// gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be NULL.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one
+/// of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use one
+/// envelope and one set of providers.
+///
+/// # Safety
+/// `envelope` is NULL or an envelope; `key` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL
+/// or writable; `error` is NULL or writable for `error_len` bytes.
+#[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_envelope_rewrap(
+    envelope: *const atrest_envelope,
+    slot: usize,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    out: *mut *mut atrest_envelope,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |_| {
+            let (envelope, providers) =
+                (&pointer::reference(envelope)?.envelope, pointer::reference(providers)?);
+            let key = key_ref(key)?;
+            let rewrapped = envelope.rewrap(slot, key.provider(), key.key(), &providers.0);
+            atrest_envelope::new(wait(timeout_ms, rewrapped)?.envelope)
+        })
+    }
+}
+
 /// Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON.
 ///
 /// # Safety

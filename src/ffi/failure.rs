@@ -7,16 +7,17 @@ use super::pointer;
 use super::status::{
     ATREST_ERROR_BUSY, ATREST_ERROR_CONTEXT_MISMATCH, ATREST_ERROR_DAMAGED, ATREST_ERROR_DESCRIPTOR,
     ATREST_ERROR_DISCARD_OFF, ATREST_ERROR_ENVELOPE, ATREST_ERROR_EXISTS, ATREST_ERROR_FILE_TYPE,
-    ATREST_ERROR_FORGED, ATREST_ERROR_INTERNAL, ATREST_ERROR_IO, ATREST_ERROR_KEY_DISABLED,
-    ATREST_ERROR_KEY_EXISTS, ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_KEY_NAME, ATREST_ERROR_KEY_NOT_FOUND,
-    ATREST_ERROR_KEY_PENDING_DELETION, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_KEYSTORE_PERMISSIONS,
-    ATREST_ERROR_MALFORMED_ANSWER, ATREST_ERROR_NO_CREDENTIALS, ATREST_ERROR_NO_MEMORY,
-    ATREST_ERROR_NO_SPACE, ATREST_ERROR_NOT_A_VOLUME, ATREST_ERROR_NOT_AUTHORISED, ATREST_ERROR_NOT_FOUND,
-    ATREST_ERROR_OUT_OF_BOUNDS, ATREST_ERROR_PERMISSION, ATREST_ERROR_RANDOM, ATREST_ERROR_READ_ONLY,
-    ATREST_ERROR_REFUSED, ATREST_ERROR_SECRET_MEMORY, ATREST_ERROR_THROTTLED, ATREST_ERROR_TIMED_OUT,
-    ATREST_ERROR_TRUNCATED, ATREST_ERROR_UNREACHABLE, ATREST_ERROR_UNSUPPORTED,
-    ATREST_ERROR_VOLUME_SECTOR_SIZE, ATREST_ERROR_VOLUME_SIZE, ATREST_ERROR_WRONG_KEY,
-    ATREST_ERROR_WRONG_KEY_TYPE, atrest_status, guarded, message,
+    ATREST_ERROR_FORGED, ATREST_ERROR_FORKED, ATREST_ERROR_INTERNAL, ATREST_ERROR_INVALID_REQUEST,
+    ATREST_ERROR_IO, ATREST_ERROR_KEY_DISABLED, ATREST_ERROR_KEY_EXISTS, ATREST_ERROR_KEY_LENGTH,
+    ATREST_ERROR_KEY_NAME, ATREST_ERROR_KEY_NOT_FOUND, ATREST_ERROR_KEY_PENDING_DELETION,
+    ATREST_ERROR_KEY_UNAVAILABLE, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_KEYSTORE_PERMISSIONS,
+    ATREST_ERROR_LIMIT_EXCEEDED, ATREST_ERROR_MALFORMED_ANSWER, ATREST_ERROR_NO_CREDENTIALS,
+    ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NO_SPACE, ATREST_ERROR_NOT_A_VOLUME, ATREST_ERROR_NOT_AUTHORISED,
+    ATREST_ERROR_NOT_FOUND, ATREST_ERROR_OUT_OF_BOUNDS, ATREST_ERROR_PERMISSION, ATREST_ERROR_RANDOM,
+    ATREST_ERROR_READ_ONLY, ATREST_ERROR_REFUSED, ATREST_ERROR_SECRET_MEMORY, ATREST_ERROR_SLOT,
+    ATREST_ERROR_THROTTLED, ATREST_ERROR_TIMED_OUT, ATREST_ERROR_TRUNCATED, ATREST_ERROR_UNREACHABLE,
+    ATREST_ERROR_UNSUPPORTED, ATREST_ERROR_VOLUME_SECTOR_SIZE, ATREST_ERROR_VOLUME_SIZE,
+    ATREST_ERROR_WRONG_KEY, ATREST_ERROR_WRONG_KEY_TYPE, atrest_status, guarded, message,
 };
 use crate::envelope::{EnvelopeError, ErrorClass, KeyRefError, ProviderError, SecretError};
 use crate::volume::Error;
@@ -78,15 +79,15 @@ impl From<&Error> for atrest_status {
                 ATREST_ERROR_NOT_A_VOLUME
             }
             Error::Damaged { .. } | Error::NotVerified { .. } => ATREST_ERROR_DAMAGED,
-            Error::Refused(_) | Error::HeaderFull { .. } => ATREST_ERROR_REFUSED,
+            Error::Refused(_) | Error::HeaderFull { .. } | Error::TokenVersion(_) => ATREST_ERROR_REFUSED,
             Error::Forged | Error::Token(_) | Error::Uuid { .. } => ATREST_ERROR_FORGED,
-            Error::WrongKeys | Error::WrongVolumeKey => ATREST_ERROR_WRONG_KEY,
+            Error::WrongKeys | Error::WrongVolumeKey | Error::OtherEnvelope => ATREST_ERROR_WRONG_KEY,
             Error::VolumeKeyLength { .. } => ATREST_ERROR_KEY_LENGTH,
             Error::Truncated { .. } => ATREST_ERROR_TRUNCATED,
             Error::SectorSize(_) => ATREST_ERROR_VOLUME_SECTOR_SIZE,
             Error::Size { .. } | Error::DeviceTooSmall { .. } => ATREST_ERROR_VOLUME_SIZE,
-            // No call takes a label.
-            Error::Label { .. } => ATREST_ERROR_INTERNAL,
+            // No call takes a label, and changes of wrappings get their keys.
+            Error::Label { .. } | Error::NeedsKeys => ATREST_ERROR_INTERNAL,
             Error::NotEmpty { .. } => ATREST_ERROR_EXISTS,
             Error::FileType => ATREST_ERROR_FILE_TYPE,
             Error::FileReadOnly | Error::ReadOnly => ATREST_ERROR_READ_ONLY,
@@ -120,7 +121,10 @@ impl From<&io::Error> for atrest_status {
 
 impl From<&EnvelopeError> for atrest_status {
     fn from(error: &EnvelopeError) -> atrest_status {
-        error.class().map_or(ATREST_ERROR_ENVELOPE, atrest_status::from)
+        match error {
+            EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => ATREST_ERROR_SLOT,
+            error => error.class().map_or(ATREST_ERROR_ENVELOPE, atrest_status::from),
+        }
     }
 }
 
@@ -144,6 +148,11 @@ impl From<ErrorClass> for atrest_status {
             ErrorClass::LocalPermissions => ATREST_ERROR_KEYSTORE_PERMISSIONS,
             ErrorClass::LocalIo => ATREST_ERROR_KEYSTORE_IO,
             ErrorClass::Secret => ATREST_ERROR_SECRET_MEMORY,
+            ErrorClass::KeyUnavailable => ATREST_ERROR_KEY_UNAVAILABLE,
+            ErrorClass::LimitExceeded => ATREST_ERROR_LIMIT_EXCEEDED,
+            ErrorClass::InvalidRequest => ATREST_ERROR_INVALID_REQUEST,
+            ErrorClass::Forked => ATREST_ERROR_FORKED,
+            ErrorClass::Unsupported => ATREST_ERROR_UNSUPPORTED,
         }
     }
 }

@@ -26,6 +26,8 @@ pub use envelope::{
     atrest_envelope_parse, atrest_envelope_unwrap, atrest_envelope_unwrap_key, atrest_envelope_uuid,
 };
 pub use iov::{atrest_xts_decrypt_iov, atrest_xts_encrypt_iov, iovec};
+#[cfg(all(feature = "volume", feature = "kms"))]
+pub use providers::atrest_providers_add_aws;
 #[cfg(feature = "volume")]
 pub use providers::{
     atrest_local_create_key, atrest_providers, atrest_providers_add_local, atrest_providers_free,
@@ -36,8 +38,9 @@ pub use status::{StatusValue, atrest_status, atrest_status_message};
 pub use volume::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_close, atrest_volume_create,
     atrest_volume_create_fd, atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush,
-    atrest_volume_open, atrest_volume_open_fd, atrest_volume_read, atrest_volume_sector_size,
-    atrest_volume_size, atrest_volume_uuid, atrest_volume_write, atrest_volume_write_zeros,
+    atrest_volume_open, atrest_volume_open_fd, atrest_volume_read, atrest_volume_rewrap,
+    atrest_volume_rewrap_fd, atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid,
+    atrest_volume_write, atrest_volume_write_zeros,
 };
 pub use xts::{
     atrest_backend_name, atrest_version, atrest_xts, atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit,

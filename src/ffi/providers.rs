@@ -75,6 +75,51 @@ pub unsafe extern "C" fn atrest_providers_add_local(
     }
 }
 
+/// Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there before
+/// is replaced.
+///
+/// `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another service
+/// than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS SDKs take
+/// from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
+/// atrest_volume_open(); may be NULL.
+///
+/// Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
+/// reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
+/// the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as it was
+/// then. No other thread may be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set; `region`, `profile` and `endpoint` are NULL or NUL-terminated strings; `error` is NULL or
+/// writable for `error_len` bytes.
+#[cfg(feature = "kms")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_add_aws(
+    providers: *mut atrest_providers,
+    region: *const c_char,
+    profile: *const c_char,
+    endpoint: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            let text = |text: *const c_char| {
+                pointer::string(text).ok().map(|text| text.to_string_lossy().into_owned())
+            };
+            let mut options = crate::envelope::KmsOptions::default();
+            (options.region, options.profile, options.endpoint) =
+                (text(region), text(profile), text(endpoint));
+            providers.0.insert(std::sync::Arc::new(crate::envelope::AwsKms::new(options)?));
+            Ok(())
+        })
+    }
+}
+
 /// Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
 /// volumes of its keys cannot be opened.
 ///

@@ -76,11 +76,12 @@ pub enum atrest_status {
     ATREST_ERROR_READ_ONLY = 47,
     /// The volume was opened without ATREST_VOLUME_DISCARD.
     ATREST_ERROR_DISCARD_OFF = 48,
-    /// The system, the file system or the device cannot do that.
+    /// The system, the file system, the device or the key provider cannot do that.
     ATREST_ERROR_UNSUPPORTED = 49,
     /// A flag that this version does not know.
     ATREST_ERROR_FLAGS = 50,
-    /// This process was forked while another thread used the volume: open it again in this process.
+    /// The volume was in use by another thread when this process was forked, or the providers were made before: open it
+    /// again in this process, with new providers.
     ATREST_ERROR_FORKED = 51,
     /// Another process is changing the volume's header.
     ATREST_ERROR_BUSY = 52,
@@ -122,6 +123,14 @@ pub enum atrest_status {
     ATREST_ERROR_SECRET_MEMORY = 80,
     /// The document is not an envelope that this version reads.
     ATREST_ERROR_ENVELOPE = 81,
+    /// The key cannot be used now: it waits for its material, or for the store that holds it.
+    ATREST_ERROR_KEY_UNAVAILABLE = 82,
+    /// A quota of the key service is used up.
+    ATREST_ERROR_LIMIT_EXCEEDED = 83,
+    /// The key service does not take the request: a name or number out of its range.
+    ATREST_ERROR_INVALID_REQUEST = 84,
+    /// The envelope has no such slot, or has that very wrapping in another one.
+    ATREST_ERROR_SLOT = 85,
 }
 
 pub(super) use atrest_status::*;
@@ -211,11 +220,9 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_DISCARD_OFF) => {
             c"discards are off for this volume; open it with ATREST_VOLUME_DISCARD"
         }
-        s if is(s, ATREST_ERROR_UNSUPPORTED) => c"the system, the file system or the device cannot do that",
+        s if is(s, ATREST_ERROR_UNSUPPORTED) => c"the system, the device or the key provider cannot do that",
         s if is(s, ATREST_ERROR_FLAGS) => c"this version does not know one of the flags",
-        s if is(s, ATREST_ERROR_FORKED) => {
-            c"the process was forked while the volume was in use; open it again in this process"
-        }
+        s if is(s, ATREST_ERROR_FORKED) => c"not after this fork; open the volume again in this process",
         s if is(s, ATREST_ERROR_BUSY) => c"another process is changing the volume's header; try again",
         s if is(s, ATREST_ERROR_RANDOM) => c"the system gave no random bytes",
         s if is(s, ATREST_ERROR_KEY_NAME) => c"the text names no key, or none that this call takes",
@@ -244,6 +251,10 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_KEYSTORE_IO) => c"reading or writing the keystore failed",
         s if is(s, ATREST_ERROR_SECRET_MEMORY) => c"no memory for secrets, or none after a fork",
         s if is(s, ATREST_ERROR_ENVELOPE) => c"the document is not an envelope that this version reads",
+        s if is(s, ATREST_ERROR_KEY_UNAVAILABLE) => c"the key cannot be used now",
+        s if is(s, ATREST_ERROR_LIMIT_EXCEEDED) => c"a quota of the key service is used up",
+        s if is(s, ATREST_ERROR_INVALID_REQUEST) => c"the key service does not take the request",
+        s if is(s, ATREST_ERROR_SLOT) => c"the envelope has no such slot, or that wrapping in another",
         s if is(s, ATREST_ERROR_INTERNAL) => c"a defect in atrest; please report it",
         _ => c"not a status of atrest",
     }

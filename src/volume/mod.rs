@@ -35,7 +35,7 @@
 //!
 //! LUKS2 itself authenticates nothing in a header. The token does: an HMAC under a key derived from the root key
 //! covers everything that decides how data is decrypted. It cannot tell an older header of the same volume from
-//! the current one.
+//! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
 //! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
 //!
@@ -58,7 +58,11 @@ mod policy;
 mod ranges;
 mod stripes;
 mod token;
+mod wrappings;
 mod writer;
+
+#[cfg(test)]
+mod crash;
 
 pub use create::CreateOptions;
 pub use error::{Error, HeaderFault, Warning};
@@ -66,4 +70,5 @@ pub use header::Header;
 pub use io::{Mode, Volume};
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

@@ -74,7 +74,7 @@ static void check_messages(void) {
     const char *unknown = atrest_status_message((atrest_status)31);
     for (int status = 32; status <= 96; status++) {
         const char *message = atrest_status_message((atrest_status)status);
-        const int known = (status <= ATREST_ERROR_RANDOM) || (status >= 64 && status <= ATREST_ERROR_ENVELOPE);
+        const int known = (status <= ATREST_ERROR_RANDOM) || (status >= 64 && status <= ATREST_ERROR_SLOT);
         CHECK((strcmp(message, unknown) != 0) == known);
         for (int other = 32; known && other < status; other++) {
             CHECK(strcmp(message, atrest_status_message((atrest_status)other)) != 0);
@@ -454,6 +454,66 @@ static void check_envelopes(const atrest_providers *providers) {
     atrest_envelope_free(NULL);
 }
 
+/* To another key of the same keystore and back: what only the old key opened only the new one opens now. */
+static void check_rewrap(const atrest_providers *providers) {
+    const char *key = "local:second";
+    IS(ATREST_OK, atrest_local_create_key(in("keys"), key, ERROR));
+    uint8_t before[64], after[64];
+    atrest_envelope *envelope = NULL, *second = NULL;
+    IS(ATREST_OK, atrest_envelope_create(providers, "local:default", NULL, 0, &envelope, ERROR));
+    IS(ATREST_OK, atrest_envelope_rewrap(envelope, 0, providers, key, 0, &second, ERROR));
+    CHECK(strcmp(atrest_envelope_key(second, 0), key) == 0 && error[0] == '\0');
+    CHECK(strcmp(atrest_envelope_key(envelope, 0), "local:default") == 0);
+    IS(ATREST_OK, atrest_envelope_unwrap_key(envelope, providers, 0, before, ERROR));
+    IS(ATREST_OK, atrest_envelope_unwrap_key(second, providers, 0, after, ERROR));
+    CHECK(memcmp(before, after, sizeof before) == 0);
+    atrest_envelope_free(second);
+    second = (atrest_envelope *)&base;
+    IS(ATREST_ERROR_SLOT, atrest_envelope_rewrap(envelope, 1, providers, key, 0, &second, ERROR));
+    SAYS("slot");
+    CHECK(second == NULL);
+    IS(ATREST_ERROR_KEY_NOT_FOUND, atrest_envelope_rewrap(envelope, 0, providers, "local:x", 0, &second, ERROR));
+    IS(ATREST_ERROR_UNREACHABLE, atrest_envelope_rewrap(envelope, 0, providers, "aws:x", 0, &second, ERROR));
+    IS(ATREST_ERROR_KEY_NAME, atrest_envelope_rewrap(envelope, 0, providers, "x", 0, &second, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_envelope_rewrap(NULL, 0, providers, key, 0, &second, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_envelope_rewrap(envelope, 0, NULL, key, 0, &second, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_envelope_rewrap(envelope, 0, providers, NULL, 0, &second, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_envelope_rewrap(envelope, 0, providers, key, 0, NULL, ERROR));
+    atrest_envelope_free(envelope);
+
+    /* A volume, while it is open. */
+    uint8_t bytes[100], again[100];
+    fill(bytes, sizeof bytes, 9);
+    atrest_volume *volume = open_volume(in("fd"), 0, providers);
+    IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 1000));
+    IS(ATREST_OK, atrest_volume_rewrap(in("fd"), 0, providers, key, 0, ERROR));
+    CHECK(error[0] == '\0');
+    IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 1100));
+    atrest_volume_close(volume);
+    const char *gone = in("keys/keys/default.json"), *kept = in("kept.json");
+    CHECK(rename(gone, kept) == 0);
+    IS(ATREST_ERROR_KEY_NOT_FOUND, open_fails(in("v"), 0, providers));
+    volume = open_volume(in("fd"), 0, providers);
+    IS(ATREST_OK, atrest_volume_read(volume, again, sizeof again, 1100));
+    CHECK(memcmp(bytes, again, sizeof bytes) == 0);
+    atrest_volume_close(volume);
+    IS(ATREST_ERROR_KEY_NOT_FOUND, atrest_volume_rewrap(in("fd"), 0, providers, "local:default", 0, ERROR));
+    SAYS("default");
+    CHECK(rename(kept, gone) == 0);
+
+    const int fd = open(in("fd"), O_RDWR), read_only = open(in("fd"), O_RDONLY);
+    CHECK(fd >= 0 && read_only >= 0);
+    IS(ATREST_OK, atrest_volume_rewrap_fd(fd, 0, providers, "local:default", WAIT, ERROR));
+    IS(ATREST_ERROR_READ_ONLY, atrest_volume_rewrap_fd(read_only, 0, providers, key, WAIT, ERROR));
+    IS(ATREST_ERROR_SLOT, atrest_volume_rewrap_fd(fd, SIZE_MAX, providers, key, WAIT, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_rewrap_fd(fd, 0, NULL, key, WAIT, ERROR));
+    CHECK(close(fd) == 0 && close(read_only) == 0);
+    IS(ATREST_ERROR_DESCRIPTOR, atrest_volume_rewrap_fd(fd, 0, providers, key, WAIT, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_rewrap(NULL, 0, providers, key, WAIT, ERROR));
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_rewrap(in("junk"), 0, providers, key, WAIT, ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_rewrap(in("nowhere"), 0, providers, key, WAIT, ERROR));
+}
+
 /* Each thread has its own bytes of sectors that it shares with the others. */
 enum { THREADS = 6, ROUNDS = 40, STRIDE = 1000 };
 
@@ -571,6 +631,7 @@ int main(int argc, char **argv) {
     check_data(providers);
     check_open(providers);
     check_envelopes(providers);
+    check_rewrap(providers);
     check_threads(providers);
     check_fork(providers);
     atrest_providers_free(providers);

@@ -1,15 +1,15 @@
 //! `atrest info`: what a volume's header says.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use atrest::envelope::{Class, Envelope};
+use atrest::envelope::Envelope;
 use atrest::volume::{Header, HeaderCopy};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, controls, printable, show, warn};
+use crate::failure::{Failure, show, warn};
 use crate::source::open_volume;
+use crate::text::{Table, escaped_json};
 use crate::{size, stdout};
 
 #[derive(Args)]
@@ -32,26 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         warn(&name, warning);
     }
     let facts = Facts { header: &header, envelope: envelope.as_ref(), size };
-    if arguments.json {
-        stdout::print(&escaped(&format!("{:#}\n", facts.json())))
-    } else {
-        stdout::print(&facts.table())
-    }
-}
-
-/// JSON whose strings, which a header can fill with anything, drive no terminal. JSON itself asks for less: it lets
-/// DEL, the C1 controls and the bidirectional ones stand.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if controls(character) && character != '\n' {
-            // They are all below U+10000.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
+    if arguments.json { stdout::print(&escaped_json(&facts.json())) } else { stdout::print(&facts.table()) }
 }
 
 /// What is told of a volume. The header is not verified: that takes the volume's key.
@@ -85,7 +66,7 @@ impl Facts<'_> {
                 .iter()
                 .map(|slot| json!({ "provider": slot.provider, "key": slot.key, "material": slot.material }))
                 .collect();
-            json!({ "class": class(envelope), "slots": slots })
+            json!({ "class": envelope.class().name(), "slots": slots })
         });
         let keyslots: Vec<Value> = header
             .keyslots()
@@ -160,7 +141,7 @@ impl Facts<'_> {
                         slot.material.as_ref().map(|id| format!(", material {id}")).unwrap_or_default();
                     table.row("Key", format_args!("{}:{}{material}", slot.provider, slot.key));
                 }
-                table.row("Class", class(envelope));
+                table.row("Class", envelope.class().name());
             }
             None => table.row("Key", "no atrest token: another tool made this volume"),
         }
@@ -182,28 +163,9 @@ impl Facts<'_> {
     }
 }
 
-/// Rows of a name and a value; a header can hold any text, so control characters are escaped.
-#[derive(Default)]
-struct Table(String);
-
-impl Table {
-    fn row(&mut self, name: &str, value: impl std::fmt::Display) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{name:<10} {}", printable(&value.to_string()));
-    }
-}
-
 fn with_unit(bytes: u64) -> String {
     match bytes {
         ..1024 => size::show(bytes),
         _ => format!("{bytes} bytes ({})", size::show(bytes)),
-    }
-}
-
-fn class(envelope: &Envelope) -> &'static str {
-    match envelope.class() {
-        Class::Persistent => "persistent",
-        Class::Scratch => "scratch",
-        _ => "unknown",
     }
 }

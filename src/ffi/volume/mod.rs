@@ -1,5 +1,6 @@
 mod data;
 mod open;
+mod rewrap;
 
 pub use data::{
     atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush, atrest_volume_read,
@@ -10,6 +11,7 @@ pub use open::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume_close, atrest_volume_create,
     atrest_volume_create_fd, atrest_volume_open, atrest_volume_open_fd,
 };
+pub use rewrap::{atrest_volume_rewrap, atrest_volume_rewrap_fd};
 
 use super::fork::Calls;
 use super::status::atrest_status;

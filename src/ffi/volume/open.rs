@@ -267,7 +267,7 @@ impl New<'_> {
     }
 }
 
-fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
+pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
     options.read(true).write(mode == Mode::ReadWrite).custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -275,13 +275,13 @@ fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
 }
 
 /// A file that may hold a volume.
-fn checked(file: File) -> Result<File, Failure> {
+pub(super) fn checked(file: File) -> Result<File, Failure> {
     let kind = file.metadata().map_err(io_failure("asking for the file's type"))?.file_type();
     if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(Error::FileType.into()) }
 }
 
 /// A descriptor of this library's own, for the same open file.
-fn duplicate(fd: c_int) -> Result<File, Failure> {
+pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
     if fd < 0 {
         return Err(ATREST_ERROR_DESCRIPTOR.into());
     }
