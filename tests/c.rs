@@ -346,7 +346,7 @@ fn declared(header: &str) -> Vec<String> {
     let mut names: Vec<String> = code
         .lines()
         .filter(|line| {
-            other_feature |= line.starts_with("#if defined(ATREST_WITH_");
+            other_feature |= line.starts_with("#if") && line.contains("ATREST_WITH_");
             let shown = !other_feature;
             other_feature &= !line.starts_with("#endif");
             shown

@@ -61,13 +61,21 @@ static int config(const char *name, const char *value) {
     return -1;
 }
 
+#ifdef ATREST_WITH_KMS
+#define KEYS "local:NAME and aws:ARN"
+static bool is_in_aws(void) { return key != NULL && strncmp(key, "aws:arn:", 8) == 0; }
+#else
+#define KEYS "local:NAME"
+static bool is_in_aws(void) { return false; }
+#endif
+
 static int config_complete(void) {
     if (path == NULL) {
         nbdkit_error("no volume: say volume=FILE");
         return -1;
     }
-    if (key != NULL && strncmp(key, "local:", 6) != 0) {
-        nbdkit_error("key=%s: this build opens local:NAME", key);
+    if (key != NULL && strncmp(key, "local:", 6) != 0 && !is_in_aws()) {
+        nbdkit_error("key=%s: this build opens " KEYS, key);
         return -1;
     }
     return 0;
@@ -75,7 +83,7 @@ static int config_complete(void) {
 
 #define HELP                                                                          \
     "volume=<FILE>      (required) The encrypted volume, a file or a block device.\n" \
-    "key=local:<NAME>   The key that must wrap the volume's key.\n"                   \
+    "key=<KEY>          The key that must wrap the volume's key: " KEYS ".\n"         \
     "keystore=<DIR>     The local keystore (default: the user's own).\n"              \
     "timeout=<SECONDS>  How long a key service may take to answer (default 60).\n"    \
     "readonly=true      Open the volume for reading only.\n"                          \
@@ -99,6 +107,13 @@ static bool is_under_key(void) {
     return found;
 }
 
+static atrest_status add_provider(atrest_providers *providers, char *why, size_t room) {
+#ifdef ATREST_WITH_KMS
+    if (is_in_aws()) return atrest_providers_add_aws(providers, NULL, NULL, NULL, why, room);
+#endif
+    return atrest_providers_add_local(providers, keystore, why, room);
+}
+
 /* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
 static int get_ready(void) {
     char why[500];
@@ -108,9 +123,9 @@ static int get_ready(void) {
         nbdkit_error("%s", atrest_status_message(status));
         return -1;
     }
-    status = atrest_providers_add_local(providers, keystore, why, sizeof why);
+    status = add_provider(providers, why, sizeof why);
     if (status != ATREST_OK) {
-        nbdkit_error("keystore: %s", why);
+        nbdkit_error("keys: %s", why);
     } else {
         const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u);
         status = atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);

@@ -8,8 +8,8 @@ use super::xts::{atrest_xts, atrest_xts_new};
 use super::{object, pointer};
 use crate::envelope::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
 
-/// A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's header.
-/// Nothing in it is secret. Immutable after creation, for any number of threads at once.
+/// A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
+/// header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
 #[allow(non_camel_case_types)]
 pub struct atrest_envelope {
     envelope: Envelope,
@@ -29,25 +29,25 @@ impl atrest_envelope {
     }
 }
 
-/// Makes a new root key, wrapped under a key, and the envelope around it. The root key comes from the key's provider and
-/// is unwrapped once, which proves that it can be.
+/// Makes a new root key, wrapped under a key, and the envelope around it. The root key comes from the key's provider
+/// and is unwrapped once, which proves that it can be.
 ///
-/// `key`: "local:NAME". `uuid`: the 16 bytes of the UUID of what is to be encrypted, to which the wrapping is bound and
-/// from which, with the root key, the XTS key is derived; NULL for a random one. `timeout_ms`: how long to wait for the
-/// key's provider in milliseconds, negative for as long as it takes, as with poll(); this call may wait on a network, and
-/// with local keys it reads a file and does not wait. `*out` receives the envelope; free it with atrest_envelope_free().
-/// On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed, as for
-/// atrest_volume_open(); may be NULL.
+/// `key`: "local:NAME", or "aws:" and an ARN, a key id or an alias. `uuid`: the 16 bytes of the UUID of what is to be
+/// encrypted, to which the wrapping is bound and from which, with the root key, the XTS key is derived; NULL for a
+/// random one. `timeout_ms`: how long to wait for the key's provider in milliseconds, negative for as long as it takes,
+/// as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. `*out`
+/// receives the envelope; free it with atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room
+/// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _UNREACHABLE (no provider was added for the key,
-/// too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (_NOT_AUTHORISED to _SECRET_MEMORY),
-/// _NO_MEMORY. Any number of threads may use one set of providers.
+/// too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84), _NO_MEMORY. Any number of
+/// threads may use one set of providers.
 ///
 /// cbindgen:ptrs-as-arrays=[[uuid;16]]
 ///
 /// # Safety
-/// `providers` is NULL or a set; `key` is NULL or a NUL-terminated string; `uuid` is NULL or readable for 16 bytes; `out`
-/// is NULL or writable; `error` is NULL or writable for `error_len` bytes.
+/// `providers` is NULL or a set; `key` is NULL or a NUL-terminated string; `uuid` is NULL or readable for 16 bytes;
+/// `out` is NULL or writable; `error` is NULL or writable for `error_len` bytes.
 #[allow(rustdoc::broken_intra_doc_links, reason = "the line for cbindgen, which shows an array in C")]
 #[unsafe(no_mangle)]
 #[must_use]
@@ -79,10 +79,11 @@ pub unsafe extern "C" fn atrest_envelope_create(
 /// Reads an envelope from its JSON document.
 ///
 /// `json`: `json_len` bytes, at most 65536, without a NUL at the end. `*out` receives the envelope; free it with
-/// atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed, as
-/// for atrest_volume_open(); may be NULL.
+/// atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed,
+/// as for atrest_volume_open(); may be NULL.
 ///
-/// Nothing in an envelope is authenticated by itself. What an attacker reaches by changing one is that it does not open.
+/// Nothing in an envelope is authenticated by itself. What an attacker reaches by changing one is that it does not
+/// open.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _ENVELOPE, _NO_MEMORY. Any thread may call it at any time.
 ///
@@ -121,9 +122,9 @@ pub unsafe extern "C" fn atrest_envelope_json(envelope: *const atrest_envelope) 
     }
 }
 
-/// A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot` 0, and
-/// so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope. Nothing
-/// has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
+/// A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot`
+/// 0, and so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope.
+/// Nothing has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
 ///
 /// # Safety
 /// `envelope` is NULL or an envelope.
@@ -161,23 +162,23 @@ pub unsafe extern "C" fn atrest_envelope_uuid(
     })
 }
 
-/// Unwraps an envelope's root key and makes the XTS key that is derived from it: AES-256, the key of the volume with this
-/// envelope.
+/// Unwraps an envelope's root key and makes the XTS key that is derived from it: AES-256, the key of the volume with
+/// this envelope.
 ///
 /// `timeout_ms`: how long to wait for the keys' providers, as for atrest_envelope_create(); this call may wait on a
-/// network. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL. `error`, `error_len`: room
-/// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/// network. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL. `error`, `error_len`:
+/// room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
 ///
 /// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
 /// the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers
-/// (_NOT_AUTHORISED to _SECRET_MEMORY; of the first wrapping, where several failed), _UNKNOWN_BACKEND,
-/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one envelope and one set of providers.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
+/// 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
+/// threads may use one envelope and one set of providers.
 ///
 /// # Safety
-/// `envelope` is NULL or an envelope; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL or writable
-/// for `error_len` bytes.
+/// `envelope` is NULL or an envelope; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL or
+/// writable for `error_len` bytes.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_envelope_unwrap(
@@ -246,22 +247,23 @@ unsafe fn unwrap(
     wait(timeout_ms, envelope.envelope.open(&providers.0))
 }
 
-/// Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The root
-/// key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not leave the
-/// service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
+/// Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The
+/// root key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not
+/// leave the service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
 ///
-/// `slot`: which wrapping, from 0. `key`: what is to wrap it, "local:NAME". `timeout_ms`: how long to wait for the providers
-/// of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out` receives the new envelope, and is
-/// NULL on failure; the old one is as it was, and opens as before: whoever keeps a copy of it and may use its key still
-/// gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be NULL.
+/// `slot`: which wrapping, from 0. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long
+/// to wait for the providers of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out`
+/// receives the new envelope, and is NULL on failure; the old one is as it was, and opens as before: whoever keeps a
+/// copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
+/// NULL.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one
-/// of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use one
-/// envelope and one set of providers.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
+/// one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
+/// one envelope and one set of providers.
 ///
 /// # Safety
-/// `envelope` is NULL or an envelope; `key` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL
-/// or writable; `error` is NULL or writable for `error_len` bytes.
+/// `envelope` is NULL or an envelope; `key` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is
+/// NULL or writable; `error` is NULL or writable for `error_len` bytes.
 #[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
 #[unsafe(no_mangle)]
 #[must_use]

@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::status::{ATREST_ERROR_FORKED, atrest_status};
 
-/// The calls that run on an object, and the process that they run in: the process in the upper half, their number in the
-/// lower one.
+/// The calls that run on an object, and the process that they run in: the process in the upper half, their number in
+/// the lower one.
 ///
 /// A lock that another thread holds at the time of a fork stays locked in the child for ever, since that thread is not
 /// there. So a child may use an object that nobody was using then, and is refused any other.

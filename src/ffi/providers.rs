@@ -45,9 +45,9 @@ pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers)
 /// Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
 ///
 /// `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
-/// $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it reads
-/// the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room for one
-/// line that says why it failed, as for atrest_volume_open(); may be NULL.
+/// $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
+/// reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
+/// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
 /// _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
@@ -75,24 +75,24 @@ pub unsafe extern "C" fn atrest_providers_add_local(
     }
 }
 
-/// Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there before
-/// is replaced.
+/// Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there
+/// before is replaced.
 ///
-/// `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another service
-/// than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS SDKs take
-/// from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
+/// `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another
+/// service than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS
+/// SDKs take from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
 /// atrest_volume_open(); may be NULL.
 ///
 /// Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
 /// reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
 /// the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as it was
-/// then. No other thread may be using the set.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as
+/// it was then. No other thread may be using the set.
 ///
 /// # Safety
-/// `providers` is NULL or a set; `region`, `profile` and `endpoint` are NULL or NUL-terminated strings; `error` is NULL or
-/// writable for `error_len` bytes.
+/// `providers` is NULL or a set; `region`, `profile` and `endpoint` are NULL or NUL-terminated strings; `error` is NULL
+/// or writable for `error_len` bytes.
 #[cfg(feature = "kms")]
 #[unsafe(no_mangle)]
 #[must_use]
@@ -127,9 +127,10 @@ pub unsafe extern "C" fn atrest_providers_add_aws(
 /// dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
 /// NULL.
 ///
-/// Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which a
-/// program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
-/// _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any time.
+/// Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
+/// a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+/// _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
+/// time.
 ///
 /// # Safety
 /// `keystore` is NULL or a NUL-terminated string, and so is `key`; `error` is NULL or writable for `error_len` bytes.

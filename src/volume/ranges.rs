@@ -7,7 +7,8 @@ use super::stripes::CHUNK;
 
 impl Volume {
     /// Lets [`Volume::discard`] give space back, which it does not unless told so: holes in the file show whoever sees
-    /// it which parts of the volume are unused, and so how full it is and, by their pattern, which file system is in it.
+    /// it which parts of the volume are unused, and so how full it is and, by their pattern, which file system is in
+    /// it.
     #[must_use]
     pub fn allow_discards(mut self, allow: bool) -> Volume {
         self.discards = allow;
@@ -36,10 +37,10 @@ impl Volume {
         Ok(())
     }
 
-    /// Says that `length` bytes at `offset` are not needed any more: the space of the whole sectors among them goes back
-    /// to the file system or the device. **Reading them gives bytes without meaning** until they are written, and not
-    /// zeros: the hole in the file is zero, and zeros are not what zeros encrypt to. (dm-crypt with `allow_discards`
-    /// does the same.) Parts of sectors at the edges keep their content.
+    /// Says that `length` bytes at `offset` are not needed any more: the space of the whole sectors among them goes
+    /// back to the file system or the device. **Reading them gives bytes without meaning** until they are written, and
+    /// not zeros: the hole in the file is zero, and zeros are not what zeros encrypt to. (dm-crypt with
+    /// `allow_discards` does the same.) Parts of sectors at the edges keep their content.
     ///
     /// # Errors
     /// [`Error::DiscardOff`] unless [`Volume::allow_discards`] was called, [`Error::OutOfBounds`] and

@@ -6,6 +6,11 @@
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#ifdef ATREST_WITH_KMS
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#endif
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -276,7 +281,8 @@ static void check_data(const atrest_providers *providers) {
     IS(ATREST_OK, atrest_volume_discard(volume, 409600, 2 * 4096 - 1));
     IS(ATREST_ERROR_OUT_OF_BOUNDS, atrest_volume_discard(volume, UINT64_MAX, 1));
     IS(ATREST_OK, atrest_volume_read(volume, found, SIZE, 0));
-    CHECK(memcmp(content, found, 2 * 4096) == 0 && memcmp(content + 101 * 4096, found + 101 * 4096, SIZE - 101 * 4096) == 0);
+    CHECK(memcmp(content, found, 2 * 4096) == 0);
+    CHECK(memcmp(content + 101 * 4096, found + 101 * 4096, SIZE - 101 * 4096) == 0);
     CHECK(memcmp(content + 100 * 4096, found + 100 * 4096, 4096) != 0);
     IS(ATREST_OK, atrest_volume_write(volume, content, SIZE, 0));
     atrest_volume_close(volume);
@@ -490,8 +496,7 @@ static void check_rewrap(const atrest_providers *providers) {
     CHECK(error[0] == '\0');
     IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 1100));
     atrest_volume_close(volume);
-    const char *gone = in("keys/keys/default.json"), *kept = in("kept.json");
-    CHECK(rename(gone, kept) == 0);
+    CHECK(rename(in("keys/keys/default.json"), in("kept.json")) == 0);
     IS(ATREST_ERROR_KEY_NOT_FOUND, open_fails(in("v"), 0, providers));
     volume = open_volume(in("fd"), 0, providers);
     IS(ATREST_OK, atrest_volume_read(volume, again, sizeof again, 1100));
@@ -499,7 +504,7 @@ static void check_rewrap(const atrest_providers *providers) {
     atrest_volume_close(volume);
     IS(ATREST_ERROR_KEY_NOT_FOUND, atrest_volume_rewrap(in("fd"), 0, providers, "local:default", 0, ERROR));
     SAYS("default");
-    CHECK(rename(kept, gone) == 0);
+    CHECK(rename(in("kept.json"), in("keys/keys/default.json")) == 0);
 
     const int fd = open(in("fd"), O_RDWR), read_only = open(in("fd"), O_RDONLY);
     CHECK(fd >= 0 && read_only >= 0);
@@ -513,6 +518,67 @@ static void check_rewrap(const atrest_providers *providers) {
     IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_rewrap(in("junk"), 0, providers, key, WAIT, ERROR));
     IS(ATREST_ERROR_NOT_FOUND, atrest_volume_rewrap(in("nowhere"), 0, providers, key, WAIT, ERROR));
 }
+
+/* What a child of this process ends with. */
+static int child_of(int (*run)(const atrest_providers *, const atrest_volume *), const atrest_providers *providers,
+                    const atrest_volume *volume) {
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60); /* a lock that is never released ends here */
+        _exit(run(providers, volume));
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+#ifdef ATREST_WITH_KMS
+static double now(void) {
+    struct timespec time;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &time) == 0);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static int envelope_after_fork(const atrest_providers *providers, const atrest_volume *volume) {
+    (void)volume;
+    atrest_envelope *envelope;
+    return (int)atrest_envelope_create(providers, "aws:alias/x", NULL, WAIT, &envelope, NULL, 0);
+}
+
+/* A service that takes connections and never answers: the call ends when it was told to. */
+static void check_timeouts(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t len = sizeof address;
+    const int service = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(service >= 0 && bind(service, (struct sockaddr *)&address, sizeof address) == 0 && listen(service, 8) == 0);
+    CHECK(getsockname(service, (struct sockaddr *)&address, &len) == 0);
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+
+    atrest_providers *providers;
+    IS(ATREST_OK, atrest_providers_new(&providers));
+    IS(ATREST_ERROR_NULL, atrest_providers_add_aws(NULL, NULL, NULL, NULL, ERROR));
+    IS(ATREST_OK, atrest_providers_add_aws(providers, "eu-west-1", NULL, endpoint, ERROR));
+    atrest_envelope *envelope = (atrest_envelope *)&base;
+    const int32_t timeouts[] = {0, 1, 300};
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        const double begin = now();
+        IS(ATREST_ERROR_TIMED_OUT,
+           atrest_envelope_create(providers, "aws:alias/x", NULL, timeouts[i], &envelope, ERROR));
+        const double taken = now() - begin;
+        CHECK(envelope == NULL && taken >= timeouts[i] / 1000.0 && taken < timeouts[i] / 1000.0 + 4);
+        SAYS("did not answer within");
+    }
+    IS(ATREST_ERROR_TIMED_OUT, atrest_volume_create(in("aws"), 1, 0, 0, providers, "aws:alias/x", 100,
+                                                    &(atrest_volume *){NULL}, ERROR));
+    CHECK(access(in("aws"), F_OK) != 0);
+    CHECK(child_of(envelope_after_fork, providers, NULL) == ATREST_ERROR_FORKED);
+    atrest_providers_free(providers);
+    CHECK(close(service) == 0);
+}
+#endif
 
 /* Each thread has its own bytes of sectors that it shares with the others. */
 enum { THREADS = 6, ROUNDS = 40, STRIDE = 1000 };
@@ -547,20 +613,6 @@ static void check_threads(const atrest_providers *providers) {
     }
     for (size_t i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     atrest_volume_close(volume);
-}
-
-/* What a child of this process ends with. */
-static int child_of(int (*run)(const atrest_providers *, const atrest_volume *), const atrest_providers *providers,
-                    const atrest_volume *volume) {
-    const pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        alarm(60); /* a lock that is never released ends here */
-        _exit(run(providers, volume));
-    }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
-    return WEXITSTATUS(status);
 }
 
 /* 0: it works here. 1: it answers that it does not, and a new one does. */
@@ -632,6 +684,9 @@ int main(int argc, char **argv) {
     check_open(providers);
     check_envelopes(providers);
     check_rewrap(providers);
+#ifdef ATREST_WITH_KMS
+    check_timeouts();
+#endif
     check_threads(providers);
     check_fork(providers);
     atrest_providers_free(providers);

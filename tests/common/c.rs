@@ -51,14 +51,22 @@ fn runs(tool: &OsStr) -> bool {
 pub fn compile(compiler: &OsStr, source: &str, flags: &[&str], linking: Linking, output: &Path) {
     let mut command = Command::new(compiler);
     command.current_dir(ROOT).args(WARNINGS).args(["-std=c11", "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
+    if cfg!(feature = "kms") {
+        command.arg("-DATREST_WITH_KMS");
+    }
     command.args(flags).arg(source).arg("-o").arg(output);
     match linking {
         Linking::Static => command.arg(library("libatrest.a")),
         Linking::Shared => {
-            let shared = library(if cfg!(target_os = "macos") { "libatrest.dylib" } else { "libatrest.so" });
+            let name = if cfg!(target_os = "macos") { "libatrest.dylib" } else { "libatrest.so" };
+            let (shared, place) = (library(name), output.parent().unwrap());
+            // Under the name that the library gives itself, too, as an installed one is.
+            for name in [name.to_owned(), format!("{name}.0")] {
+                let _ = std::os::unix::fs::symlink(&shared, place.join(name));
+            }
             let mut rpath = OsString::from("-Wl,-rpath,");
-            rpath.push(shared.parent().unwrap());
-            command.arg(&shared).arg(rpath)
+            rpath.push(place);
+            command.arg(place.join(name)).arg(rpath)
         }
     };
     succeed(command.args(SYSTEM_LIBRARIES));

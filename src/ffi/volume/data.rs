@@ -8,13 +8,13 @@ use crate::ffi::{object, pointer};
 /// `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
 /// alignment, and may be NULL when `len` is 0.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO and
-/// _TRUNCATED (the file was cut off meanwhile), which leave in it some plaintext, some ciphertext and some of what it
-/// held before. ATREST_OK does not say that the plaintext is the one that was written: XTS has no authentication, and
-/// whoever can write to the file can garble or roll back sectors.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO
+/// and _TRUNCATED (the file was cut off meanwhile), which leave in it some plaintext, some ciphertext and some of what
+/// it held before. ATREST_OK does not say that the plaintext is the one that was written: XTS has no authentication,
+/// and whoever can write to the file can garble or roll back sectors.
 ///
-/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned
-/// 128 KiB of the volume, against writes of the same volume. It allocates nothing.
+/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+/// KiB of the volume, against writes of the same volume. It allocates nothing.
 ///
 /// # Safety
 /// `volume` is NULL or open; `buf` is NULL or writable for `len` bytes, and nobody else touches it.
@@ -35,8 +35,8 @@ pub unsafe extern "C" fn atrest_volume_read(
 
 /// Encrypts bytes, and writes them to a part of a volume.
 ///
-/// `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is only
-/// read, needs no alignment, and may be NULL when `len` is 0.
+/// `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
+/// only read, needs no alignment, and may be NULL when `len` is 0.
 ///
 /// What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
 /// write that is to be on the disk when it is answered (FUA) is this call and then that one.
@@ -46,9 +46,9 @@ pub unsafe extern "C" fn atrest_volume_read(
 /// time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
 /// both.
 ///
-/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned
-/// 128 KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over
-/// one file know nothing of each other: do not write through both.
+/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+/// KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
+/// file know nothing of each other: do not write through both.
 ///
 /// # Safety
 /// `volume` is NULL or open; `buf` is NULL or readable for `len` bytes, and nobody changes it.
@@ -70,8 +70,8 @@ pub unsafe extern "C" fn atrest_volume_write(
 /// Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
 /// as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
 ///
-/// `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that one
-/// it is for any number of threads.
+/// `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
+/// one it is for any number of threads.
 ///
 /// # Safety
 /// `volume` is NULL or open.
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn atrest_volume_write_zeros(
     })
 }
 
-/// Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file system
-/// or the device (trim, unmap). Parts of sectors at the edges keep their content.
+/// Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
+/// system or the device (trim, unmap). Parts of sectors at the edges keep their content.
 ///
 /// Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
 /// zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
@@ -98,9 +98,9 @@ pub unsafe extern "C" fn atrest_volume_write_zeros(
 /// ATREST_VOLUME_DISCARD for this.
 ///
 /// `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
-/// _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, which leave the volume untouched; _UNSUPPORTED (by the system, the file system
-/// or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded. Blocks on the
-/// file; no network. Any number of threads may use one volume.
+/// _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+/// system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
+/// Blocks on the file; no network. Any number of threads may use one volume.
 ///
 /// # Safety
 /// `volume` is NULL or open.
@@ -121,9 +121,9 @@ pub unsafe extern "C" fn atrest_volume_discard(
 /// Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
 /// (fdatasync).
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that succeeded
-/// may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any number of
-/// threads may use one volume.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
+/// succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
+/// number of threads may use one volume.
 ///
 /// # Safety
 /// `volume` is NULL or open.
@@ -137,8 +137,8 @@ pub unsafe extern "C" fn atrest_volume_flush(volume: *const atrest_volume) -> at
     })
 }
 
-/// The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread may
-/// call it at any time.
+/// The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
+/// may call it at any time.
 ///
 /// # Safety
 /// `volume` is NULL or open.
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn atrest_volume_size(volume: *const atrest_volume) -> u64
     unsafe { pointer::reference(volume) }.map_or(0, |volume| volume.volume.size())
 }
 
-/// The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may call
-/// it at any time.
+/// The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
+/// call it at any time.
 ///
 /// # Safety
 /// `volume` is NULL or open.

@@ -21,8 +21,8 @@ use crate::volume::Volume;
 /// length.
 ///
 /// After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
-/// then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other: only
-/// one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
+/// then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
+/// only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
 #[allow(non_camel_case_types)]
 pub struct atrest_volume {
     volume: Volume,

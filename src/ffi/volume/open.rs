@@ -17,35 +17,35 @@ use crate::volume::{CreateOptions, Error, Mode, Volume};
 
 /// For atrest_volume_open(): the volume is only read.
 pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
-/// For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell then
-/// which sectors are unused, and reading those gives bytes without meaning.
+/// For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
+/// then which sectors are unused, and reading those gives bytes without meaning.
 pub const ATREST_VOLUME_DISCARD: u32 = 2;
 
 /// Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
 /// Writes nothing.
 ///
 /// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
-/// ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed any
-/// more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it takes,
-/// as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. `*out` receives
-/// the volume; close it with atrest_volume_close(). On failure `*out` is NULL.
+/// ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
+/// any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
+/// takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait.
+/// `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is NULL.
 ///
-/// `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a NUL
-/// at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or it is
-/// a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
+/// `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
+/// NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
+/// it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
 /// `error_len` 0; it may not overlap any other argument.
 ///
-/// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or putenv()
-/// at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+/// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
+/// putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
-/// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the other
-/// statuses of key providers (_NOT_AUTHORISED to _SECRET_MEMORY; of the first wrapping, where several failed), _ENVELOPE;
+/// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
+/// other statuses of key providers (65 to 84; of the first wrapping, where several failed), _ENVELOPE;
 /// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
 ///
 /// # Safety
-/// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL or
-/// writable for `error_len` bytes.
+/// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL
+/// or writable for `error_len` bytes.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_volume_open(
@@ -69,10 +69,10 @@ pub unsafe extern "C" fn atrest_volume_open(
 
 /// Opens the volume in a file that is open already.
 ///
-/// `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume works
-/// on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this call. Its
-/// file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one that is not
-/// open or open for appending, _READ_ONLY for one that is not open for writing.
+/// `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
+/// works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
+/// call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
+/// that is not open or open for appending, _READ_ONLY for one that is not open for writing.
 ///
 /// # Safety
 /// As atrest_volume_open(); `fd` is no descriptor that somebody else closes during the call.
@@ -99,20 +99,20 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 
 /// Makes a new volume in a new file, and opens it for reading and writing.
 ///
-/// `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves of
-/// 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024, 2048
-/// or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what wraps the
-/// volume's key, "local:NAME"; the key must exist (atrest_local_create_key()). `timeout_ms`: how long to wait for its
-/// provider, as for atrest_volume_open(); this call may wait on a network. `*out` receives the volume, and is NULL on
-/// failure. `error`, `error_len`: as for atrest_volume_open().
+/// `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
+/// of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
+/// 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
+/// wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
+/// `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
+/// `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
 ///
 /// The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
 /// bytes without meaning. On failure no file is left.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
-/// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for the
-/// key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other statuses of
-/// key providers; _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+/// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
+/// the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+/// statuses of key providers (65 to 84); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; the rest as atrest_volume_open().

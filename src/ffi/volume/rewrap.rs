@@ -8,25 +8,25 @@ use crate::ffi::providers::{as_path, atrest_providers, key_ref, wait};
 use crate::ffi::status::atrest_status;
 use crate::volume::{Mode, Volume, WrappingChange};
 
-/// Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of the
-/// same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be open
-/// meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped, wrapped
-/// and, before the header is written, unwrapped again.
+/// Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
+/// the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
+/// open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+/// wrapped and, before the header is written, unwrapped again.
 ///
-/// Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the volume
-/// opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of the header
-/// elsewhere (backups, snapshots) still open with the old key.
+/// Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
+/// volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
+/// the header elsewhere (backups, snapshots) still open with the old key.
 ///
-/// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`: those
-/// of both keys. `key`: what is to wrap it, "local:NAME". `timeout_ms`: how long to wait for the providers, as for
-/// atrest_volume_open(); this call may wait on a network, and after the timeout the header is as it was. It also waits up to
-/// five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(); on success a warning may
-/// stand there, too.
+/// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
+/// those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
+/// the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
+/// it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
+/// atrest_volume_open(); on success a warning may stand there, too.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for the
-/// file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it was
-/// then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call it at any
-/// time.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
+/// the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
+/// was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
+/// it at any time.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
