@@ -21,7 +21,9 @@ fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
     if able.is_empty() {
         return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
     }
-    for compiler in able {
+    // One compiler's code is enough for memcheck, which takes a while.
+    let count = if tool.is_empty() { able.len() } else { 1 };
+    for compiler in able.into_iter().take(count) {
         for &linking in linkings {
             let directory = tempfile::tempdir().unwrap();
             let (program, place) = (directory.path().join("program"), directory.path().join("place"));
@@ -58,7 +60,7 @@ fn under_address_and_undefined_behaviour_sanitizers() {
 
 #[test]
 fn under_the_thread_sanitizer() {
-    test_program(&["-fsanitize=thread", "-O1"], &[Linking::Static], &[]);
+    test_program(&["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
 }
 
 #[test]
@@ -66,8 +68,11 @@ fn under_memcheck() {
     let Some(valgrind) = peers::required("valgrind") else { return };
     let valgrind = valgrind.to_str().unwrap();
     let tool = [valgrind, "--quiet", "--error-exitcode=9", "--leak-check=full", LEAKS];
-    test_program(&["-O1"], &[Linking::Static], &tool);
+    test_program(&["-O1", NO_THREADS], &[Linking::Static], &tool);
 }
+
+/// The thread of a KMS provider is not instrumented, and in a forked child what it held is out of everybody's reach.
+const NO_THREADS: &str = "-UATREST_WITH_KMS";
 
 /// The children that the program forks end with objects that are alive, and some have pointers into their middle alone.
 const LEAKS: &str = "--errors-for-leak-kinds=definite";
