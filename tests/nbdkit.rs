@@ -353,7 +353,14 @@ fn in_the_background() {
     let mut command = Command::new(program("nbdkit").unwrap());
     command.args(["--unix", &socket, "--pidfile", &pid]).arg(plugin().unwrap()).args(arguments(&place, &[]));
     c::succeed(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    let server = fs::read_to_string(&pid).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let server = loop {
+        match fs::read_to_string(&pid).unwrap_or_default() {
+            number if number.ends_with('\n') => break number,
+            _ => assert!(Instant::now() < deadline, "nbdkit does not start"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
     let uri = format!("nbd+unix:///?socket={socket}");
     let mut qemu = Command::new(program("qemu-io").unwrap());
     qemu.args(["-f", "raw", &uri, "-c", "read -P 7 0 4M", "-c", "write -P 8 1M 1M", "-c", "flush"]);
