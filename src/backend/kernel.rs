@@ -27,6 +27,9 @@ const BATCH: usize = 128;
 /// A sector by itself, up to this length, gains nothing from tweaks that are made ahead.
 const SHORT: usize = 1024;
 
+/// From this length on, data is taken to lie in memory rather than in a cache: more than most second-level caches hold.
+const FAR: usize = 2 << 20;
+
 /// Encrypts or decrypts a job. `One` is the 128-bit form of `V`.
 ///
 /// # Safety
@@ -88,8 +91,14 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
                     let sectors = (0..count).map(|i| first.add(size * i));
                     let numbers = tweaks.at(0);
                     if size.is_multiple_of(tile_len::<V>()) {
-                        let then = Number::Unused;
-                        tiled_sectors::<V, ROUNDS, DECRYPT>(schedule, sectors, count, size, numbers, then);
+                        let tiles = size / tile_len::<V>();
+                        let far = first.src == first.dst && size * job.sectors >= FAR;
+                        if !V::row::<ROUNDS, DECRYPT>(schedule, first, tiles, tiles * count, numbers, far) {
+                            let then = Number::Unused;
+                            tiled_sectors::<V, ROUNDS, DECRYPT>(
+                                schedule, sectors, count, size, numbers, then,
+                            );
+                        }
                         &[]
                     } else if size < tile_len::<V>() && size.is_multiple_of(16) {
                         short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, first, size, numbers, count);

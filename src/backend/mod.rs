@@ -34,6 +34,8 @@ mod unit;
 #[cfg(target_arch = "x86_64")]
 mod vaes256;
 #[cfg(target_arch = "x86_64")]
+mod vaes256_row;
+#[cfg(target_arch = "x86_64")]
 mod vaes512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;

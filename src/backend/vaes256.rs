@@ -5,16 +5,17 @@ use core::arch::x86_64::*;
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::{Direction, Job},
+    job::{Direction, Job, Place},
     kernel::run_job,
     keys::RoundKeys,
+    vaes256_row::{SHORTEST, row},
     vector::{Block, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
 };
 
 /// Features: avx2, aes, vaes.
 #[derive(Clone, Copy)]
-struct X2(__m256i);
+pub(super) struct X2(pub(super) __m256i);
 
 static POWERS: [[u64; 4]; 4] = powers();
 static CARRIES: [[u64; 4]; 4] = carries();
@@ -107,6 +108,23 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
+    unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
+        keys: &[Block; 15],
+        at: Place,
+        tiles_in_sector: usize,
+        tiles: usize,
+        numbers: *const Block,
+        far: bool,
+    ) -> bool {
+        // MemorySanitizer does not follow data through assembler.
+        let long = tiles >= SHORTEST && cfg!(not(msan));
+        if long {
+            // SAFETY: as above.
+            unsafe { row::<ROUNDS, DECRYPT>(keys, at, tiles_in_sector, tiles, numbers, far) };
+        }
+        long
+    }
+    #[inline(always)]
     unsafe fn tile_start(tile: Tile, out: *mut Block) {
         // SAFETY: as above.
         unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile.now.0)) }
@@ -165,7 +183,7 @@ impl Vector for X2 {
 
 /// The next four vectors of a unit's tweaks; see the 512-bit form.
 #[derive(Clone, Copy)]
-struct Tweaks {
+pub(super) struct Tweaks {
     next: [X2; 4],
     /// In word `n` of a lane: the byte that leaves the `n`th of the eight vectors there, times x^7 + x^2 + x.
     products: X2,
@@ -193,7 +211,7 @@ unsafe fn products(first: X2) -> X2 {
 /// The tweaks of a tile in the making: the next ones of its two groups, one in each lane, so that one doubling serves
 /// two blocks; and those before them.
 #[derive(Clone, Copy)]
-struct Tile {
+pub(super) struct Tile {
     before: X2,
     now: X2,
     /// The words whose top bits leave the 64-bit halves of `now`, each where its carry goes. What is carried into a
@@ -204,7 +222,7 @@ struct Tile {
 
 impl Tile {
     #[inline(always)]
-    unsafe fn new(lanes: X2) -> Tile {
+    pub(super) unsafe fn new(lanes: X2) -> Tile {
         // SAFETY: the features are the caller's.
         let words = X2(unsafe { _mm256_shuffle_epi32(lanes.0, 0x13) });
         Tile { before: lanes, now: lanes, words }
@@ -214,7 +232,7 @@ impl Tile {
 /// Times x^16 in GF(2^128): every byte moves up by two, and those that leave come back
 /// times x^7 + x^2 + x + 1.
 #[inline(always)]
-unsafe fn times_x16(tweak: X2) -> X2 {
+pub(super) unsafe fn times_x16(tweak: X2) -> X2 {
     // SAFETY: the features are the caller's.
     unsafe {
         let moved = _mm256_bslli_epi128(tweak.0, 2);
@@ -239,7 +257,7 @@ unsafe fn times_powers(first: X2, i: usize) -> X2 {
 /// `moved + added + carry * (x^7 + x^2 + x)`, where `carry` has at most 16 bits, so that each product stays in its
 /// half.
 #[inline(always)]
-unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
+pub(super) unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X2 {
     // SAFETY: the features are the caller's.
     unsafe {
         let (x1, x2, x7) =

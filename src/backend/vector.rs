@@ -1,5 +1,7 @@
 //! What the loop needs of an instruction set.
 
+use super::job::Place;
+
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
 
@@ -64,6 +66,19 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
+    /// Does a row of `tiles` tiles at `at`, one behind the other, and says so, where there is a schedule for rows as long as
+    /// that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than caches hold.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
+        _keys: &[Block; 15],
+        _at: Place,
+        _tiles_in_sector: usize,
+        _tiles: usize,
+        _numbers: *const Block,
+        _far: bool,
+    ) -> bool {
+        false
+    }
     /// Stores the tweak of a tile's first block, before any step.
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.

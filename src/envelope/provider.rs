@@ -65,7 +65,8 @@ pub trait KeyProvider: Send + Sync {
 
     /// Wraps a root key that exists already under `key`, bound to `context`.
     ///
-    /// A provider without this answers [`ErrorClass::Unsupported`], and no existing key comes under its keys.
+    /// A provider without this answers [`ErrorClass::Unsupported`](super::ErrorClass::Unsupported), and no existing key
+    /// comes under its keys.
     fn wrap<'a>(
         &'a self,
         root: &'a RootKey,
@@ -80,7 +81,8 @@ pub trait KeyProvider: Send + Sync {
     /// this process. The context stays, and so does the root key. Provider, keys and material that the service names
     /// in its answer must have been checked by the provider; nobody else can.
     ///
-    /// A provider without this answers [`ErrorClass::Unsupported`], and [`Envelope::rewrap`] unwraps and wraps.
+    /// A provider without this answers [`ErrorClass::Unsupported`](super::ErrorClass::Unsupported), and
+    /// [`Envelope::rewrap`] unwraps and wraps.
     ///
     /// [`Envelope::rewrap`]: super::Envelope::rewrap
     fn rewrap<'a>(

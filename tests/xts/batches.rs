@@ -52,7 +52,8 @@ pub fn long(backend: Backend) {
     for size in [250, 512, 520, 528, 1024, 1033] {
         counts(backend, size, (126..=131).chain(254..=259));
     }
-    counts(backend, 512, [2048]);
+    // 2 MiB and more are taken to lie in memory.
+    counts(backend, 512, [2048, 4099]);
 }
 
 fn counts(backend: Backend, size: usize, counts: impl IntoIterator<Item = usize> + Clone) {

@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
-use atrest::envelope::Envelope;
+use atrest::envelope::{Envelope, KeyDescription, WrappedKey, block_on};
 use atrest::volume::{Header, HeaderCopy};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, show, warn};
 use crate::source::open_volume;
-use crate::text::{Table, escaped_json};
-use crate::{size, stdout};
+use crate::text::{Table, date, escaped_json};
+use crate::{providers, size, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
     /// The volume, a file or a block device
     volume: PathBuf,
+    /// Ask the keys' services, too, in which state the keys are, and whether a wrapping is stale
+    #[arg(long)]
+    keys: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,8 +34,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for warning in &warnings {
         warn(&name, warning);
     }
-    let facts = Facts { header: &header, envelope: envelope.as_ref(), size };
+    let keys = match &envelope {
+        Some(envelope) if arguments.keys => envelope.slots().iter().map(ask).collect(),
+        _ => Vec::new(),
+    };
+    let facts = Facts { header: &header, envelope: envelope.as_ref(), size, keys };
     if arguments.json { stdout::print(&escaped_json(&facts.json())) } else { stdout::print(&facts.table()) }
+}
+
+/// What the service of a wrapping's key says of it, or why it says nothing.
+fn ask(slot: &WrappedKey) -> Result<KeyDescription, String> {
+    let provider = providers::provider(&slot.provider).map_err(|error| error.to_string())?;
+    block_on(provider.describe(&slot.key)).map_err(|error| error.to_string())
 }
 
 /// What is told of a volume. The header is not verified: that takes the volume's key.
@@ -41,6 +54,8 @@ struct Facts<'a> {
     envelope: Option<&'a Envelope>,
     /// The exact size, which only our own volumes have.
     size: Option<u64>,
+    /// What is said of the key of each slot; empty unless it was asked for.
+    keys: Vec<Result<KeyDescription, String>>,
 }
 
 impl Facts<'_> {
@@ -64,7 +79,21 @@ impl Facts<'_> {
             let slots: Vec<Value> = envelope
                 .slots()
                 .iter()
-                .map(|slot| json!({ "provider": slot.provider, "key": slot.key, "material": slot.material }))
+                .enumerate()
+                .map(|(i, slot)| {
+                    let mut fields =
+                        json!({ "provider": slot.provider, "key": slot.key, "material": slot.material });
+                    match self.keys.get(i) {
+                        Some(Ok(key)) => {
+                            fields["state"] = key.state.to_string().into();
+                            fields["deletion"] = key.deletion.map(date).into();
+                            fields["stale"] = slot.is_stale(key).into();
+                        }
+                        Some(Err(why)) => fields["unknown"] = why.clone().into(),
+                        None => {}
+                    }
+                    fields
+                })
                 .collect();
             json!({ "class": envelope.class().name(), "slots": slots })
         });
@@ -136,10 +165,26 @@ impl Facts<'_> {
         table.row("", "not verified (this needs the key; decrypt does it)");
         match self.envelope {
             Some(envelope) => {
-                for slot in envelope.slots() {
+                for (i, slot) in envelope.slots().iter().enumerate() {
                     let material =
                         slot.material.as_ref().map(|id| format!(", material {id}")).unwrap_or_default();
                     table.row("Key", format_args!("{}:{}{material}", slot.provider, slot.key));
+                    match self.keys.get(i) {
+                        Some(Ok(key)) => {
+                            let deletion = key
+                                .deletion
+                                .map(|seconds| format!(" on {}", date(seconds)))
+                                .unwrap_or_default();
+                            let stale = match slot.is_stale(key) {
+                                Some(true) => ", stale: `atrest rewrap` brings it under newer material",
+                                Some(false) => ", by its current material",
+                                None => "",
+                            };
+                            table.row("", format_args!("{}{deletion}{stale}", key.state));
+                        }
+                        Some(Err(why)) => table.row("", format_args!("not known: {why}")),
+                        None => {}
+                    }
                 }
                 table.row("Class", envelope.class().name());
             }

@@ -121,6 +121,9 @@ pub fn of(envelope: &Envelope) -> Result<Providers, ProviderError> {
 pub fn local_name(key: &KeyRef) -> Result<&str, String> {
     match key {
         KeyRef::Local(name) => Ok(name),
+        KeyRef::Aws(_) => {
+            Err("keys of AWS KMS are made there (`aws kms create-key`); atrest makes local:NAME".to_owned())
+        }
         key => Err(format!("keys of {}: are made there; atrest makes local:NAME", key.provider())),
     }
 }

@@ -8,7 +8,7 @@ use super::calls::send;
 use super::clients::Clients;
 use super::fault::printable;
 use super::grants::next_page;
-use super::keys::{describe, explain, resolve};
+use super::keys::{describe, explain, is_reserved, resolve};
 use super::{Arn, AwsKms, NAME, check, grants};
 use std::rc::Rc;
 use tokio::task::JoinSet;
@@ -204,8 +204,8 @@ async fn list(kms: Rc<Clients>) -> Result<Vec<KeyAlias>, ProviderError> {
         keys.extend(some.iter().zip(described).map(|(alias, (_, key))| {
             let name = printable(alias.alias_name.as_deref().unwrap_or_default());
             let manager = match &key {
+                _ if is_reserved(&name) => Some(KeyManager::Provider),
                 Ok(key) => key.manager.clone(),
-                Err(_) if name.starts_with("alias/aws/") => Some(KeyManager::Provider),
                 Err(_) => None,
             };
             KeyAlias::new(&name, manager, key)

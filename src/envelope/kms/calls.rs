@@ -3,7 +3,7 @@
 use super::super::{EncryptionContext, ErrorClass, ProviderError, RootKey, Secret, WrappedKey};
 use super::clients::Clients;
 use super::fault::malformed;
-use super::keys::{another_key, answered_arn, explain, require_fit, require_fit_now};
+use super::keys::{another_key, answered_arn, explain, is_reserved, require_fit, require_fit_now};
 use super::{Arn, NAME};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
@@ -50,6 +50,13 @@ pub async fn generate(
     context: EncryptionContext,
 ) -> Result<WrappedKey, ProviderError> {
     const OPERATION: &str = "GenerateDataKeyWithoutPlaintext";
+    if is_reserved(key) {
+        let why = format!(
+            "the AWS KMS key {key} cannot be used: it is managed by AWS for one of its services, which alone can use \
+             it; create a symmetric encryption key instead (`aws kms create-key`, whose defaults are right)"
+        );
+        return Err(ProviderError::new(ErrorClass::WrongKeyType, why));
+    }
     let request = kms.of(key).await?.generate_data_key_without_plaintext();
     let request = request
         .key_id(key)

@@ -169,6 +169,7 @@ fn advice(class: ErrorClass, operation: &str) -> Option<String> {
         ErrorClass::NotAuthorised => format!(
             "the key's owner can allow kms:{operation} by a grant or the key's policy (`atrest key policy` writes one)"
         ),
+        ErrorClass::KeyDisabled => "the key's owner can enable it again (`atrest key enable`)".to_owned(),
         ErrorClass::KeyNotFound => "check its name, the region and the account".to_owned(),
         ErrorClass::NoCredentials => {
             "set up AWS credentials, or renew them, and check the clock of this machine".to_owned()

@@ -80,7 +80,11 @@ pub async fn describe(kms: &Clients, key: &str) -> Result<KeyDescription, Provid
         return Err(malformed(OPERATION, key, "it describes no key"));
     };
     let arn = answered_arn(OPERATION, key, metadata.arn.clone())?;
-    Ok(description(&arn, &metadata))
+    let mut description = description(&arn, &metadata);
+    if is_reserved(key) {
+        description.manager = Some(KeyManager::Provider);
+    }
+    Ok(description)
 }
 
 fn description(arn: &str, metadata: &KeyMetadata) -> KeyDescription {
@@ -109,6 +113,11 @@ fn description(arn: &str, metadata: &KeyMetadata) -> KeyDescription {
     description.description =
         metadata.description.as_deref().map(printable).filter(|description| !description.is_empty());
     description
+}
+
+/// Whether this is an alias in the part of the names that AWS keeps for its services' own keys.
+pub fn is_reserved(key: &str) -> bool {
+    key.starts_with("alias/aws/") || Arn::parse(key).is_some_and(|arn| arn.resource.starts_with("alias/aws/"))
 }
 
 /// Why the key is none for wrapping, whatever its state: it cannot become one.

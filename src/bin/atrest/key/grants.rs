@@ -26,9 +26,9 @@ pub fn grant(
         request.context = Some(EncryptionContext::for_volume(opening::envelope_of(path)?.volume()));
     }
     let grant = administer(key, |admin| block_on(admin.grant(key.key(), &request)))?;
-    let limit = volume.map(|path| format!(" of {}", path.display())).unwrap_or_default();
+    let limit = volume.map_or("all volumes".to_owned(), |path| format!("the volume {}", path.display()));
     say(&format!(
-        "granted {principal} the use of {key} for volumes{limit}; until that has spread, a few minutes, the token works \
+        "granted {principal} the use of {key} for {limit}; until that has spread, a few minutes, the token works \
          (ATREST_GRANT_TOKENS)"
     ));
     let mut table = Table::default();

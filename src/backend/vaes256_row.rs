@@ -1,0 +1,241 @@
+//! Long rows of whole tiles on 256-bit vectors: twelve vectors in flight, in assembler.
+//!
+//! On processors that start two 256-bit AES instructions a cycle with a latency of four (Zen 3), eight vectors keep the
+//! AES units busy only if nothing is ever late, and every xor, shuffle or shift that takes one of their ports makes
+//! something late. Twelve vectors give the slack in which xors, compares and additions are free; only shuffles, shifts
+//! and lane crossings still cost. Twelve vectors, a round key, a temporary, and the two vectors that make tweaks are all
+//! sixteen registers, which the compiler does not manage without spilling; it also turns additions into shifts, and
+//! pairs of stores into lane crossings. So this is the one place where the instructions are spelt out.
+//!
+//! A lap is three tiles: 48 vectors, four groups of twelve. Its budget, for each vector of data (docs/kernel.md has the
+//! measurements): 14 AES instructions, which alone take seven cycles; three xors, of which two take their operand from
+//! memory; a store; 1.25 loads of round keys. And for making a vector of the next lap's tweaks: a compare, an and-not, two
+//! additions and a xor, none of which needs a port of its own; two stores and a load.
+//!
+//! Two blocks' tweaks are made at once, 16 blocks apart, one in each lane. Bringing them into order takes no instruction
+//! of the vector units: a whole vector is stored where the lower lane belongs; the upper lane, which is then one place
+//! further on, is loaded from there and stored where it belongs; and the next vector covers it.
+
+use core::arch::{asm, x86_64::*};
+
+use super::{
+    group::{Nothing, WIDTH, group},
+    job::Place,
+    keys::Blocks,
+    vaes256::{Tile, X2, reduce, times_x16},
+    vector::{Block, Vector},
+};
+
+/// Blocks of a tile.
+const TILE: usize = 32;
+/// Tiles of a lap: the fewest that are a whole number of groups of twelve vectors.
+const LAP: usize = 3;
+/// The shortest row, in tiles, that gains from a schedule whose first lap of tweaks is made ahead of all data.
+pub(super) const SHORTEST: usize = 32;
+
+/// What the schedule takes from memory.
+#[repr(C, align(32))]
+struct Constants {
+    /// What a carry adds: x^7 + x^2 + x + 1 to the lower half for the bit that leaves the upper one, and 1 the other way.
+    carries: [u64; 4],
+    /// -1 in each word: what is greater has no top bit.
+    minus_one: [i32; 8],
+}
+
+static CONSTANTS: Constants = Constants { carries: [0x87, 1, 0x87, 1], minus_one: [-1; 8] };
+
+/// Where tiles begin: the tweaks of a tile's first block and of its seventeenth, one in each lane.
+struct Starts {
+    /// The encrypted number of the sector that comes next.
+    numbers: *const Block,
+    tiles_in_sector: usize,
+    left_in_sector: usize,
+    /// Tiles to come; behind the last one, it is repeated.
+    left: usize,
+    last: X2,
+}
+
+impl Starts {
+    /// # Safety
+    /// The processor has the features of `X2`; `numbers` holds a block for each sector that is left.
+    #[inline(always)]
+    unsafe fn next(&mut self) -> X2 {
+        // SAFETY: a sector is begun only if one is left.
+        unsafe {
+            if self.left != 0 {
+                self.left -= 1;
+                if self.left_in_sector == 0 {
+                    self.left_in_sector = self.tiles_in_sector;
+                    let first = X2::broadcast(self.numbers);
+                    self.numbers = self.numbers.add(1);
+                    self.last = X2(_mm256_blend_epi32(first.0, times_x16(first).0, 0xf0));
+                } else {
+                    self.last = times_x32(self.last);
+                }
+                self.left_in_sector -= 1;
+            }
+            self.last
+        }
+    }
+
+    /// # Safety
+    /// As [`next`](Starts::next).
+    #[inline(always)]
+    unsafe fn lap(&mut self) -> [X2; LAP] {
+        // SAFETY: this function's contract.
+        unsafe { [self.next(), self.next(), self.next()] }
+    }
+}
+
+/// Times x^32 in GF(2^128): every byte moves up by four, and those that leave come back times x^7 + x^2 + x + 1.
+#[inline(always)]
+unsafe fn times_x32(tweak: X2) -> X2 {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let carry = _mm256_bsrli_epi128(tweak.0, 12);
+        reduce(_mm256_bslli_epi128(tweak.0, 4), carry, carry)
+    }
+}
+
+/// Defines a lap: `$rounds` are all rounds but the last, whose number is `$last`; `$spread` is how many they are, over
+/// which each group's twelve steps of making tweaks are spread. In the assembler, `\g` counts groups, `\r` rounds, `\i`
+/// the vectors of a group, and `\s` its steps; step `12 * \g + \s` of the lap makes two blocks of a tile's tweaks.
+///
+/// ymm0 to ymm11: data. ymm12: a round key. ymm13: a temporary. ymm14: the tweaks of two blocks. ymm15: the words of
+/// them whose top bits leave a half, each where its carry goes, shifted by themselves (see [`Tile`]).
+macro_rules! lap {
+    ($name:ident, $rounds:literal, $spread:literal, $last:literal, $aes:literal, $aes_last:literal, $ahead:literal) => {
+        /// # Safety
+        /// The processor has the features. Source and destination hold a lap, and are the same or apart; `tweaks` holds
+        /// the lap's; there is room for a lap of tweaks at `next`, elsewhere.
+        #[target_feature(enable = "avx2,aes,vaes")]
+        #[inline]
+        unsafe fn $name(
+            keys: &[Block; 15],
+            at: Place,
+            tweaks: *const Block,
+            starts: &[X2; LAP],
+            next: *mut Block,
+        ) {
+            // SAFETY: all addresses are inside what this function's contract and the references give: laps are 1536
+            // bytes, `starts` 96, the keys 240. A whole vector that is stored for its lower lane ends in the tile, since
+            // the sixteenth is not stored so. All registers that are written are named.
+            unsafe {
+                asm!(
+                    ".irp g, 0,1,2,3",
+                    "vbroadcasti128 ymm12, [{keys}]",
+                    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11",
+                    "vpxor ymm\\i, ymm12, [{tweaks} + 384*\\g + 32*\\i]",
+                    "vpxor ymm\\i, ymm\\i, [{src} + 384*\\g + 32*\\i]",
+                    ".endr",
+                    concat!(".irp r, ", $rounds),
+                    "vbroadcasti128 ymm12, [{keys} + 16*\\r]",
+                    concat!(".if ", $ahead, " && (\\r <= 6)"),
+                    concat!("prefetcht0 [{src} + 384*\\g + 64*(\\r-1) + ", $ahead, "]"),
+                    ".endif",
+                    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11",
+                    concat!($aes, " ymm\\i, ymm\\i, ymm12"),
+                    ".endr",
+                    ".irp s, 0,1,2,3,4,5,6,7,8,9,10,11",
+                    concat!(".if (\\s >= 12*(\\r-1)/", $spread, ") && (\\s < 12*\\r/", $spread, ")"),
+                    // The first of a tile.
+                    ".if (12*\\g + \\s) % 16 == 0",
+                    "vmovdqa ymm14, [{starts} + 2*(12*\\g + \\s)]",
+                    "vpshufd ymm15, ymm14, 0x13",
+                    ".endif",
+                    // Into order.
+                    ".if (12*\\g + \\s) % 16 == 15",
+                    "vmovdqu [{next} + 512*((12*\\g + \\s)/16) + 240], xmm14",
+                    "vextracti128 [{next} + 512*((12*\\g + \\s)/16) + 496], ymm14, 1",
+                    ".else",
+                    "vmovdqu [{next} + 512*((12*\\g + \\s)/16) + 16*((12*\\g + \\s)%16)], ymm14",
+                    "vmovdqu xmm13, [{next} + 512*((12*\\g + \\s)/16) + 16*((12*\\g + \\s)%16) + 16]",
+                    "vmovdqu [{next} + 512*((12*\\g + \\s)/16) + 16*((12*\\g + \\s)%16) + 256], xmm13",
+                    ".endif",
+                    // Doubled.
+                    "vpcmpgtd ymm13, ymm15, [{constants} + 32]",
+                    "vpandn ymm13, ymm13, [{constants}]",
+                    "vpaddd ymm15, ymm15, ymm15",
+                    "vpaddq ymm14, ymm14, ymm14",
+                    "vpxor ymm14, ymm14, ymm13",
+                    ".endif",
+                    ".endr",
+                    ".endr",
+                    concat!("vbroadcasti128 ymm12, [{keys} + 16*", $last, "]"),
+                    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11",
+                    "vpxor ymm13, ymm12, [{tweaks} + 384*\\g + 32*\\i]",
+                    concat!($aes_last, " ymm\\i, ymm\\i, ymm13"),
+                    "vmovdqu [{dst} + 384*\\g + 32*\\i], ymm\\i",
+                    ".endr",
+                    ".endr",
+                    keys = in(reg) keys, src = in(reg) at.src, dst = in(reg) at.dst, tweaks = in(reg) tweaks,
+                    starts = in(reg) starts, next = in(reg) next, constants = in(reg) &raw const CONSTANTS,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+                    out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                    out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+    };
+}
+
+lap!(encrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "0");
+lap!(decrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "0");
+lap!(encrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "0");
+lap!(decrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "0");
+lap!(encrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "4096");
+lap!(decrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "4096");
+lap!(encrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "4096");
+lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "4096");
+
+/// A row of `tiles` tiles (at least one) at `at`; `numbers` holds the encrypted numbers of their sectors.
+///
+/// # Safety
+/// The processor has the features of `X2`; source and destination hold that many tiles, and are the same or apart; there
+/// is a number for each sector; `ROUNDS` is 10 or 14.
+#[inline(always)]
+pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
+    keys: &[Block; 15],
+    mut at: Place,
+    tiles_in_sector: usize,
+    tiles: usize,
+    numbers: *const Block,
+    far: bool,
+) {
+    let tweaks = Blocks::<{ 2 * LAP * TILE }>::new();
+    let (mut now, mut next) = (tweaks.at(0), tweaks.at(LAP * TILE));
+    // SAFETY: this function's contract; each half of `tweaks` holds a lap, and the tiles that are left at the end are fewer
+    // than a lap has.
+    unsafe {
+        let last = X2::broadcast(numbers);
+        let mut starts = Starts { numbers, tiles_in_sector, left_in_sector: 0, left: tiles, last };
+        for (i, start) in starts.lap().into_iter().enumerate() {
+            let mut tile = Tile::new(start);
+            for step in 0..TILE / 2 {
+                X2::step(&mut tile, step, now.add(i * TILE));
+            }
+        }
+        for _ in 0..tiles / LAP {
+            let starts = starts.lap();
+            let lap = match (ROUNDS, DECRYPT, far) {
+                (10, false, false) => encrypt_128,
+                (10, true, false) => decrypt_128,
+                (_, false, false) => encrypt_256,
+                (_, true, false) => decrypt_256,
+                (10, false, true) => encrypt_128_far,
+                (10, true, true) => decrypt_128_far,
+                (_, false, true) => encrypt_256_far,
+                (_, true, true) => decrypt_256_far,
+            };
+            lap(keys, at, now, &starts, next);
+            core::mem::swap(&mut now, &mut next);
+            at = at.add(16 * TILE * LAP);
+        }
+        for i in 0..2 * (tiles % LAP) {
+            let tweaks = now.add(WIDTH * X2::BLOCKS * i);
+            group::<X2, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
+            at = at.add(16 * WIDTH * X2::BLOCKS);
+        }
+    }
+}
