@@ -99,6 +99,10 @@ enum atrest_status
    */
   ATREST_ERROR_LENGTH_MISMATCH = 14,
   /*
+   A flag that this version does not know.
+   */
+  ATREST_ERROR_FLAGS = 17,
+  /*
    Reading or writing the file failed: the system said so.
    */
   ATREST_ERROR_IO = 32,
@@ -171,22 +175,18 @@ enum atrest_status
    */
   ATREST_ERROR_UNSUPPORTED = 49,
   /*
-   A flag that this version does not know.
-   */
-  ATREST_ERROR_FLAGS = 50,
-  /*
    The volume was in use by another thread when this process was forked, or the providers were made before: open it
    again in this process, with new providers.
    */
-  ATREST_ERROR_FORKED = 51,
+  ATREST_ERROR_FORKED = 50,
   /*
    Another process is changing the volume's header.
    */
-  ATREST_ERROR_BUSY = 52,
+  ATREST_ERROR_BUSY = 51,
   /*
    The system gave no random bytes.
    */
-  ATREST_ERROR_RANDOM = 53,
+  ATREST_ERROR_RANDOM = 52,
   /*
    The text names no key, or no key that this call takes.
    */

@@ -42,6 +42,8 @@ pub enum atrest_status {
     ATREST_ERROR_INTERNAL = 13,
     /// The pieces of source and destination are not equally long in all.
     ATREST_ERROR_LENGTH_MISMATCH = 14,
+    /// A flag that this version does not know.
+    ATREST_ERROR_FLAGS = 17,
     /// Reading or writing the file failed: the system said so.
     ATREST_ERROR_IO = 32,
     /// There is no room left for what was written: on the disk, in the quota or below the largest file.
@@ -78,15 +80,13 @@ pub enum atrest_status {
     ATREST_ERROR_DISCARD_OFF = 48,
     /// The system, the file system, the device or the key provider cannot do that.
     ATREST_ERROR_UNSUPPORTED = 49,
-    /// A flag that this version does not know.
-    ATREST_ERROR_FLAGS = 50,
     /// The volume was in use by another thread when this process was forked, or the providers were made before: open it
     /// again in this process, with new providers.
-    ATREST_ERROR_FORKED = 51,
+    ATREST_ERROR_FORKED = 50,
     /// Another process is changing the volume's header.
-    ATREST_ERROR_BUSY = 52,
+    ATREST_ERROR_BUSY = 51,
     /// The system gave no random bytes.
-    ATREST_ERROR_RANDOM = 53,
+    ATREST_ERROR_RANDOM = 52,
     /// The text names no key, or no key that this call takes.
     ATREST_ERROR_KEY_NAME = 64,
     /// The key's owner does not let the caller do this with it.
