@@ -10,7 +10,8 @@ fn header_is_current() {
     let builder = cbindgen::Builder::new().with_config(config).with_src(root.join("src/ffi/mod.rs"));
     let mut generated = Vec::new();
     builder.generate().expect("cbindgen accepts src/ffi").write(&mut generated);
-    let generated = rust_only_parts_removed(&String::from_utf8(generated).expect("UTF-8"));
+    let generated = String::from_utf8(generated).expect("UTF-8");
+    let generated = as_c89_has_it(&rust_only_parts_removed(&generated));
 
     let path = root.join("include/atrest.h");
     if std::env::var_os("ATREST_BLESS").is_some() {
@@ -21,6 +22,24 @@ fn header_is_current() {
         committed == generated,
         "include/atrest.h is stale; write it anew with: ATREST_BLESS=1 cargo test --features capi --test header"
     );
+}
+
+/// cbindgen copies literals alone, so that Cargo.toml cannot give the version.
+#[test]
+fn version_is_that_of_cargo_toml() {
+    let header = include_str!("../include/atrest.h");
+    for (name, value) in [
+        ("", concat!('"', env!("CARGO_PKG_VERSION"), '"')),
+        ("_MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("_MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("_PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ] {
+        let line = format!("#define ATREST_VERSION{name} {value}");
+        assert!(header.lines().any(|found| found == line), "include/atrest.h has no line {line}");
+    }
+    let package = include_str!("../cmake/atrest-config-version.cmake");
+    let line = concat!("set(PACKAGE_VERSION \"", env!("CARGO_PKG_VERSION"), "\")");
+    assert!(package.lines().any(|found| found == line), "the CMake package has no line {line}");
 }
 
 /// The `# Safety` sections speak to Rust's reviewers; C callers read the sentences above them. And cbindgen makes a
@@ -54,4 +73,24 @@ fn rust_only_parts_removed(header: &str) -> String {
         }
     }
     out.join("\n") + "\n"
+}
+
+/// C89 has neither comments that end with the line nor a comma behind the last enumerator.
+fn as_c89_has_it(header: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in header.lines() {
+        if line.trim_start() == "};"
+            && let Some(last) = lines.last_mut()
+            && last.ends_with(',')
+        {
+            last.pop();
+        }
+        lines.push(match line.split_once(" // ") {
+            Some((code, comment)) if line.starts_with(['#', '}']) => {
+                format!("{} /* {comment} */", code.trim_end())
+            }
+            _ => line.to_owned(),
+        });
+    }
+    lines.join("\n") + "\n"
 }

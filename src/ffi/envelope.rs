@@ -2,9 +2,9 @@ use core::ffi::c_char;
 use std::ffi::CString;
 
 use super::failure::{Failure, explained};
+use super::key::{atrest_xts, atrest_xts_new};
 use super::providers::{atrest_providers, key_ref, provider, wait};
 use super::status::{ATREST_ERROR_INTERNAL, ATREST_OK, atrest_status, guarded};
-use super::xts::{atrest_xts, atrest_xts_new};
 use super::{object, pointer};
 use crate::envelope::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
 

@@ -1,12 +1,14 @@
+//! The data calls on pieces of memory: lists of `struct iovec`.
+
 use core::ffi::c_void;
 
 use super::{
+    key::atrest_xts,
     pointer,
     status::{
         ATREST_ERROR_BUFFER_LENGTH, ATREST_ERROR_LENGTH_MISMATCH, ATREST_ERROR_OVERLAP, atrest_status,
         guarded,
     },
-    xts::atrest_xts,
 };
 use crate::{
     backend::{Direction, Pieces},
@@ -55,7 +57,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        data_call(Direction::Encrypt, xts, first_sector, sector_size, (src, src_count), (dst, dst_count))
+        let (tweaks, src, dst) = (Ok(Tweaks::plain64(first_sector)), (src, src_count), (dst, dst_count));
+        data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
     }
 }
 
@@ -77,16 +80,17 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        data_call(Direction::Decrypt, xts, first_sector, sector_size, (src, src_count), (dst, dst_count))
+        let (tweaks, src, dst) = (Ok(Tweaks::plain64(first_sector)), (src, src_count), (dst, dst_count));
+        data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
     }
 }
 
 /// # Safety
 /// As [`atrest_xts_encrypt_iov`].
-unsafe fn data_call(
+pub(super) unsafe fn data_call(
     direction: Direction,
     xts: *const atrest_xts,
-    first_sector: u64,
+    tweaks: Result<Tweaks, atrest_status>,
     sector_size: usize,
     src: (*const iovec, usize),
     dst: (*const iovec, usize),
@@ -112,9 +116,8 @@ unsafe fn data_call(
             }
         }
         let len = target.len;
-        let first = Tweaks::plain64(first_sector);
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.pieces(direction, first, sector_size, source.as_mut(), &mut target, len) }?;
+        unsafe { key.pieces(direction, tweaks?, sector_size, source.as_mut(), &mut target, len) }?;
         Ok(())
     })
 }

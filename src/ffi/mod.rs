@@ -1,31 +1,60 @@
 //! The C ABI: `include/atrest.h`.
 //!
 //! No panic crosses into C: `status.rs` has the one boundary. Pointers become references in `pointer.rs` alone.
+//! The modules stand in the order in which the header shows them: keys, data, pieces of data, tweaks, information;
+//! then providers, volumes and envelopes.
 #![allow(unsafe_code)]
 
-#[cfg(feature = "volume")]
-mod envelope;
+mod pointer;
+
+mod status;
+
+mod key;
+
+mod place;
+
+mod xts;
+
+mod iov;
+
+mod tweaks;
+
+mod info;
+
 #[cfg(feature = "volume")]
 mod failure;
 #[cfg(feature = "volume")]
 mod fork;
-mod iov;
 #[cfg(feature = "volume")]
 mod object;
-mod pointer;
+
 #[cfg(feature = "volume")]
 mod providers;
-mod status;
+
 #[cfg(feature = "volume")]
 mod volume;
-mod xts;
+
+#[cfg(feature = "volume")]
+mod envelope;
 
 #[cfg(feature = "volume")]
 pub use envelope::{
-    atrest_envelope, atrest_envelope_create, atrest_envelope_free, atrest_envelope_json,
-    atrest_envelope_parse, atrest_envelope_unwrap, atrest_envelope_unwrap_key, atrest_envelope_uuid,
+    atrest_envelope, atrest_envelope_create, atrest_envelope_free, atrest_envelope_json, atrest_envelope_key,
+    atrest_envelope_parse, atrest_envelope_rewrap, atrest_envelope_unwrap, atrest_envelope_unwrap_key,
+    atrest_envelope_uuid,
+};
+pub use info::{
+    ATREST_VERSION_MAJOR, ATREST_VERSION_MINOR, ATREST_VERSION_PATCH, atrest_backend_name, atrest_selftest,
+    atrest_usable_backend, atrest_version, atrest_version_number,
 };
 pub use iov::{atrest_xts_decrypt_iov, atrest_xts_encrypt_iov, iovec};
+pub use key::{
+    atrest_xts, atrest_xts_free, atrest_xts_new, atrest_xts_new_allowing_equal_halves,
+    atrest_xts_new_with_backend,
+};
+pub use place::{
+    ATREST_XTS_ALLOW_EQUAL_HALVES, atrest_xts_alignment, atrest_xts_deinit, atrest_xts_init, atrest_xts_size,
+};
 #[cfg(all(feature = "volume", feature = "kms"))]
 pub use providers::atrest_providers_add_aws;
 #[cfg(feature = "volume")]
@@ -34,6 +63,10 @@ pub use providers::{
     atrest_providers_new,
 };
 pub use status::{StatusValue, atrest_status, atrest_status_message};
+pub use tweaks::{
+    LayoutValue, atrest_layout, atrest_tweaks, atrest_xts_decrypt_iov_tweaks,
+    atrest_xts_decrypt_sectors_tweaks, atrest_xts_encrypt_iov_tweaks, atrest_xts_encrypt_sectors_tweaks,
+};
 #[cfg(feature = "volume")]
 pub use volume::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_close, atrest_volume_create,
@@ -43,7 +76,5 @@ pub use volume::{
     atrest_volume_write, atrest_volume_write_zeros,
 };
 pub use xts::{
-    atrest_backend_name, atrest_version, atrest_xts, atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit,
-    atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit, atrest_xts_free, atrest_xts_new,
-    atrest_xts_new_allowing_equal_halves, atrest_xts_new_with_backend,
+    atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit, atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit,
 };

@@ -11,6 +11,17 @@ pub(super) unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T, atrest
 }
 
 /// # Safety
+/// A pointer that is not NULL points at a valid `T`, which need not be aligned.
+#[inline(always)]
+pub(super) unsafe fn read<T: Copy>(pointer: *const T) -> Result<T, atrest_status> {
+    if pointer.is_null() {
+        return Err(ATREST_ERROR_NULL);
+    }
+    // SAFETY: not NULL, valid by this function's contract.
+    Ok(unsafe { pointer.read_unaligned() })
+}
+
+/// # Safety
 /// A pointer that is not NULL is writable for a `T`.
 #[inline(always)]
 pub(super) unsafe fn write<T>(pointer: *mut T, value: T) -> Result<(), atrest_status> {

@@ -19,7 +19,8 @@ pub enum atrest_status {
     ATREST_ERROR_KEY_LENGTH = 2,
     /// key1 equals key2.
     ATREST_ERROR_EQUAL_HALVES = 3,
-    /// The sector size is below 16 bytes or above 2^20 blocks (16777216 bytes).
+    /// The sector size is below 16 bytes or above 2^20 blocks (16777216 bytes); or it is no multiple of 512 where tweaks
+    /// count units of 512 bytes.
     ATREST_ERROR_SECTOR_SIZE = 4,
     /// The length is not a whole number of sectors.
     ATREST_ERROR_DATA_LENGTH = 5,
@@ -29,7 +30,7 @@ pub enum atrest_status {
     ATREST_ERROR_BUFFER_LENGTH = 7,
     /// Source and destination overlap without being the same buffer.
     ATREST_ERROR_OVERLAP = 8,
-    /// The last sector's number does not fit into its tweak. No call of this version returns it.
+    /// The last sector's number does not fit into its tweak.
     ATREST_ERROR_SECTOR_NUMBER = 9,
     /// There is no backend of that name, neither the argument's nor, without one, that of ATREST_BACKEND.
     ATREST_ERROR_UNKNOWN_BACKEND = 10,
@@ -42,8 +43,14 @@ pub enum atrest_status {
     ATREST_ERROR_INTERNAL = 13,
     /// The pieces of source and destination are not equally long in all.
     ATREST_ERROR_LENGTH_MISMATCH = 14,
+    /// The tweaks have a layout that is unknown, a number beyond it, or a reserved field that is not 0.
+    ATREST_ERROR_TWEAKS = 15,
+    /// The memory for a key is smaller than atrest_xts_size(), or not aligned to atrest_xts_alignment().
+    ATREST_ERROR_MEMORY = 16,
     /// A flag that this version does not know.
     ATREST_ERROR_FLAGS = 17,
+    /// A backend gives wrong answers on this machine.
+    ATREST_ERROR_SELFTEST = 18,
     /// Reading or writing the file failed: the system said so.
     ATREST_ERROR_IO = 32,
     /// There is no room left for what was written: on the disk, in the quota or below the largest file.
@@ -149,6 +156,7 @@ impl From<xts::Error> for atrest_status {
             xts::Error::UnitLength { .. } => ATREST_ERROR_UNIT_LENGTH,
             xts::Error::DataLength { .. } => ATREST_ERROR_DATA_LENGTH,
             xts::Error::SectorNumberOverflow => ATREST_ERROR_SECTOR_NUMBER,
+            xts::Error::SelfTest(_) => ATREST_ERROR_SELFTEST,
             xts::Error::UnknownBackend => ATREST_ERROR_UNKNOWN_BACKEND,
             xts::Error::UnsupportedBackend(_) => ATREST_ERROR_UNSUPPORTED_BACKEND,
             xts::Error::LengthMismatch { .. } => ATREST_ERROR_LENGTH_MISMATCH,
@@ -183,7 +191,9 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_EQUAL_HALVES) => {
             c"key1 and key2 are equal; an XTS key needs two independent halves"
         }
-        s if is(s, ATREST_ERROR_SECTOR_SIZE) => c"the sector size takes 16 to 16777216 bytes",
+        s if is(s, ATREST_ERROR_SECTOR_SIZE) => {
+            c"the sector size takes 16 to 16777216 bytes; a multiple of 512 where tweaks count 512-byte units"
+        }
         s if is(s, ATREST_ERROR_DATA_LENGTH) => c"the data is not a whole number of sectors long",
         s if is(s, ATREST_ERROR_UNIT_LENGTH) => c"the data unit takes 16 to 16777216 bytes",
         s if is(s, ATREST_ERROR_BUFFER_LENGTH) => {
@@ -199,6 +209,14 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_LENGTH_MISMATCH) => {
             c"the pieces of source and destination are not equally long in all"
         }
+        s if is(s, ATREST_ERROR_TWEAKS) => {
+            c"the tweaks have an unknown layout, a number beyond it, or a reserved field that is not 0"
+        }
+        s if is(s, ATREST_ERROR_MEMORY) => {
+            c"the memory for the key is too small or misaligned; see atrest_xts_size and atrest_xts_alignment"
+        }
+        s if is(s, ATREST_ERROR_FLAGS) => c"this version does not know one of the flags",
+        s if is(s, ATREST_ERROR_SELFTEST) => c"a backend gives wrong answers on this machine; do not use it",
         s if is(s, ATREST_ERROR_IO) => c"reading or writing the file failed",
         s if is(s, ATREST_ERROR_NO_SPACE) => c"no room left on the disk, in the quota or in the file",
         s if is(s, ATREST_ERROR_NOT_FOUND) => c"there is no such file",
@@ -221,7 +239,6 @@ pub(super) fn message(status: i32) -> &'static CStr {
             c"discards are off for this volume; open it with ATREST_VOLUME_DISCARD"
         }
         s if is(s, ATREST_ERROR_UNSUPPORTED) => c"the system, the device or the key provider cannot do that",
-        s if is(s, ATREST_ERROR_FLAGS) => c"this version does not know one of the flags",
         s if is(s, ATREST_ERROR_FORKED) => c"not after this fork; open the volume again in this process",
         s if is(s, ATREST_ERROR_BUSY) => c"another process is changing the volume's header; try again",
         s if is(s, ATREST_ERROR_RANDOM) => c"the system gave no random bytes",

@@ -46,6 +46,9 @@ pub enum Error {
         /// The sector size that was given, in bytes.
         size: usize,
     },
+    /// A backend gave a wrong answer in [`selftest`](crate::xts::selftest): the build, the emulator or the processor is
+    /// at fault, and data must not be entrusted to it.
+    SelfTest(Backend),
     /// A name that is no backend's, given in code or in `ATREST_BACKEND`.
     UnknownBackend,
     /// This processor, or this build, cannot run the backend.
@@ -87,6 +90,9 @@ impl fmt::Display for Error {
                     f,
                     "the sector size is {size} bytes; tweaks that count 512-byte units need a multiple of 512"
                 )
+            }
+            Error::SelfTest(backend) => {
+                write!(f, "the backend {backend} gives wrong answers here; do not use it on this machine")
             }
             Error::UnknownBackend => {
                 f.write_str("no such backend (check ATREST_BACKEND); the names are ")?;

@@ -23,6 +23,7 @@ mod key;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod sectors;
+mod selftest;
 mod tweak;
 mod unit;
 mod vectored;
@@ -30,6 +31,7 @@ mod vectored;
 pub use crate::backend::Backend;
 pub use error::Error;
 pub use key::{Key, KeyOptions};
+pub use selftest::selftest;
 pub use tweak::Tweaks;
 pub use vectored::{Piece, PieceMut};
 

@@ -24,6 +24,12 @@ void check_misuse(void);
 /* iov.c: sectors in pieces of memory become what they become in one buffer. */
 void check_iov(void);
 
+/* layouts.c: every tweak layout, against single units. */
+void check_layouts(void);
+
+/* place.c: keys in memory of the caller's; versions, backends, the self-test; a forked child. */
+void check_place_and_info(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -208,6 +208,8 @@ int main(int argc, char **argv) {
     const unsigned vectors = check_vectors(argv[1]);
     check_iov();
     check_misuse();
-    printf("%u vectors, pieces and every misuse: as they should be\n", vectors);
+    check_layouts();
+    check_place_and_info();
+    printf("%u vectors, pieces, layouts, places and every misuse: as they should be\n", vectors);
     return EXIT_SUCCESS;
 }

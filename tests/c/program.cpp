@@ -191,6 +191,8 @@ int main(int argc, char **argv) {
     check_threads();
     check_iov();
     check_misuse();
-    std::printf("%u vectors, pieces and every misuse: as they should be\n", vectors);
+    check_layouts();
+    check_place_and_info();
+    std::printf("%u vectors, pieces, layouts, places and every misuse: as they should be\n", vectors);
     return EXIT_SUCCESS;
 }

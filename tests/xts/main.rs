@@ -58,6 +58,7 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("tweak_plain64be", tweaks::plain64be),
     ("tweak_plain64_in_512", tweaks::plain64_in_512),
     ("tweak_number128", tweaks::number128),
+    ("tweak_number128be", tweaks::number128be),
     ("tweak_overflow_is_refused", tweaks::overflow),
     ("errors_leave_data_untouched", errors::leave_data_untouched),
     ("empty_data_is_fine", errors::empty_data_is_fine),
@@ -87,6 +88,7 @@ const GENERAL: &[(&str, GeneralTest)] = &[
     ("names_round_trip", surface::names_round_trip),
     ("keys_show_no_secret", surface::keys_show_no_secret),
     ("error_messages", surface::error_messages),
+    ("selftest_passes", surface::selftest_passes),
     ("references_agree", reference::agree),
 ];
 

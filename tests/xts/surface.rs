@@ -1,6 +1,6 @@
 //! What keys, backends and errors show of themselves.
 
-use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN};
+use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, selftest};
 
 use crate::data::keys;
 
@@ -36,7 +36,7 @@ pub fn keys_show_no_secret() {
 /// One line each, with the value that was wrong and the limit.
 pub fn error_messages() {
     let longest = MAX_UNIT_LEN.to_string();
-    let cases: [(Error, &[&str]); 10] = [
+    let cases: [(Error, &[&str]); 11] = [
         (Error::KeyLength { len: 33 }, &["33", "32", "64"]),
         (Error::EqualHalves, &["key1", "key2"]),
         (Error::SectorSize { size: 8 }, &["sector size", "8", "16", &longest]),
@@ -47,6 +47,7 @@ pub fn error_messages() {
         (Error::SectorSizeNot512 { size: 520 }, &["520", "multiple of 512"]),
         (Error::UnknownBackend, &["ATREST_BACKEND", "soft", "aesni", "vaes256", "vaes512"]),
         (Error::UnsupportedBackend(Backend::Vaes512), &["vaes512"]),
+        (Error::SelfTest(Backend::Aesni), &["aesni", "wrong"]),
     ];
     for (error, words) in cases {
         let message = error.to_string();
@@ -58,4 +59,8 @@ pub fn error_messages() {
     // What a caller sees who boxes it.
     let boxed: Box<dyn std::error::Error> = Key::new(&keys()[0][..31]).expect_err("31 bytes").into();
     assert_eq!(boxed.to_string(), Error::KeyLength { len: 31 }.to_string());
+}
+
+pub fn selftest_passes() {
+    assert_eq!(selftest(), Ok(()));
 }

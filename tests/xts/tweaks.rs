@@ -104,6 +104,22 @@ pub fn number128(backend: Backend) {
     }
 }
 
+pub fn number128be(backend: Backend) {
+    let highest = u128::MAX - (SECTORS as u128 - 1);
+    let starts =
+        [0, 1 << 100, highest].into_iter().chain(starts_before(1 << 64)).chain(starts_before(7 << 96));
+    for first in starts {
+        for size in [16, 100, 512] {
+            check(backend, Tweaks::number128be(first), size, SECTORS, |i| {
+                let number = first + i;
+                let mut tweak = little_endian(number as u64, (number >> 64) as u64);
+                tweak.reverse();
+                tweak
+            });
+        }
+    }
+}
+
 /// The last sector's number must fit; one more is refused, and nothing is written.
 pub fn overflow(backend: Backend) {
     let key = key(backend, &keys()[1]);
@@ -112,6 +128,8 @@ pub fn overflow(backend: Backend) {
         (Tweaks::plain64be(u64::MAX), 1, 512),
         (Tweaks::number128(u128::MAX - 4), 5, 16),
         (Tweaks::number128(u128::MAX), 1, 512),
+        (Tweaks::number128be(u128::MAX - 4), 5, 16),
+        (Tweaks::number128be(u128::MAX), 1, 512),
     ] {
         let data = bytes(1, (fitting + 1) * size);
         let call = Call::Sectors(first, size);

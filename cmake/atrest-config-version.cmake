@@ -1,0 +1,20 @@
+# The version of the library; tests/header.rs holds it to Cargo.toml. Before 1.0.0 a request must name the same minor
+# version; afterwards, the same major version, and no later minor one.
+set(PACKAGE_VERSION "0.1.0")
+
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+set(PACKAGE_VERSION_EXACT FALSE)
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+elseif(PACKAGE_FIND_VERSION VERSION_LESS PACKAGE_VERSION)
+  string(REGEX MATCH "^[0-9]+\\.[0-9]+" _atrest_series "${PACKAGE_VERSION}")
+  string(REGEX MATCH "^[0-9]+" _atrest_major "${PACKAGE_VERSION}")
+  if(_atrest_major EQUAL 0)
+    if("${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}" STREQUAL _atrest_series)
+      set(PACKAGE_VERSION_COMPATIBLE TRUE)
+    endif()
+  elseif(PACKAGE_FIND_VERSION_MAJOR EQUAL _atrest_major)
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+endif()
