@@ -54,7 +54,7 @@ pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
 pub use local::LocalKeystore;
-pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on};
+pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on, block_on_timeout};
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};

@@ -128,3 +128,18 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> Result<(), Error
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
     Ok(())
 }
+
+/// Gives the space of a range back to the file system or the device; the range reads as zeros then.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn punch(file: &File, offset: u64, length: u64) -> Result<(), Error> {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length)
+        .map_err(|errno| Error::io("discarding a part of the volume")(errno.into()))
+}
+
+/// Elsewhere there is no common call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn punch(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
+    Err(Error::io("discarding a part of the volume")(ErrorKind::Unsupported.into()))
+}

@@ -171,13 +171,18 @@ pub enum Error {
     /// A write to a volume that was opened for reading only.
     #[error("the volume is open for reading only: open it with Mode::ReadWrite to write")]
     ReadOnly,
+    /// A discard of a volume for which they are not allowed.
+    #[error(
+        "discards are off for this volume: allow them where it is opened, if everybody may know which parts are unused"
+    )]
+    DiscardOff,
     /// A read or write beyond the volume's end.
     #[error("{length} bytes at offset {offset} reach beyond the volume's end at {size}")]
     OutOfBounds {
         /// Where the access begins, in bytes.
         offset: u64,
         /// How long it is, in bytes.
-        length: usize,
+        length: u64,
         /// The volume's size in bytes.
         size: u64,
     },

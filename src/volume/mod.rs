@@ -38,6 +38,11 @@
 //! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
 //! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
+//!
+//! # Zeros and discards
+//! [`Volume::write_zeros`] writes encrypted zeros. [`Volume::discard`] gives space back, and is off until
+//! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
+//! not zero). dm-crypt's `allow_discards` is the same trade.
 
 mod create;
 mod digest;
@@ -50,6 +55,7 @@ mod luks2;
 mod metadata;
 mod open;
 mod policy;
+mod ranges;
 mod stripes;
 mod token;
 mod wrappings;
