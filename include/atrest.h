@@ -40,6 +40,19 @@ struct iovec; /* void *iov_base; size_t iov_len; */
  */
 #define ATREST_VERSION_PATCH 0
 
+#if defined(ATREST_WITH_VOLUME)
+/*
+ For atrest_volume_open(): the volume is only read.
+ */
+#define ATREST_VOLUME_READ_ONLY 1
+
+/*
+ For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
+ then which sectors are unused, and reading those gives bytes without meaning.
+ */
+#define ATREST_VOLUME_DISCARD 2
+#endif
+
 /*
  The outcome of a call. Values never change their meaning; later versions may add some.
  */
@@ -98,7 +111,7 @@ enum atrest_status
    */
   ATREST_ERROR_UNSUPPORTED_BACKEND = 11,
   /*
-   No memory for the key.
+   No memory.
    */
   ATREST_ERROR_NO_MEMORY = 12,
   /*
@@ -125,7 +138,180 @@ enum atrest_status
   /*
    A backend gives wrong answers on this machine.
    */
-  ATREST_ERROR_SELFTEST = 18
+  ATREST_ERROR_SELFTEST = 18,
+  /*
+   Reading or writing the file failed: the system said so.
+   */
+  ATREST_ERROR_IO = 32,
+  /*
+   There is no room left for what was written: on the disk, in the quota or below the largest file.
+   */
+  ATREST_ERROR_NO_SPACE = 33,
+  /*
+   There is no file of that name.
+   */
+  ATREST_ERROR_NOT_FOUND = 34,
+  /*
+   The file for a new volume exists, or is not empty.
+   */
+  ATREST_ERROR_EXISTS = 35,
+  /*
+   The system does not let this process open the file so.
+   */
+  ATREST_ERROR_PERMISSION = 36,
+  /*
+   The file is neither a regular file nor a block device.
+   */
+  ATREST_ERROR_FILE_TYPE = 37,
+  /*
+   The descriptor is not open, or open for appending.
+   */
+  ATREST_ERROR_DESCRIPTOR = 38,
+  /*
+   The file is not an encrypted volume, or one of another tool without atrest's token.
+   */
+  ATREST_ERROR_NOT_A_VOLUME = 39,
+  /*
+   Both copies of the volume's header are damaged, or do not read back as written.
+   */
+  ATREST_ERROR_DAMAGED = 40,
+  /*
+   The header asks for what this library does not open, another cipher for example.
+   */
+  ATREST_ERROR_REFUSED = 41,
+  /*
+   The header was changed by someone without the volume's keys.
+   */
+  ATREST_ERROR_FORGED = 42,
+  /*
+   The volume's file is shorter than its header says.
+   */
+  ATREST_ERROR_TRUNCATED = 43,
+  /*
+   The size of a new volume is above the limit, or larger than the device.
+   */
+  ATREST_ERROR_VOLUME_SIZE = 44,
+  /*
+   The sector size of a volume is not 512, 1024, 2048 or 4096 bytes.
+   */
+  ATREST_ERROR_VOLUME_SECTOR_SIZE = 45,
+  /*
+   The range reaches beyond the volume's end.
+   */
+  ATREST_ERROR_OUT_OF_BOUNDS = 46,
+  /*
+   The volume, or its descriptor, is open for reading only.
+   */
+  ATREST_ERROR_READ_ONLY = 47,
+  /*
+   The volume was opened without ATREST_VOLUME_DISCARD.
+   */
+  ATREST_ERROR_DISCARD_OFF = 48,
+  /*
+   The system, the file system, the device or the key provider cannot do that.
+   */
+  ATREST_ERROR_UNSUPPORTED = 49,
+  /*
+   The volume was in use by another thread when this process was forked, or the providers were made before: open it
+   again in this process, with new providers.
+   */
+  ATREST_ERROR_FORKED = 50,
+  /*
+   Another process is changing the volume's header.
+   */
+  ATREST_ERROR_BUSY = 51,
+  /*
+   The system gave no random bytes.
+   */
+  ATREST_ERROR_RANDOM = 52,
+  /*
+   The text names no key, or no key that this call takes.
+   */
+  ATREST_ERROR_KEY_NAME = 64,
+  /*
+   The key's owner does not let the caller do this with it.
+   */
+  ATREST_ERROR_NOT_AUTHORISED = 65,
+  /*
+   There is no key of that name.
+   */
+  ATREST_ERROR_KEY_NOT_FOUND = 66,
+  /*
+   There is a key of that name already.
+   */
+  ATREST_ERROR_KEY_EXISTS = 67,
+  /*
+   The key's owner disabled it, and can enable it again.
+   */
+  ATREST_ERROR_KEY_DISABLED = 68,
+  /*
+   The key waits for its deletion, which its owner can still cancel.
+   */
+  ATREST_ERROR_KEY_PENDING_DELETION = 69,
+  /*
+   Another key than the stated one wrapped this, or another key answered.
+   */
+  ATREST_ERROR_WRONG_KEY = 70,
+  /*
+   The wrapped key was changed, or belongs to another volume.
+   */
+  ATREST_ERROR_CONTEXT_MISMATCH = 71,
+  /*
+   The key service got too many requests: try again later.
+   */
+  ATREST_ERROR_THROTTLED = 72,
+  /*
+   The key service cannot be reached, or no provider for it was added.
+   */
+  ATREST_ERROR_UNREACHABLE = 73,
+  /*
+   The key provider did not answer in time.
+   */
+  ATREST_ERROR_TIMED_OUT = 74,
+  /*
+   No credentials for the key service were found, or they have expired.
+   */
+  ATREST_ERROR_NO_CREDENTIALS = 75,
+  /*
+   The key is none for wrapping: it must be symmetric and for encryption.
+   */
+  ATREST_ERROR_WRONG_KEY_TYPE = 76,
+  /*
+   The provider's answer, or a file of the keystore, is not what its format says.
+   */
+  ATREST_ERROR_MALFORMED_ANSWER = 77,
+  /*
+   The local keystore is open to other users, or is not the caller's own.
+   */
+  ATREST_ERROR_KEYSTORE_PERMISSIONS = 78,
+  /*
+   Reading or writing the local keystore failed, or there is none at that path.
+   */
+  ATREST_ERROR_KEYSTORE_IO = 79,
+  /*
+   No memory for secrets, or none that this process may read after a fork.
+   */
+  ATREST_ERROR_SECRET_MEMORY = 80,
+  /*
+   The document is not an envelope that this version reads.
+   */
+  ATREST_ERROR_ENVELOPE = 81,
+  /*
+   The key cannot be used now: it waits for its material, or for the store that holds it.
+   */
+  ATREST_ERROR_KEY_UNAVAILABLE = 82,
+  /*
+   A quota of the key service is used up.
+   */
+  ATREST_ERROR_LIMIT_EXCEEDED = 83,
+  /*
+   The key service does not take the request: a name or number out of its range.
+   */
+  ATREST_ERROR_INVALID_REQUEST = 84,
+  /*
+   The envelope has no such slot, or has that very wrapping in another one.
+   */
+  ATREST_ERROR_SLOT = 85
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -174,6 +360,30 @@ typedef enum atrest_layout atrest_layout;
 typedef int32_t atrest_layout;
 #endif /* __STDC_VERSION__ >= 202311L */
 #endif /* __cplusplus */
+
+#if defined(ATREST_WITH_VOLUME)
+/*
+ A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
+ header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
+ */
+typedef struct atrest_envelope atrest_envelope;
+
+/*
+ The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
+ at once; while a provider is added no other may.
+ */
+typedef struct atrest_providers atrest_providers;
+
+/*
+ An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
+ length.
+
+ After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
+ then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
+ only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
+ */
+typedef struct atrest_volume atrest_volume;
+#endif
 
 /*
  An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
@@ -504,6 +714,496 @@ const char *atrest_usable_backend(size_t index);
  */
 ATREST_MUST_USE
 atrest_status atrest_selftest(void);
+
+#if defined(ATREST_WITH_VOLUME)
+/*
+ Makes a set of key providers, with none in it.
+
+ `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE atrest_status atrest_providers_new(atrest_providers **out);
+
+/*
+ Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
+ it do not.
+ */
+void atrest_providers_free(atrest_providers *providers);
+
+/*
+ Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
+
+ `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
+ $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
+ reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
+ for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
+ _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
+ be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_add_local(atrest_providers *providers,
+                                         const char *keystore,
+                                         char *error,
+                                         size_t error_len);
+#endif
+
+#if (defined(ATREST_WITH_VOLUME) && defined(ATREST_WITH_KMS))
+/*
+ Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there
+ before is replaced.
+
+ `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another
+ service than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS
+ SDKs take from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
+ atrest_volume_open(); may be NULL.
+
+ Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
+ reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
+ the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as
+ it was then. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_add_aws(atrest_providers *providers,
+                                       const char *region,
+                                       const char *profile,
+                                       const char *endpoint,
+                                       char *error,
+                                       size_t error_len);
+#endif
+
+#if defined(ATREST_WITH_VOLUME)
+/*
+ Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
+ volumes of its keys cannot be opened.
+
+ `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
+ dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
+ NULL.
+
+ Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
+ a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+ _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
+ time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_local_create_key(const char *keystore,
+                                      const char *key,
+                                      char *error,
+                                      size_t error_len);
+
+/*
+ Reads a part of a volume, and decrypts it.
+
+ `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
+ alignment, and may be NULL when `len` is 0.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO
+ and _TRUNCATED (the file was cut off meanwhile), which leave in it some plaintext, some ciphertext and some of what
+ it held before. ATREST_OK does not say that the plaintext is the one that was written: XTS has no authentication,
+ and whoever can write to the file can garble or roll back sectors.
+
+ Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+ KiB of the volume, against writes of the same volume. It allocates nothing.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_read(const atrest_volume *volume,
+                                 uint8_t *buf,
+                                 size_t len,
+                                 uint64_t offset);
+
+/*
+ Encrypts bytes, and writes them to a part of a volume.
+
+ `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
+ only read, needs no alignment, and may be NULL when `len` is 0.
+
+ What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
+ write that is to be on the disk when it is answered (FUA) is this call and then that one.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
+ untouched; _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes at the same
+ time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
+ both.
+
+ Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+ KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
+ file know nothing of each other: do not write through both.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_write(const atrest_volume *volume,
+                                  const uint8_t *buf,
+                                  size_t len,
+                                  uint64_t offset);
+
+/*
+ Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
+ as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
+
+ `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
+ one it is for any number of threads.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_write_zeros(const atrest_volume *volume,
+                                        uint64_t len,
+                                        uint64_t offset);
+
+/*
+ Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
+ system or the device (trim, unmap). Parts of sectors at the edges keep their content.
+
+ Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
+ zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
+ whoever sees the file which parts of the volume are unused, which is why a volume must be opened with
+ ATREST_VOLUME_DISCARD for this.
+
+ `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
+ _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+ system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
+ Blocks on the file; no network. Any number of threads may use one volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_discard(const atrest_volume *volume,
+                                    uint64_t len,
+                                    uint64_t offset);
+
+/*
+ Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
+ (fdatasync).
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
+ succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
+ number of threads may use one volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_flush(const atrest_volume *volume);
+
+/*
+ The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
+ may call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_volume_size(const atrest_volume *volume);
+
+/*
+ The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
+ call it at any time.
+ */
+ATREST_MUST_USE
+size_t atrest_volume_sector_size(const atrest_volume *volume);
+
+/*
+ A volume's UUID, which is in its header and in the encryption context of its keys.
+
+ `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ ATREST_ERROR_NULL. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_uuid(const atrest_volume *volume,
+                                 uint8_t uuid[16]);
+
+/*
+ The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+ which keys wrap it.
+
+ `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_envelope(const atrest_volume *volume,
+                                     atrest_envelope **out);
+
+/*
+ Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
+ Writes nothing.
+
+ `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
+ ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
+ any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
+ takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait.
+ `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is NULL.
+
+ `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
+ NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
+ it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
+ `error_len` 0; it may not overlap any other argument.
+
+ Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
+ putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
+ _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
+ other statuses of key providers (65 to 84; of the first wrapping, where several failed), _ENVELOPE;
+ _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_open(const char *path,
+                                 uint32_t flags,
+                                 const atrest_providers *providers,
+                                 int32_t timeout_ms,
+                                 atrest_volume **out,
+                                 char *error,
+                                 size_t error_len);
+
+/*
+ Opens the volume in a file that is open already.
+
+ `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
+ works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
+ call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
+ that is not open or open for appending, _READ_ONLY for one that is not open for writing.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_open_fd(int fd,
+                                    uint32_t flags,
+                                    const atrest_providers *providers,
+                                    int32_t timeout_ms,
+                                    atrest_volume **out,
+                                    char *error,
+                                    size_t error_len);
+
+/*
+ Makes a new volume in a new file, and opens it for reading and writing.
+
+ `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
+ of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
+ 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
+ wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
+ `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
+ `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
+
+ The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
+ bytes without meaning. On failure no file is left.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
+ _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
+ the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+ statuses of key providers (65 to 84); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_create(const char *path,
+                                   uint64_t size,
+                                   size_t sector_size,
+                                   uint32_t flags,
+                                   const atrest_providers *providers,
+                                   const char *key,
+                                   int32_t timeout_ms,
+                                   atrest_volume **out,
+                                   char *error,
+                                   size_t error_len);
+
+/*
+ Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
+ overwritten and which must have room for the volume behind them.
+
+ `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
+ failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
+ atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
+ directory entry of a new file is on the disk is up to the caller.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_create_fd(int fd,
+                                      uint64_t size,
+                                      size_t sector_size,
+                                      uint32_t flags,
+                                      const atrest_providers *providers,
+                                      const char *key,
+                                      int32_t timeout_ms,
+                                      atrest_volume **out,
+                                      char *error,
+                                      size_t error_len);
+
+/*
+ Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
+ whether it worked. No other thread may be using the volume.
+ */
+void atrest_volume_close(atrest_volume *volume);
+
+/*
+ Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
+ the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
+ open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+ wrapped and, before the header is written, unwrapped again.
+
+ Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
+ volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
+ the header elsewhere (backups, snapshots) still open with the old key.
+
+ `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
+ those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
+ the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
+ it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
+ atrest_volume_open(); on success a warning may stand there, too.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
+ the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
+ was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
+ it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_rewrap(const char *path,
+                                   size_t slot,
+                                   const atrest_providers *providers,
+                                   const char *key,
+                                   int32_t timeout_ms,
+                                   char *error,
+                                   size_t error_len);
+
+/*
+ atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
+
+ `fd` stays the caller's; its file offset is undefined afterwards. Everything else as for atrest_volume_rewrap(); and
+ _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_rewrap_fd(int fd,
+                                      size_t slot,
+                                      const atrest_providers *providers,
+                                      const char *key,
+                                      int32_t timeout_ms,
+                                      char *error,
+                                      size_t error_len);
+
+/*
+ Makes a new root key, wrapped under a key, and the envelope around it. The root key comes from the key's provider
+ and is unwrapped once, which proves that it can be.
+
+ `key`: "local:NAME", or "aws:" and an ARN, a key id or an alias. `uuid`: the 16 bytes of the UUID of what is to be
+ encrypted, to which the wrapping is bound and from which, with the root key, the XTS key is derived; NULL for a
+ random one. `timeout_ms`: how long to wait for the key's provider in milliseconds, negative for as long as it takes,
+ as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. `*out`
+ receives the envelope; free it with atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room
+ for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _UNREACHABLE (no provider was added for the key,
+ too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84), _NO_MEMORY. Any number of
+ threads may use one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_create(const atrest_providers *providers,
+                                     const char *key,
+                                     const uint8_t uuid[16],
+                                     int32_t timeout_ms,
+                                     atrest_envelope **out,
+                                     char *error,
+                                     size_t error_len);
+
+/*
+ Reads an envelope from its JSON document.
+
+ `json`: `json_len` bytes, at most 65536, without a NUL at the end. `*out` receives the envelope; free it with
+ atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed,
+ as for atrest_volume_open(); may be NULL.
+
+ Nothing in an envelope is authenticated by itself. What an attacker reaches by changing one is that it does not
+ open.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _ENVELOPE, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_parse(const uint8_t *json,
+                                    size_t json_len,
+                                    atrest_envelope **out,
+                                    char *error,
+                                    size_t error_len);
+
+/*
+ The JSON document of an envelope, at most 65536 bytes and a NUL; equal envelopes have equal documents. It lives as
+ long as the envelope. NULL for a NULL envelope. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+const char *atrest_envelope_json(const atrest_envelope *envelope);
+
+/*
+ A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot`
+ 0, and so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope.
+ Nothing has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+const char *atrest_envelope_key(const atrest_envelope *envelope,
+                                size_t slot);
+
+/*
+ The UUID that an envelope's wrappings are bound to.
+
+ `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ ATREST_ERROR_NULL. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_uuid(const atrest_envelope *envelope,
+                                   uint8_t uuid[16]);
+
+/*
+ Unwraps an envelope's root key and makes the XTS key that is derived from it: AES-256, the key of the volume with
+ this envelope.
+
+ `timeout_ms`: how long to wait for the keys' providers, as for atrest_envelope_create(); this call may wait on a
+ network. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL. `error`, `error_len`:
+ room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
+ the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
+ 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
+ threads may use one envelope and one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_unwrap(const atrest_envelope *envelope,
+                                     const atrest_providers *providers,
+                                     int32_t timeout_ms,
+                                     atrest_xts **out,
+                                     char *error,
+                                     size_t error_len);
+
+/*
+ The same, and gives the XTS key as bytes: key1, then key2.
+
+ `key` receives 64 bytes, which the caller wipes after use; on failure it is untouched. Everything else as for
+ atrest_envelope_unwrap(), but for the backend, which is none of this call's business.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_unwrap_key(const atrest_envelope *envelope,
+                                         const atrest_providers *providers,
+                                         int32_t timeout_ms,
+                                         uint8_t key[64],
+                                         char *error,
+                                         size_t error_len);
+
+/*
+ Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The
+ root key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not
+ leave the service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
+
+ `slot`: which wrapping, from 0. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long
+ to wait for the providers of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out`
+ receives the new envelope, and is NULL on failure; the old one is as it was, and opens as before: whoever keeps a
+ copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
+ NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
+ one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
+ one envelope and one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_envelope_rewrap(const atrest_envelope *envelope,
+                                     size_t slot,
+                                     const atrest_providers *providers,
+                                     const char *key,
+                                     int32_t timeout_ms,
+                                     atrest_envelope **out,
+                                     char *error,
+                                     size_t error_len);
+
+/*
+ Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON.
+ */
+void atrest_envelope_free(atrest_envelope *envelope);
+#endif
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -81,6 +81,7 @@ fn the_padding_is_zero_after_a_partial_write_too() {
 enum Step {
     Read(u64, usize),
     Write(u64, usize, u64),
+    Zero(u64, usize),
 }
 
 fn steps(size: u64) -> impl Strategy<Value = Vec<Step>> {
@@ -88,9 +89,10 @@ fn steps(size: u64) -> impl Strategy<Value = Vec<Step>> {
     let length = prop_oneof![0usize..600, 3000usize..9000, 120_000usize..300_000];
     let range =
         (0..=size, length).prop_map(move |(offset, length)| (offset, length.min((size - offset) as usize)));
-    let step = (range, any::<u64>(), any::<bool>()).prop_map(|((offset, length), seed, write)| match write {
-        true => Step::Write(offset, length, seed),
-        false => Step::Read(offset, length),
+    let step = (range, any::<u64>(), 0..5).prop_map(|((offset, length), seed, kind)| match kind {
+        0 | 1 => Step::Read(offset, length),
+        2 | 3 => Step::Write(offset, length, seed),
+        _ => Step::Zero(offset, length),
     });
     prop::collection::vec(step, 1..24)
 }
@@ -115,6 +117,10 @@ proptest! {
                     let bytes = noise(length, seed);
                     volume.write_at(&bytes, offset).unwrap();
                     model[offset as usize..][..length].copy_from_slice(&bytes);
+                }
+                Step::Zero(offset, length) => {
+                    volume.write_zeros(length as u64, offset).unwrap();
+                    model[offset as usize..][..length].fill(0);
                 }
             }
         }

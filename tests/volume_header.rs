@@ -253,14 +253,21 @@ fn every_flipped_bit_of_the_token_is_refused_or_harmless() {
     let good = header_of(&path);
     let json = json_of(&good).to_string();
     let start = json.find("\"atrest\"").map(|at| json[..at].rfind("\"0\":{").unwrap()).unwrap();
+    // The wrappings are not covered by the code, and need not be: a forged one does not open.
+    let slots = json.find("\"slots\"").unwrap();
+    let slots = slots..slots + json[slots..].find("}]").unwrap();
     let mut opened = 0;
     for at in start..json.len() {
         for bit in [0, 5] {
             let mut flipped = json.clone().into_bytes();
             flipped[at] ^= 1 << bit;
             put_header(&path, &with_json(&good, &flipped));
-            // The keys are those of the true envelope: only the header's own checks stand in the way.
-            if let Ok(volume) = Volume::open_with_keys(read_only(&path), &keys, Mode::ReadOnly) {
+            let volume = match slots.contains(&at) {
+                true => place.open("v"),
+                // The keys are those of the true envelope: only the header's own checks stand in the way.
+                false => Volume::open_with_keys(read_only(&path), &keys, Mode::ReadOnly),
+            };
+            if let Ok(volume) = volume {
                 assert!(
                     read_all(&volume) == content,
                     "byte {at}, bit {bit}: {}",

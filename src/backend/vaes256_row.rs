@@ -3,18 +3,18 @@
 //! On processors that start two 256-bit AES instructions a cycle with a latency of four (Zen 3), eight vectors keep the
 //! AES units busy only if nothing is ever late, and every xor, shuffle or shift that takes one of their ports makes
 //! something late. Twelve vectors give the slack in which xors, compares and additions are free; only shuffles, shifts
-//! and lane crossings still cost. Twelve vectors, a round key, a temporary, and the two vectors that make tweaks are all
-//! sixteen registers, which the compiler does not manage without spilling; it also turns additions into shifts, and
+//! and lane crossings still cost. Twelve vectors, a round key, a temporary, and the two vectors that make tweaks are
+//! all sixteen registers, which the compiler does not manage without spilling; it also turns additions into shifts, and
 //! pairs of stores into lane crossings. So this is the one place where the instructions are spelt out.
 //!
 //! A lap is three tiles: 48 vectors, four groups of twelve. Its budget, for each vector of data (docs/kernel.md has the
 //! measurements): 14 AES instructions, which alone take seven cycles; three xors, of which two take their operand from
-//! memory; a store; 1.25 loads of round keys. And for making a vector of the next lap's tweaks: a compare, an and-not, two
-//! additions and a xor, none of which needs a port of its own; two stores and a load.
+//! memory; a store; 1.25 loads of round keys. And for making a vector of the next lap's tweaks: a compare, an and-not,
+//! two additions and a xor, none of which needs a port of its own; two stores and a load.
 //!
-//! Two blocks' tweaks are made at once, 16 blocks apart, one in each lane. Bringing them into order takes no instruction
-//! of the vector units: a whole vector is stored where the lower lane belongs; the upper lane, which is then one place
-//! further on, is loaded from there and stored where it belongs; and the next vector covers it.
+//! Two blocks' tweaks are made at once, 16 blocks apart, one in each lane. Bringing them into order takes no
+//! instruction of the vector units: a whole vector is stored where the lower lane belongs; the upper lane, which is
+//! then one place further on, is loaded from there and stored where it belongs; and the next vector covers it.
 
 use core::arch::{asm, x86_64::*};
 
@@ -36,7 +36,8 @@ pub(super) const SHORTEST: usize = 32;
 /// What the schedule takes from memory.
 #[repr(C, align(32))]
 struct Constants {
-    /// What a carry adds: x^7 + x^2 + x + 1 to the lower half for the bit that leaves the upper one, and 1 the other way.
+    /// What a carry adds: x^7 + x^2 + x + 1 to the lower half for the bit that leaves the upper one, and 1 the other
+    /// way.
     carries: [u64; 4],
     /// -1 in each word: what is greater has no top bit.
     minus_one: [i32; 8],
@@ -118,8 +119,8 @@ macro_rules! lap {
             next: *mut Block,
         ) {
             // SAFETY: all addresses are inside what this function's contract and the references give: laps are 1536
-            // bytes, `starts` 96, the keys 240. A whole vector that is stored for its lower lane ends in the tile, since
-            // the sixteenth is not stored so. All registers that are written are named.
+            // bytes, `starts` 96, the keys 240. A whole vector that is stored for its lower lane ends in the tile,
+            // since the sixteenth is not stored so. All registers that are written are named.
             unsafe {
                 asm!(
                     ".irp g, 0,1,2,3",
@@ -191,9 +192,8 @@ lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "v
 
 /// A row of `tiles` tiles (at least one) at `at`; `numbers` holds the encrypted numbers of their sectors.
 ///
-/// # Safety
-/// The processor has the features of `X2`; source and destination hold that many tiles, and are the same or apart; there
-/// is a number for each sector; `ROUNDS` is 10 or 14.
+/// # Safety The processor has the features of `X2`; source and destination hold that many tiles, and are the same or
+/// apart; there is a number for each sector; `ROUNDS` is 10 or 14.
 #[inline(always)]
 pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
@@ -205,8 +205,8 @@ pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
 ) {
     let tweaks = Blocks::<{ 2 * LAP * TILE }>::new();
     let (mut now, mut next) = (tweaks.at(0), tweaks.at(LAP * TILE));
-    // SAFETY: this function's contract; each half of `tweaks` holds a lap, and the tiles that are left at the end are fewer
-    // than a lap has.
+    // SAFETY: this function's contract; each half of `tweaks` holds a lap, and the tiles that are left at the end are
+    // fewer than a lap has.
     unsafe {
         let last = X2::broadcast(numbers);
         let mut starts = Starts { numbers, tiles_in_sector, left_in_sector: 0, left: tiles, last };

@@ -66,8 +66,9 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
-    /// Does a row of `tiles` tiles at `at`, one behind the other, and says so, where there is a schedule for rows as long as
-    /// that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than caches hold.
+    /// Does a row of `tiles` tiles at `at`, one behind the other, and says so, where there is a schedule for rows as
+    /// long as that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than
+    /// caches hold.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
         _keys: &[Block; 15],

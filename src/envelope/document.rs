@@ -1,8 +1,8 @@
 //! The envelope: one volume's root key in all its wrappings.
 
 use super::{
-    EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, SlotFailure, Uuid,
-    VolumeKeys, WrappedKey, json,
+    EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey,
+    SlotFailure, Uuid, VolumeKeys, WrappedKey, json, slots,
 };
 
 /// What becomes of a volume's key when the volume is given up.
@@ -18,16 +18,25 @@ pub enum Class {
 /// A volume's root key, wrapped by one or more key-encryption keys, as a small JSON document that any store
 /// can carry.
 ///
-/// Nothing in it is secret, and nothing in it is authenticated by itself: a volume's header covers
-/// [`Envelope::to_json`] with [`VolumeKeys::authenticate`]. What an attacker can reach by editing a bare
-/// envelope is that it does not open, since each wrapping is bound to the volume and the key commitment to the
-/// root key.
+/// Nothing in it is secret, and nothing in it is authenticated by itself: a volume's header covers the class and
+/// the commitment with [`VolumeKeys::authenticate`]. What an attacker can reach by editing the wrappings is that
+/// none opens, since each is bound to the volume by its context, and to the root key by the commitment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     pub(super) volume: Uuid,
     pub(super) class: Class,
     pub(super) commitment: [u8; 32],
     pub(super) slots: Vec<WrappedKey>,
+}
+
+impl Class {
+    /// Its name, as documents have it: `persistent` or `scratch`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Persistent => "persistent",
+            Class::Scratch => "scratch",
+        }
+    }
 }
 
 impl Envelope {
@@ -69,10 +78,18 @@ impl Envelope {
     /// [`EnvelopeError::NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
     /// envelope commits to (compared in constant time) fails as [`ErrorClass::WrongKey`].
     pub async fn open(&self, providers: &Providers) -> Result<VolumeKeys, EnvelopeError> {
+        self.open_any(providers).await.map(|(_, _, keys)| keys)
+    }
+
+    /// The same, with the slot that opened and the root key in it.
+    pub(super) async fn open_any(
+        &self,
+        providers: &Providers,
+    ) -> Result<(usize, RootKey, VolumeKeys), EnvelopeError> {
         let mut failures = Vec::new();
-        for slot in &self.slots {
+        for (i, slot) in self.slots.iter().enumerate() {
             match self.open_slot(slot, providers).await {
-                Ok(keys) => return Ok(keys),
+                Ok((root, keys)) => return Ok((i, root, keys)),
                 Err(error) => failures.push(SlotFailure {
                     provider: slot.provider.clone(),
                     key: slot.key.clone(),
@@ -83,23 +100,26 @@ impl Envelope {
         Err(EnvelopeError::NoSlotOpened { volume: self.volume, failures })
     }
 
-    async fn open_slot(&self, slot: &WrappedKey, providers: &Providers) -> Result<VolumeKeys, ProviderError> {
-        let provider = providers.get(&slot.provider).ok_or_else(|| {
-            let name = &slot.provider;
-            ProviderError::new(
-                ErrorClass::Unreachable,
-                format!("no key provider named {name} is set up; this build or this call has none"),
-            )
-        })?;
-        let keys = provider.unwrap(slot).await?.derive(self.volume)?;
-        if !self.is_for(&keys) {
-            return Err(ProviderError::new(
-                ErrorClass::WrongKey,
-                "the unwrapped key is not the one this envelope was made with; \
-                 restore the envelope from a backup",
-            ));
+    async fn open_slot(
+        &self,
+        slot: &WrappedKey,
+        providers: &Providers,
+    ) -> Result<(RootKey, VolumeKeys), ProviderError> {
+        let root = slots::find(providers, &slot.provider)?.unwrap(slot).await?;
+        let keys = self.committed(&root)?;
+        Ok((root, keys))
+    }
+
+    /// The keys of a root key that is the one which the envelope commits to.
+    pub(super) fn committed(&self, root: &RootKey) -> Result<VolumeKeys, ProviderError> {
+        let keys = root.derive(self.volume)?;
+        if self.is_for(&keys) {
+            return Ok(keys);
         }
-        Ok(keys)
+        Err(ProviderError::new(
+            ErrorClass::WrongKey,
+            "the unwrapped key is not the one this envelope was made with; restore the envelope from a backup",
+        ))
     }
 
     /// Whether these are the keys that the envelope commits to, compared in constant time.
@@ -183,7 +203,7 @@ impl Envelope {
     }
 }
 
-fn malformed(provider: &dyn KeyProvider, key: &str, why: &str) -> ProviderError {
+pub(super) fn malformed(provider: &dyn KeyProvider, key: &str, why: &str) -> ProviderError {
     let name = provider.name();
     ProviderError::new(
         ErrorClass::Malformed,

@@ -25,11 +25,15 @@ pub enum ErrorClass {
     ContextMismatchOrCorrupt,
     /// Too many requests: try again later.
     Throttled,
-    /// The service cannot be reached.
+    /// The key cannot be used for another reason: it waits for its material, or for the store that holds it.
+    KeyUnavailable,
+    /// The service cannot be reached, or answers that it is out of order.
     Unreachable,
     /// The service did not answer in time.
     TimedOut,
-    /// No credentials were found, or they have expired.
+    /// A quota of the service is used up, for example the number of grants on a key.
+    LimitExceeded,
+    /// No credentials were found, they have expired, or the service does not take them (the clock may be wrong).
     NoCredentials,
     /// The key is none for wrapping: it must be symmetric and for encryption.
     WrongKeyType,
@@ -39,8 +43,14 @@ pub enum ErrorClass {
     LocalPermissions,
     /// Reading or writing the local keystore failed.
     LocalIo,
-    /// No memory for secrets, no random bytes, or a secret that a fork wiped.
+    /// No memory for secrets, or no random bytes.
     Secret,
+    /// A secret or a provider was made before this process was forked, and does not work in the child: make another.
+    Forked,
+    /// The provider cannot do this at all: the local keystore has no grants, for example.
+    Unsupported,
+    /// The request is not one that the provider takes: a name or number out of its range.
+    InvalidRequest,
 }
 
 impl ErrorClass {
@@ -55,6 +65,8 @@ impl ErrorClass {
             ErrorClass::KeyPendingDeletion => "key pending deletion",
             ErrorClass::WrongKey => "wrong key",
             ErrorClass::ContextMismatchOrCorrupt => "wrong encryption context, or corrupt",
+            ErrorClass::KeyUnavailable => "key unavailable",
+            ErrorClass::LimitExceeded => "limit exceeded",
             ErrorClass::Throttled => "throttled",
             ErrorClass::Unreachable => "unreachable",
             ErrorClass::TimedOut => "timed out",
@@ -64,6 +76,9 @@ impl ErrorClass {
             ErrorClass::LocalPermissions => "unsafe permissions",
             ErrorClass::LocalIo => "input or output failed",
             ErrorClass::Secret => "no secret memory",
+            ErrorClass::Forked => "used after a fork",
+            ErrorClass::Unsupported => "not supported",
+            ErrorClass::InvalidRequest => "invalid request",
         }
     }
 }
@@ -80,13 +95,35 @@ pub struct ProviderError {
     class: ErrorClass,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
+    answer: Option<Box<ServiceAnswer>>,
+    deletion: Option<u64>,
+}
+
+/// What a service itself said of a failure, in its own words and for its own support.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceAnswer {
+    /// The service's code, for example `AccessDeniedException`.
+    pub code: Option<String>,
+    /// The service's message.
+    pub message: Option<String>,
+    /// The service's number for the request.
+    pub request_id: Option<String>,
 }
 
 impl ProviderError {
     /// An error of this class. The message is one line that says what failed, on what, and what to do; it
     /// must hold no secret.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> ProviderError {
-        ProviderError { class, message: message.into(), source: None }
+        ProviderError { class, message: message.into(), source: None, answer: None, deletion: None }
+    }
+
+    /// An error of the class [`ErrorClass::Unsupported`]: `what` the provider named `provider` does not do.
+    pub fn unsupported(provider: &str, what: &str) -> ProviderError {
+        ProviderError::new(
+            ErrorClass::Unsupported,
+            format!("the key provider {provider} does not support {what}"),
+        )
     }
 
     /// Adds the cause. Its text is added to the displayed line, so it must hold no secret either.
@@ -96,9 +133,35 @@ impl ProviderError {
         self
     }
 
+    /// Adds what the service said. It is not part of the displayed line: what a user should read of it belongs into
+    /// the message.
+    #[must_use]
+    pub fn with_answer(mut self, answer: ServiceAnswer) -> ProviderError {
+        self.answer = Some(Box::new(answer));
+        self
+    }
+
+    /// Adds when the key will be deleted, in seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn with_deletion(mut self, deletion: Option<u64>) -> ProviderError {
+        self.deletion = deletion;
+        self
+    }
+
     /// What kind of failure this is.
     pub fn class(&self) -> ErrorClass {
         self.class
+    }
+
+    /// What the service said, where a service said something.
+    pub fn answer(&self) -> Option<&ServiceAnswer> {
+        self.answer.as_deref()
+    }
+
+    /// When the key will be deleted, in seconds since 1970-01-01T00:00:00Z, for a key that waits for its deletion and
+    /// where the provider tells.
+    pub fn deletion(&self) -> Option<u64> {
+        self.deletion
     }
 }
 
@@ -122,7 +185,11 @@ impl Error for ProviderError {
 
 impl From<SecretError> for ProviderError {
     fn from(error: SecretError) -> ProviderError {
-        ProviderError { class: ErrorClass::Secret, message: error.to_string(), source: None }
+        let class = match error {
+            SecretError::Forked => ErrorClass::Forked,
+            _ => ErrorClass::Secret,
+        };
+        ProviderError::new(class, error.to_string())
     }
 }
 
@@ -154,6 +221,32 @@ pub enum EnvelopeError {
         volume: super::Uuid,
         /// One failure for each slot.
         failures: Vec<SlotFailure>,
+    },
+    /// There is no slot of that number.
+    #[error("the envelope has no slot {slot}: it has {slots}, numbered from 0")]
+    NoSuchSlot {
+        /// The number asked for.
+        slot: usize,
+        /// How many slots there are.
+        slots: usize,
+    },
+    /// The only slot was to be removed, and with it all there is of the key.
+    #[error(
+        "the envelope's only slot is not removed: without it nothing opens the volume; add another one first"
+    )]
+    LastSlot,
+    /// All slots are taken.
+    #[error("the envelope has {max} slots, and there are no more: remove one first", max = super::Envelope::MAX_SLOTS)]
+    Full,
+    /// Another slot holds a wrapping by the same material of the same key.
+    #[error(
+        "slot {slot} is wrapped by the same key already ({key}): remove one of them, or choose another key"
+    )]
+    SlotExists {
+        /// The number of the other slot.
+        slot: usize,
+        /// Its provider and key.
+        key: String,
     },
     /// The provider could not make a wrapped key.
     #[error(transparent)]

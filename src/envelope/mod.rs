@@ -27,25 +27,38 @@
 //! after use, and so is the stack below the code that derives and wraps. What the compiler keeps in registers,
 //! and what a debugger or the kernel reads from a running process, is out of reach.
 
+mod admin;
 mod context;
+mod description;
 mod document;
 mod error;
 mod json;
 mod keyref;
+#[cfg(feature = "kms")]
+mod kms;
 mod local;
 mod provider;
 mod root;
 mod secret;
+mod slots;
 
+pub use admin::{
+    Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, Operation, PermissionCheck,
+    PermissionOutcome,
+};
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
+pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
 pub use document::{Class, Envelope};
-pub use error::{EnvelopeError, ErrorClass, ProviderError, SlotFailure};
+pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};
 pub use keyref::{KeyRef, KeyRefError};
+#[cfg(feature = "kms")]
+pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
 pub use local::LocalKeystore;
-pub use provider::{BoxFuture, KeyDescription, KeyProvider, KeyState, Providers, WrappedKey, block_on};
+pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on, block_on_timeout};
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};
+pub use slots::Rewrapped;
 pub use uuid::Uuid;
 
 /// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.

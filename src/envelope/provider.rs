@@ -1,6 +1,6 @@
 //! Key providers: whatever makes, wraps and unwraps root keys.
 
-use super::{EncryptionContext, ProviderError, RootKey};
+use super::{EncryptionContext, KeyAdmin, KeyDescription, ProviderError, RootKey};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::Thread,
+    time::{Duration, Instant},
 };
 
 /// A future on the heap, as the methods of [`KeyProvider`] return it so that the trait is object-safe.
@@ -28,44 +29,11 @@ pub struct WrappedKey {
     pub wrapped: Vec<u8>,
 }
 
-/// What a provider tells of a key-encryption key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyDescription {
-    /// The provider's name.
-    pub provider: String,
-    /// The key, by the provider's lasting name for it.
-    pub key: String,
-    /// Whether the key can be used.
-    pub state: KeyState,
-    /// The material that new wrappings get, where the provider tells.
-    pub material: Option<String>,
-    /// When the key was created, in seconds since 1970-01-01T00:00:00Z.
-    pub created: Option<u64>,
-}
-
-/// Whether a key-encryption key can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyState {
-    /// It wraps and unwraps.
-    Enabled,
-    /// Its owner disabled it, and can enable it again.
-    Disabled,
-    /// It waits for its deletion, which its owner can still cancel.
-    PendingDeletion,
-}
-
-impl KeyDescription {
-    /// A description of an enabled key, without material id and date.
-    pub fn new(provider: &str, key: &str) -> KeyDescription {
-        KeyDescription {
-            provider: provider.to_owned(),
-            key: key.to_owned(),
-            state: KeyState::Enabled,
-            material: None,
-            created: None,
-        }
+impl WrappedKey {
+    /// Whether the key has newer material than the one that wrapped this, so that a rewrap would renew it; `None`
+    /// where one of the two material ids is not known.
+    pub fn is_stale(&self, key: &KeyDescription) -> Option<bool> {
+        Some(self.material.as_ref()? != key.material.as_ref()?)
     }
 }
 
@@ -73,6 +41,10 @@ impl KeyDescription {
 ///
 /// The futures must not need an async runtime around them: a provider whose client needs one owns it, on a
 /// thread of its own. So async callers await them under any runtime, and all others call [`block_on`].
+///
+/// Four methods are what opening and making volumes takes. [`wrap`](KeyProvider::wrap) and
+/// [`rewrap`](KeyProvider::rewrap) serve changes of the wrapping; the care of the keys themselves is a trait of its
+/// own, [`KeyAdmin`].
 pub trait KeyProvider: Send + Sync {
     /// The provider's name, as envelopes store it: 1 to 32 of `a-z`, `0-9` and `-`.
     fn name(&self) -> &'static str;
@@ -90,6 +62,42 @@ pub trait KeyProvider: Send + Sync {
 
     /// Tells what `key` is, and in which state.
     fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>>;
+
+    /// Wraps a root key that exists already under `key`, bound to `context`.
+    ///
+    /// A provider without this answers [`ErrorClass::Unsupported`](super::ErrorClass::Unsupported), and no existing key
+    /// comes under its keys.
+    fn wrap<'a>(
+        &'a self,
+        root: &'a RootKey,
+        key: &'a str,
+        context: &'a EncryptionContext,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        let _ = (root, key, context);
+        Box::pin(async { Err(ProviderError::unsupported(self.name(), "wrapping an existing key")) })
+    }
+
+    /// Wraps anew under `key`, inside the service, what a key of this provider wrapped: the plaintext does not reach
+    /// this process. The context stays, and so does the root key. Provider, keys and material that the service names
+    /// in its answer must have been checked by the provider; nobody else can.
+    ///
+    /// A provider without this answers [`ErrorClass::Unsupported`](super::ErrorClass::Unsupported), and
+    /// [`Envelope::rewrap`] unwraps and wraps.
+    ///
+    /// [`Envelope::rewrap`]: super::Envelope::rewrap
+    fn rewrap<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        let _ = (wrapped, key);
+        Box::pin(async { Err(ProviderError::unsupported(self.name(), "rewrapping without the plaintext")) })
+    }
+
+    /// What can be done with this provider's keys beyond wrapping; `None` where that is nothing.
+    fn admin(&self) -> Option<&dyn KeyAdmin> {
+        None
+    }
 }
 
 /// The key providers that a caller has, by name.
@@ -149,6 +157,56 @@ impl fmt::Debug for Providers {
 /// assert_eq!(atrest::envelope::block_on(async { 1 + 1 }), 2);
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = unparking();
+    loop {
+        if let Some(output) = ready(future.as_mut(), &waker) {
+            return output;
+        }
+        // Somebody else's unpark wakes this early, which costs one more poll.
+        std::thread::park();
+    }
+}
+
+/// [`block_on`] for at most this long: `None` when the future has not ended by then. It is dropped before this returns,
+/// so that nothing of it goes on. A future that ends without waiting gives its output even with a timeout of zero.
+///
+/// The time within a poll counts, and cannot be cut short: the local keystore reads its files there.
+///
+/// ```
+/// use std::time::Duration;
+/// use atrest::envelope::block_on_timeout;
+///
+/// assert_eq!(block_on_timeout(async { 1 + 1 }, Duration::ZERO), Some(2));
+/// assert_eq!(block_on_timeout(std::future::pending::<()>(), Duration::from_millis(1)), None);
+/// ```
+pub fn block_on_timeout<F: Future>(future: F, timeout: Duration) -> Option<F::Output> {
+    // None: so far away that the clock cannot count to it.
+    let Some(deadline) = Instant::now().checked_add(timeout) else { return Some(block_on(future)) };
+    let mut future = pin!(future);
+    let waker = unparking();
+    loop {
+        if let Some(output) = ready(future.as_mut(), &waker) {
+            return Some(output);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
+    }
+}
+
+/// Polls a future once.
+fn ready<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// A waker that unparks this thread.
+fn unparking() -> Waker {
     struct Unpark(Thread);
 
     impl Wake for Unpark {
@@ -161,25 +219,13 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        // Somebody else's unpark wakes this early, which costs one more poll.
-        std::thread::park();
-    }
+    Waker::from(Arc::new(Unpark(std::thread::current())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        sync::{Mutex, mpsc},
-        time::Duration,
-    };
+    use std::sync::{Mutex, mpsc};
 
     /// Ready once another thread has said so.
     struct Signal(Arc<Mutex<(bool, Option<Waker>)>>);
@@ -216,5 +262,33 @@ mod tests {
         };
         waker.wake();
         assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok("done"));
+    }
+
+    #[test]
+    fn a_timeout_ends_the_wait_and_drops_the_future() {
+        let state = Arc::new(Mutex::new((false, None::<Waker>)));
+        let before = Instant::now();
+        let answer = block_on_timeout(Signal(Arc::clone(&state)), Duration::from_millis(30));
+        assert_eq!(answer, None);
+        assert!(before.elapsed() >= Duration::from_millis(30));
+        assert_eq!(Arc::strong_count(&state), 1, "the future is gone");
+
+        // In time, and with the longest timeout that there is.
+        for timeout in [Duration::from_secs(60), Duration::MAX] {
+            let state = Arc::new(Mutex::new((false, None::<Waker>)));
+            let theirs = Arc::clone(&state);
+            let waiting = std::thread::spawn(move || block_on_timeout(Signal(theirs), timeout));
+            let waker = loop {
+                let mut state = state.lock().unwrap();
+                if let Some(waker) = state.1.take() {
+                    state.0 = true;
+                    break waker;
+                }
+                drop(state);
+                std::thread::yield_now();
+            };
+            waker.wake();
+            assert_eq!(waiting.join().unwrap(), Some("done"));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The C ABI: `include/atrest.h`.
 //!
 //! No panic crosses into C: `status.rs` has the one boundary. Pointers become references in `pointer.rs` alone.
-//! The modules stand in the order in which the header shows them: keys, data, pieces of data, tweaks, information.
+//! The modules stand in the order in which the header shows them: keys, data, pieces of data, tweaks, information;
+//! then providers, volumes and envelopes.
 #![allow(unsafe_code)]
 
 mod pointer;
@@ -20,6 +21,28 @@ mod tweaks;
 
 mod info;
 
+#[cfg(feature = "volume")]
+mod failure;
+#[cfg(feature = "volume")]
+mod fork;
+#[cfg(feature = "volume")]
+mod object;
+
+#[cfg(feature = "volume")]
+mod providers;
+
+#[cfg(feature = "volume")]
+mod volume;
+
+#[cfg(feature = "volume")]
+mod envelope;
+
+#[cfg(feature = "volume")]
+pub use envelope::{
+    atrest_envelope, atrest_envelope_create, atrest_envelope_free, atrest_envelope_json, atrest_envelope_key,
+    atrest_envelope_parse, atrest_envelope_rewrap, atrest_envelope_unwrap, atrest_envelope_unwrap_key,
+    atrest_envelope_uuid,
+};
 pub use info::{
     ATREST_VERSION_MAJOR, ATREST_VERSION_MINOR, ATREST_VERSION_PATCH, atrest_backend_name, atrest_selftest,
     atrest_usable_backend, atrest_version, atrest_version_number,
@@ -32,10 +55,25 @@ pub use key::{
 pub use place::{
     ATREST_XTS_ALLOW_EQUAL_HALVES, atrest_xts_alignment, atrest_xts_deinit, atrest_xts_init, atrest_xts_size,
 };
+#[cfg(all(feature = "volume", feature = "kms"))]
+pub use providers::atrest_providers_add_aws;
+#[cfg(feature = "volume")]
+pub use providers::{
+    atrest_local_create_key, atrest_providers, atrest_providers_add_local, atrest_providers_free,
+    atrest_providers_new,
+};
 pub use status::{StatusValue, atrest_status, atrest_status_message};
 pub use tweaks::{
     LayoutValue, atrest_layout, atrest_tweaks, atrest_xts_decrypt_iov_tweaks,
     atrest_xts_decrypt_sectors_tweaks, atrest_xts_encrypt_iov_tweaks, atrest_xts_encrypt_sectors_tweaks,
+};
+#[cfg(feature = "volume")]
+pub use volume::{
+    ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_close, atrest_volume_create,
+    atrest_volume_create_fd, atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush,
+    atrest_volume_open, atrest_volume_open_fd, atrest_volume_read, atrest_volume_rewrap,
+    atrest_volume_rewrap_fd, atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid,
+    atrest_volume_write, atrest_volume_write_zeros,
 };
 pub use xts::{
     atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit, atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit,

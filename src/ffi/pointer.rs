@@ -58,6 +58,40 @@ pub(super) unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Result<&'a [u8
 }
 
 /// # Safety
+/// If it is not refused, the buffer is writable for `len` bytes, and nobody else touches it during `'a`.
+#[cfg(feature = "volume")]
+pub(super) unsafe fn bytes_mut<'a>(pointer: *mut u8, len: usize) -> Result<&'a mut [u8], atrest_status> {
+    check(pointer.addr(), len)?;
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: not NULL, at most isize::MAX bytes, writable by this function's contract. It may hold bytes that C never
+    // wrote: nothing reads them before it has written them.
+    Ok(unsafe { core::slice::from_raw_parts_mut(pointer, len) })
+}
+
+/// # Safety
+/// A pointer that is not NULL points at a valid `T` that nobody else touches during `'a`.
+#[cfg(feature = "volume")]
+pub(super) unsafe fn exclusive<'a, T>(pointer: *mut T) -> Result<&'a mut T, atrest_status> {
+    // SAFETY: not NULL by `as_mut`, valid and unshared by this function's contract.
+    unsafe { pointer.as_mut() }.ok_or(ATREST_ERROR_NULL)
+}
+
+/// # Safety
+/// A pointer that is not NULL is a NUL-terminated string that nobody changes during `'a`.
+#[cfg(feature = "volume")]
+pub(super) unsafe fn string<'a>(
+    pointer: *const core::ffi::c_char,
+) -> Result<&'a core::ffi::CStr, atrest_status> {
+    if pointer.is_null() {
+        return Err(ATREST_ERROR_NULL);
+    }
+    // SAFETY: not NULL, NUL-terminated by this function's contract.
+    Ok(unsafe { core::ffi::CStr::from_ptr(pointer) })
+}
+
+/// # Safety
 /// If it is not refused, the array holds `count` valid elements, which nobody changes during `'a`.
 #[inline(always)]
 pub(super) unsafe fn array<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T], atrest_status> {

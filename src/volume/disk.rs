@@ -1,7 +1,7 @@
 //! What the volume asks of its file beyond reads and writes: its length, its lock, and writes that are verified.
 
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,20 +19,49 @@ pub(super) fn length(mut file: &File) -> Result<u64, Error> {
     file.seek(SeekFrom::End(0)).map_err(Error::io("finding the length of the file"))
 }
 
+/// What a header is written to.
+pub(super) trait Disk {
+    /// Writes all bytes at an offset.
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Waits until what was written before is on the disk.
+    fn sync(&self) -> io::Result<()>;
+    /// Fills the buffer with what is on the disk itself, as far as that can be had.
+    fn read_back(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl Disk for File {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+
+    fn read_back(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        // Without this the bytes would come back from the page cache, whatever the disk holds. It is advice only.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = rustix::fs::fadvise(
+            self,
+            offset,
+            core::num::NonZeroU64::new(bytes.len() as u64),
+            rustix::fs::Advice::DontNeed,
+        );
+        self.read_exact_at(bytes, offset)
+    }
+}
+
 /// Writes `bytes`, syncs them to the disk, and reads them back from there.
-pub(super) fn write_verified(file: &File, bytes: &[u8], offset: u64, copy: HeaderCopy) -> Result<(), Error> {
-    file.write_all_at(bytes, offset).map_err(Error::io("writing the header"))?;
-    file.sync_all().map_err(Error::io("syncing the header"))?;
-    // Without this the bytes would come back from the page cache, whatever the disk holds. It is advice only.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = rustix::fs::fadvise(
-        file,
-        offset,
-        core::num::NonZeroU64::new(bytes.len() as u64),
-        rustix::fs::Advice::DontNeed,
-    );
+pub(super) fn write_verified(
+    disk: &impl Disk,
+    bytes: &[u8],
+    offset: u64,
+    copy: HeaderCopy,
+) -> Result<(), Error> {
+    disk.write(bytes, offset).map_err(Error::io("writing the header"))?;
+    disk.sync().map_err(Error::io("syncing the header"))?;
     let mut back = vec![0; bytes.len()];
-    file.read_exact_at(&mut back, offset).map_err(Error::io("reading the header back"))?;
+    disk.read_back(&mut back, offset).map_err(Error::io("reading the header back"))?;
     if back == bytes { Ok(()) } else { Err(Error::NotVerified { copy }) }
 }
 
@@ -98,4 +127,19 @@ pub(super) fn reserve(file: &File, offset: u64, length: u64) -> Result<(), Error
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn reserve(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
     Ok(())
+}
+
+/// Gives the space of a range back to the file system or the device; the range reads as zeros then.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn punch(file: &File, offset: u64, length: u64) -> Result<(), Error> {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length)
+        .map_err(|errno| Error::io("discarding a part of the volume")(errno.into()))
+}
+
+/// Elsewhere there is no common call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn punch(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
+    Err(Error::io("discarding a part of the volume")(ErrorKind::Unsupported.into()))
 }

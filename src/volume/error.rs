@@ -60,6 +60,21 @@ pub enum Error {
     /// The atrest token is malformed.
     #[error("the header's atrest token is damaged or forged: {0}")]
     Token(String),
+    /// A token of a later version than this one knows.
+    #[error(
+        "the header's atrest token has version {0}, and this version of atrest knows 1 and 2: use a newer one"
+    )]
+    TokenVersion(u32),
+    /// An envelope for other data than the one in the header.
+    #[error(
+        "the new envelope is for another root key or class than the header's: it is none of its rewrappings"
+    )]
+    OtherEnvelope,
+    /// The authentication code of a header covers the wrappings, too, and must be made anew with the volume's keys.
+    #[error(
+        "the header is of an older version, whose wrappings change with the volume's keys only: unwrap these first"
+    )]
+    NeedsKeys,
     /// The header's UUID is not that of the envelope.
     #[error(
         "the header's UUID is {header}, and its keys are wrapped for volume {envelope}: if it was changed, \
@@ -156,13 +171,18 @@ pub enum Error {
     /// A write to a volume that was opened for reading only.
     #[error("the volume is open for reading only: open it with Mode::ReadWrite to write")]
     ReadOnly,
+    /// A discard of a volume for which they are not allowed.
+    #[error(
+        "discards are off for this volume: allow them where it is opened, if everybody may know which parts are unused"
+    )]
+    DiscardOff,
     /// A read or write beyond the volume's end.
     #[error("{length} bytes at offset {offset} reach beyond the volume's end at {size}")]
     OutOfBounds {
         /// Where the access begins, in bytes.
         offset: u64,
         /// How long it is, in bytes.
-        length: usize,
+        length: u64,
         /// The volume's size in bytes.
         size: u64,
     },

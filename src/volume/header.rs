@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use super::disk::{self, HeaderLock};
+use super::disk::{self, Disk, HeaderLock};
 use super::error::{Error, HeaderFault, Warning};
 use super::luks2::{self, BINARY_SIZE, Checksum, Contents, HeaderCopy};
 use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSummary};
@@ -260,9 +260,31 @@ impl Header {
         if !envelope.is_for(keys) {
             return Err(Error::WrongKeys);
         }
-        let token = Token::new(envelope, old.size, self.uuid(), self.data_segment()?, keys);
+        self.put(old.id, &Token::new(envelope, old.size, self.uuid(), self.data_segment()?, keys))
+    }
+
+    /// Replaces the envelope by one with other wrappings of the same root key, without that key: the authentication
+    /// code stays, for it does not cover the wrappings, and is not checked. [`Header::update`] then writes it.
+    ///
+    /// # Errors
+    /// [`Error::OtherEnvelope`] when anything but the wrappings differs; [`Error::NeedsKeys`] when the code is of the
+    /// first version, which covers the wrappings ([`Header::set_envelope`] then serves); [`Error::HeaderFull`].
+    pub fn set_wrappings(&mut self, envelope: Envelope) -> Result<(), Error> {
+        let mut token = self.own_token()?;
+        if !envelope.is_rewrapping_of(&token.envelope) {
+            return Err(Error::OtherEnvelope);
+        }
+        if !token.takes_other_wrappings() {
+            return Err(Error::NeedsKeys);
+        }
+        token.envelope = envelope;
+        self.put(token.id, &token)
+    }
+
+    /// Puts the token in its place, if there is room.
+    fn put(&mut self, id: u32, token: &Token) -> Result<(), Error> {
         let mut object = self.contents.metadata.object.clone();
-        token.replace(&mut object, old.id)?;
+        token.replace(&mut object, id)?;
         fits(&object, self.contents.size)?;
         self.contents.metadata = Metadata::new(object, self.contents.size).map_err(Error::Token)?;
         Ok(())
@@ -288,8 +310,8 @@ impl Header {
         self.write(file)
     }
 
-    /// Writes both copies without a look at what is there.
-    pub(super) fn write(&mut self, file: &File) -> Result<(), Error> {
+    /// Writes both copies, all of each, without a look at what is there.
+    pub(super) fn write(&mut self, disk: &impl Disk) -> Result<(), Error> {
         let json = fits(&self.contents.metadata.object, self.contents.size)?;
         let mut contents = self.contents.clone();
         contents.sequence = contents
@@ -301,7 +323,7 @@ impl Header {
             let mut salt = [0; 64];
             getrandom::fill(&mut salt).map_err(Error::Random)?;
             let bytes = luks2::encode(&contents, &json, copy, &salt);
-            disk::write_verified(file, &bytes, copy.offset(contents.size), copy)?;
+            disk::write_verified(disk, &bytes, copy.offset(contents.size), copy)?;
             if copy == HeaderCopy::First {
                 checksum = luks2::checksum(&bytes);
             }

@@ -60,12 +60,13 @@ pub(super) fn expand(key: &[u8]) -> Result<Box<Key>, Error> {
 /// XTS hides what is written, and does not authenticate it: whoever can write to the disk can garble sectors, or
 /// put back older ones, unnoticed.
 pub struct Volume {
-    file: File,
+    pub(super) file: File,
     key: Box<Key>,
     header: Header,
     warnings: Vec<Warning>,
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     mode: Mode,
+    pub(super) discards: bool,
     stripes: Stripes,
     pool: Pool,
 }
@@ -81,7 +82,8 @@ impl Volume {
         mode: Mode,
     ) -> Volume {
         debug_assert!(geometry.sector_size <= MAX_SECTOR && CHUNK.is_multiple_of(geometry.sector_size));
-        Volume { file, key, header, warnings, geometry, mode, stripes: Stripes::new(), pool: Pool::new() }
+        let (stripes, pool) = (Stripes::new(), Pool::new());
+        Volume { file, key, header, warnings, geometry, mode, discards: false, stripes, pool }
     }
 
     /// The volume's exact size in bytes; it need not be a multiple of the sector size.
@@ -121,7 +123,7 @@ impl Volume {
     /// [`Error::OutOfBounds`], which leaves `buf` untouched; [`Error::Io`] and [`Error::Truncated`], which leave in it
     /// some plaintext, some ciphertext and some of what it held before.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<(), Error> {
-        self.check_bounds(buf.len(), offset)?;
+        self.check_bounds(buf.len() as u64, offset)?;
         let mut rest = buf;
         let mut at = offset;
         while !rest.is_empty() {
@@ -142,16 +144,12 @@ impl Volume {
     /// for example), after which each sector of the range may hold the old or the new bytes, and one that was cut
     /// by the failure both.
     pub fn write_at(&self, buf: &[u8], offset: u64) -> Result<(), Error> {
-        if self.mode == Mode::ReadOnly {
-            return Err(Error::ReadOnly);
-        }
-        self.check_bounds(buf.len(), offset)?;
+        self.check_writable(buf.len() as u64, offset)?;
         let mut rest = buf;
         let mut at = offset;
         while !rest.is_empty() {
             let (part, others) = rest.split_at(chunk_part(at, rest.len()));
-            let _lock = self.stripes.writing(at);
-            self.pool.with(|scratch| self.write_chunk(part, at, scratch))?;
+            self.write_part(part, at)?;
             at += part.len() as u64;
             rest = others;
         }
@@ -166,12 +164,26 @@ impl Volume {
         self.file.sync_data().map_err(Error::io("syncing the volume"))
     }
 
-    fn check_bounds(&self, length: usize, offset: u64) -> Result<(), Error> {
+    /// Whether this range can be written, from which follows that its end is no overflow.
+    pub(super) fn check_writable(&self, length: u64, offset: u64) -> Result<(), Error> {
+        match self.mode {
+            Mode::ReadOnly => Err(Error::ReadOnly),
+            Mode::ReadWrite => self.check_bounds(length, offset),
+        }
+    }
+
+    fn check_bounds(&self, length: u64, offset: u64) -> Result<(), Error> {
         let size = self.geometry.size;
-        match offset.checked_add(length as u64) {
+        match offset.checked_add(length) {
             Some(end) if end <= size => Ok(()),
             _ => Err(Error::OutOfBounds { offset, length, size }),
         }
+    }
+
+    /// Writes bytes of one chunk.
+    pub(super) fn write_part(&self, part: &[u8], at: u64) -> Result<(), Error> {
+        let _lock = self.stripes.writing(at);
+        self.pool.with(|scratch| self.write_chunk(part, at, scratch))
     }
 
     /// Reads a part of one chunk: whole sectors straight into `buf`, to be decrypted there.
@@ -303,7 +315,7 @@ struct Split {
 }
 
 /// How many of `length` bytes at `offset` lie in the same chunk as the first.
-fn chunk_part(offset: u64, length: usize) -> usize {
+pub(super) fn chunk_part(offset: u64, length: usize) -> usize {
     length.min(CHUNK - (offset % CHUNK as u64) as usize)
 }
 

@@ -35,9 +35,14 @@
 //!
 //! LUKS2 itself authenticates nothing in a header. The token does: an HMAC under a key derived from the root key
 //! covers everything that decides how data is decrypted. It cannot tell an older header of the same volume from
-//! the current one.
+//! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
 //! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
+//!
+//! # Zeros and discards
+//! [`Volume::write_zeros`] writes encrypted zeros. [`Volume::discard`] gives space back, and is off until
+//! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
+//! not zero). dm-crypt's `allow_discards` is the same trade.
 
 mod create;
 mod digest;
@@ -50,9 +55,14 @@ mod luks2;
 mod metadata;
 mod open;
 mod policy;
+mod ranges;
 mod stripes;
 mod token;
+mod wrappings;
 mod writer;
+
+#[cfg(test)]
+mod crash;
 
 pub use create::CreateOptions;
 pub use error::{Error, HeaderFault, Warning};
@@ -60,4 +70,5 @@ pub use header::Header;
 pub use io::{Mode, Volume};
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

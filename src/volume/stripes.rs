@@ -1,6 +1,9 @@
 //! What concurrent callers share: locks over parts of the volume, and scratch memory.
 
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::error::Error;
 
 /// What one lock covers, one buffer holds, and one system call transfers, in bytes: large enough for the cost of a
 /// system call to vanish, small enough to stay in a core's own cache between the cipher and the copy to the kernel.
@@ -47,10 +50,10 @@ impl Pool {
     }
 
     /// Runs `work` with a buffer of [`CHUNK`] bytes, whose content is arbitrary.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut [u8]) -> T) -> T {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut [u8]) -> Result<T, Error>) -> Result<T, Error> {
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let buffer = kept().pop();
-        let mut buffer = buffer.unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice());
+        let mut buffer = buffer.map_or_else(new_buffer, Ok)?;
         let result = work(&mut buffer);
         let mut kept = kept();
         if kept.len() < KEPT {
@@ -58,4 +61,14 @@ impl Pool {
         }
         result
     }
+}
+
+/// Without memory a write fails, and the process lives.
+fn new_buffer() -> Result<Box<[u8]>, Error> {
+    let mut buffer = Vec::new();
+    if buffer.try_reserve_exact(CHUNK).is_err() {
+        return Err(Error::io("making room for a write")(ErrorKind::OutOfMemory.into()));
+    }
+    buffer.resize(CHUNK, 0);
+    Ok(buffer.into_boxed_slice())
 }

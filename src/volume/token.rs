@@ -5,6 +5,11 @@
 //! the segment or exchange the wrapped key. The code is HMAC-SHA256, under a key derived from the volume's root key,
 //! over everything that decides how data is decrypted. What cryptsetup changes in the course of its work (keyslots,
 //! its own tokens, labels, the order and spacing of JSON) is left out.
+//!
+//! Tokens have two versions, which differ in what of the envelope is covered. In version 1, without a field `version`,
+//! it is the whole document. In version 2, which is written now, it is the class and the commitment, and not the
+//! wrappings: these are bound to the volume by their encryption context and by the commitment, and so a key service
+//! can rewrap the root key without anybody here seeing it, which computing the code anew would take.
 
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value, json};
@@ -24,11 +29,31 @@ pub(super) struct Token {
     pub envelope: Envelope,
     /// The volume's exact size in bytes.
     pub size: u64,
+    version: Version,
     authentication: Vec<u8>,
 }
 
+/// What of the envelope the code covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    /// All of it.
+    WholeEnvelope,
+    /// All but the wrappings.
+    WithoutWrappings,
+}
+
+impl Version {
+    /// Its number in the token; the first one stands for itself.
+    const fn number(self) -> Option<u32> {
+        match self {
+            Version::WholeEnvelope => None,
+            Version::WithoutWrappings => Some(2),
+        }
+    }
+}
+
 impl Token {
-    /// A new token, number 0, that authenticates `segment` and the rest.
+    /// A new token, number 0, of the newest version, that authenticates `segment` and the rest.
     pub(super) fn new(
         envelope: Envelope,
         size: u64,
@@ -36,7 +61,8 @@ impl Token {
         segment: &Segment,
         keys: &VolumeKeys,
     ) -> Token {
-        let mut token = Token { id: 0, envelope, size, authentication: Vec::new() };
+        let version = Version::WithoutWrappings;
+        let mut token = Token { id: 0, envelope, size, version, authentication: Vec::new() };
         token.authentication = keys.authenticate(&token.message(uuid, segment)).to_vec();
         token
     }
@@ -54,7 +80,14 @@ impl Token {
     }
 
     fn parse(id: u32, at: &At<'_>) -> Result<Token, Error> {
-        let known = ["type", "keyslots", "envelope", "size", "authentication"];
+        let version = match at.has("version") {
+            false => Version::WholeEnvelope,
+            true => match at.number("version").map_err(Error::Token)? {
+                2 => Version::WithoutWrappings,
+                other => return Err(Error::TokenVersion(other)),
+            },
+        };
+        let known = ["type", "keyslots", "version", "envelope", "size", "authentication"];
         if let Some(key) = at.keys().find(|key| !known.contains(key)) {
             return Err(Error::Token(at.wrong(key, "absent: this version does not know it")));
         }
@@ -63,20 +96,29 @@ impl Token {
         at.object("envelope").map_err(Error::Token)?;
         let envelope = at.value("envelope").unwrap_or(&Value::Null).to_string();
         let envelope = Envelope::from_json(envelope.as_bytes())?;
-        Ok(Token { id, envelope, size, authentication })
+        Ok(Token { id, envelope, size, version, authentication })
+    }
+
+    /// Whether the wrappings can be exchanged without a new code, which takes the volume's keys.
+    pub(super) fn takes_other_wrappings(&self) -> bool {
+        self.version == Version::WithoutWrappings
     }
 
     /// The token as it stands in the header.
     pub(super) fn to_json(&self) -> Result<Value, Error> {
         let envelope: Value = serde_json::from_str(&self.envelope.to_json())
             .map_err(|error| Error::Token(error.to_string()))?;
-        Ok(json!({
+        let mut token = json!({
             "type": TYPE,
             "keyslots": [],
             "envelope": envelope,
             "size": self.size.to_string(),
             "authentication": Base64::encode_string(&self.authentication),
-        }))
+        });
+        if let Some(number) = self.version.number() {
+            token["version"] = number.into();
+        }
+        Ok(token)
     }
 
     /// Puts the token in the place of number `id`, and keeps the keyslots that cryptsetup may have assigned to it.
@@ -99,7 +141,10 @@ impl Token {
 
     /// What is authenticated: names and values, each after its length, so that no two headers give the same bytes.
     fn message(&self, uuid: Uuid, segment: &Segment) -> Vec<u8> {
-        let mut message = Message::new("atrest volume header v1");
+        let mut message = Message::new(match self.version {
+            Version::WholeEnvelope => "atrest volume header v1",
+            Version::WithoutWrappings => "atrest volume header v2",
+        });
         message.field("uuid", uuid.as_bytes());
         message.field("type", segment.kind.as_bytes());
         message.field("offset", &segment.offset.to_le_bytes());
@@ -113,7 +158,13 @@ impl Token {
             message.field("iv tweak", &cipher.iv_tweak.to_le_bytes());
         }
         message.field("size", &self.size.to_le_bytes());
-        message.field("envelope", self.envelope.to_json().as_bytes());
+        match self.version {
+            Version::WholeEnvelope => message.field("envelope", self.envelope.to_json().as_bytes()),
+            Version::WithoutWrappings => {
+                message.field("class", self.envelope.class().name().as_bytes());
+                message.field("commitment", self.envelope.commitment());
+            }
+        }
         message.0
     }
 }
@@ -173,12 +224,59 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_that_of_version_1() {
-        // HKDF, HMAC and the message, computed from their descriptions in Python. Whatever changes this makes every
+    fn the_codes_are_those_of_their_versions() {
+        // HKDF, HMAC and the messages, computed from their descriptions in Python. Whatever changes these makes every
         // volume that exists unreadable.
+        let keys = keys();
+        let (mut token, segment) = token(&keys);
+        let hex = |code: &[u8]| code.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let second = "e04fe57a7bce75285a60756dece46459b937b2ca5a007a4e06db35947a441cee";
+        assert_eq!(hex(&token.authentication), second);
+        token.version = Version::WholeEnvelope;
+        let first = keys.authenticate(&token.message(UUID, &segment));
+        assert_eq!(hex(&first), "820b131897c91e33797484e07cdae1af269f2584cca8db3db7192a42b3c19650");
+        // The code of one version says nothing in another.
+        assert!(matches!(token.verify(UUID, &segment, &keys), Err(Error::Forged)));
+    }
+
+    #[test]
+    fn a_token_without_a_version_is_one_of_the_first() {
         let (token, _) = token(&keys());
-        let hex: String = token.authentication.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "820b131897c91e33797484e07cdae1af269f2584cca8db3db7192a42b3c19650");
+        let mut json = token.to_json().unwrap();
+        let parse = |json: &Value| Token::parse(0, &At::root(json.as_object().unwrap()));
+        assert_eq!(parse(&json).unwrap().version, Version::WithoutWrappings);
+        for other in [0, 1, 3, u32::MAX] {
+            json["version"] = other.into();
+            assert!(matches!(parse(&json), Err(Error::TokenVersion(version)) if version == other));
+        }
+        json["version"] = "2".into();
+        assert!(matches!(parse(&json), Err(Error::Token(_))));
+        json.as_object_mut().unwrap().remove("version");
+        assert_eq!(parse(&json).unwrap().version, Version::WholeEnvelope);
+    }
+
+    #[test]
+    fn the_wrappings_alone_can_be_exchanged() {
+        let keys = keys();
+        let (mut token, segment) = token(&keys);
+        let exchanged = |from: &str, to: &str| {
+            let json = token.envelope.to_json();
+            assert!(json.contains(from));
+            Envelope::from_json(json.replace(from, to).as_bytes()).unwrap()
+        };
+        let wrapping = exchanged("AAAA", "AAAB");
+        let others = [
+            exchanged("persistent", "scratch"),
+            exchanged("bObZ3FyIM", "bObZ3FyIN"),
+            exchanged("00010203", "00010204"),
+        ];
+        token.envelope = wrapping;
+        assert!(token.verify(UUID, &segment, &keys).is_ok());
+        for (other, covered) in others.into_iter().zip([true, true, false]) {
+            // The volume stands in the message as the header's UUID, to which the envelope's is compared.
+            token.envelope = other;
+            assert_eq!(token.verify(UUID, &segment, &keys).is_err(), covered);
+        }
     }
 
     #[test]

@@ -13,5 +13,6 @@ mod namespaces;
 mod peers;
 mod place;
 mod refused;
+mod rewrap;
 mod round;
 mod texts;

@@ -1,21 +1,24 @@
 //! `atrest info`: what a volume's header says.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use atrest::envelope::{Class, Envelope};
+use atrest::envelope::{Envelope, KeyDescription, WrappedKey, block_on};
 use atrest::volume::{Header, HeaderCopy};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, controls, printable, show, warn};
+use crate::failure::{Failure, show, warn};
 use crate::source::open_volume;
-use crate::{size, stdout};
+use crate::text::{Table, date, escaped_json};
+use crate::{providers, size, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
     /// The volume, a file or a block device
     volume: PathBuf,
+    /// Ask the keys' services, too, in which state the keys are, and whether a wrapping is stale
+    #[arg(long)]
+    keys: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,27 +34,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     for warning in &warnings {
         warn(&name, warning);
     }
-    let facts = Facts { header: &header, envelope: envelope.as_ref(), size };
-    if arguments.json {
-        stdout::print(&escaped(&format!("{:#}\n", facts.json())))
-    } else {
-        stdout::print(&facts.table())
-    }
+    let keys = match &envelope {
+        Some(envelope) if arguments.keys => envelope.slots().iter().map(ask).collect(),
+        _ => Vec::new(),
+    };
+    let facts = Facts { header: &header, envelope: envelope.as_ref(), size, keys };
+    if arguments.json { stdout::print(&escaped_json(&facts.json())) } else { stdout::print(&facts.table()) }
 }
 
-/// JSON whose strings, which a header can fill with anything, drive no terminal. JSON itself asks for less: it lets
-/// DEL, the C1 controls and the bidirectional ones stand.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if controls(character) && character != '\n' {
-            // They are all below U+10000.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
+/// What the service of a wrapping's key says of it, or why it says nothing.
+fn ask(slot: &WrappedKey) -> Result<KeyDescription, String> {
+    let provider = providers::provider(&slot.provider).map_err(|error| error.to_string())?;
+    block_on(provider.describe(&slot.key)).map_err(|error| error.to_string())
 }
 
 /// What is told of a volume. The header is not verified: that takes the volume's key.
@@ -60,6 +54,8 @@ struct Facts<'a> {
     envelope: Option<&'a Envelope>,
     /// The exact size, which only our own volumes have.
     size: Option<u64>,
+    /// What is said of the key of each slot; empty unless it was asked for.
+    keys: Vec<Result<KeyDescription, String>>,
 }
 
 impl Facts<'_> {
@@ -83,9 +79,23 @@ impl Facts<'_> {
             let slots: Vec<Value> = envelope
                 .slots()
                 .iter()
-                .map(|slot| json!({ "provider": slot.provider, "key": slot.key, "material": slot.material }))
+                .enumerate()
+                .map(|(i, slot)| {
+                    let mut fields =
+                        json!({ "provider": slot.provider, "key": slot.key, "material": slot.material });
+                    match self.keys.get(i) {
+                        Some(Ok(key)) => {
+                            fields["state"] = key.state.to_string().into();
+                            fields["deletion"] = key.deletion.map(date).into();
+                            fields["stale"] = slot.is_stale(key).into();
+                        }
+                        Some(Err(why)) => fields["unknown"] = why.clone().into(),
+                        None => {}
+                    }
+                    fields
+                })
                 .collect();
-            json!({ "class": class(envelope), "slots": slots })
+            json!({ "class": envelope.class().name(), "slots": slots })
         });
         let keyslots: Vec<Value> = header
             .keyslots()
@@ -155,12 +165,28 @@ impl Facts<'_> {
         table.row("", "not verified (this needs the key; decrypt does it)");
         match self.envelope {
             Some(envelope) => {
-                for slot in envelope.slots() {
+                for (i, slot) in envelope.slots().iter().enumerate() {
                     let material =
                         slot.material.as_ref().map(|id| format!(", material {id}")).unwrap_or_default();
                     table.row("Key", format_args!("{}:{}{material}", slot.provider, slot.key));
+                    match self.keys.get(i) {
+                        Some(Ok(key)) => {
+                            let deletion = key
+                                .deletion
+                                .map(|seconds| format!(" on {}", date(seconds)))
+                                .unwrap_or_default();
+                            let stale = match slot.is_stale(key) {
+                                Some(true) => ", stale: `atrest rewrap` brings it under newer material",
+                                Some(false) => ", by its current material",
+                                None => "",
+                            };
+                            table.row("", format_args!("{}{deletion}{stale}", key.state));
+                        }
+                        Some(Err(why)) => table.row("", format_args!("not known: {why}")),
+                        None => {}
+                    }
                 }
-                table.row("Class", class(envelope));
+                table.row("Class", envelope.class().name());
             }
             None => table.row("Key", "no atrest token: another tool made this volume"),
         }
@@ -182,28 +208,9 @@ impl Facts<'_> {
     }
 }
 
-/// Rows of a name and a value; a header can hold any text, so control characters are escaped.
-#[derive(Default)]
-struct Table(String);
-
-impl Table {
-    fn row(&mut self, name: &str, value: impl std::fmt::Display) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{name:<10} {}", printable(&value.to_string()));
-    }
-}
-
 fn with_unit(bytes: u64) -> String {
     match bytes {
         ..1024 => size::show(bytes),
         _ => format!("{bytes} bytes ({})", size::show(bytes)),
-    }
-}
-
-fn class(envelope: &Envelope) -> &'static str {
-    match envelope.class() {
-        Class::Persistent => "persistent",
-        Class::Scratch => "scratch",
-        _ => "unknown",
     }
 }

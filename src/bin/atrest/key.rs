@@ -1,12 +1,19 @@
-//! `atrest key`: the keys that wrap volumes' keys.
+//! `atrest key`: the keys that wrap volumes' keys. What a key's provider cannot do, it says.
+
+mod check;
+mod grants;
+mod life;
+mod policy;
+mod show;
 
 use std::fmt::Display;
+use std::path::PathBuf;
 
-use atrest::envelope::{KeyRef, LocalKeystore};
-use clap::{Args, Subcommand};
+use atrest::envelope::{KeyAdmin, KeyRef, LocalKeystore, Operation, ProviderError, block_on};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::failure::{Failure, say};
-use crate::{keystore, stdout};
+use crate::providers;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -16,39 +23,168 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a key
+    /// Make a key of the local keystore
     Create {
         /// The new key, local:NAME
-        #[arg(value_name = "KEY")]
         key: KeyRef,
     },
-    /// List the keys of the local keystore, one in a line
-    List,
+    /// List keys to pick from: local ones, or AWS KMS aliases with state, spec and manager
+    List {
+        /// Whose keys
+        #[arg(default_value = "local")]
+        provider: Provider,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what a key is, and in which state
+    Describe {
+        /// The key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
+        key: KeyRef,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try every permission that volumes need, without doing anything; exit code 1 if one is missing
+    Check {
+        /// The key
+        key: KeyRef,
+        /// Try them for this volume
+        #[arg(long)]
+        volume: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Allow somebody else to use a key; the grant's id and token go to standard output
+    Grant {
+        /// The key
+        key: KeyRef,
+        /// Whom, for example the ARN of an IAM role
+        #[arg(long, value_name = "PRINCIPAL")]
+        to: String,
+        /// Only for this volume
+        #[arg(long)]
+        volume: Option<PathBuf>,
+        /// What for: Decrypt, GenerateDataKeyWithoutPlaintext, DescribeKey, CreateGrant, Encrypt, ReEncryptFrom,
+        /// ReEncryptTo, RetireGrant
+        #[arg(long, value_delimiter = ',', default_value = "decrypt,describe-key")]
+        operations: Vec<Operation>,
+        /// The grant's name; without it one that follows from all the rest, so that the grant is made once
+        #[arg(long)]
+        name: Option<String>,
+        /// Who else may give it back
+        #[arg(long, value_name = "PRINCIPAL")]
+        retiring: Option<String>,
+    },
+    /// List the grants of a key
+    Grants {
+        /// The key
+        key: KeyRef,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a grant back, as the key's owner
+    Revoke {
+        /// The key
+        key: KeyRef,
+        /// The grant's id
+        grant: String,
+    },
+    /// Give a grant back, as the one who uses it
+    Retire {
+        /// The key
+        key: KeyRef,
+        /// The grant's id
+        grant: String,
+    },
+    /// Renew a key's material; volumes open as before, and `atrest rewrap` brings them under the new one
+    Rotate(life::Rotate),
+    /// Print the least policies under which volumes can use a key, as JSON
+    Policy {
+        /// The key
+        key: KeyRef,
+        /// Who uses it, an ARN of IAM; the key's whole account if it is not given
+        #[arg(long)]
+        principal: Option<String>,
+    },
+    /// Let a key that was disabled be used again
+    Enable {
+        /// The key
+        key: KeyRef,
+    },
+    /// Let a key not be used: nothing that it wraps opens until it is enabled again
+    Disable {
+        /// The key
+        key: KeyRef,
+    },
+    /// Have a key deleted after a waiting period: nothing that it wraps then opens again, ever
+    Delete(life::Delete),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Provider {
+    #[value(alias = "local:")]
+    Local,
+    #[value(alias = "aws:")]
+    Aws,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Create { key } => create(key),
-        Command::List => list(),
+        Command::List { provider: Provider::Local, json: false } => show::list_local(),
+        Command::List { provider: Provider::Local, json: true } => show::list("local", true),
+        Command::List { provider: Provider::Aws, json } => show::list("aws", *json),
+        Command::Describe { key, json } => show::describe(key, *json),
+        Command::Check { key, volume, json } => check::run(key, volume.as_deref(), *json),
+        Command::Grant { key, to, volume, operations, name, retiring } => {
+            grants::grant(key, to, volume.as_deref(), operations, name.as_deref(), retiring.as_deref())
+        }
+        Command::Grants { key, json } => grants::list(key, *json),
+        Command::Revoke { key, grant } => {
+            administer(key, |admin| block_on(admin.revoke(key.key(), grant)))?;
+            say(&format!("took the grant {grant} of {key} back; it may work for some minutes yet"));
+            Ok(())
+        }
+        Command::Retire { key, grant } => {
+            administer(key, |admin| block_on(admin.retire(key.key(), grant)))?;
+            say(&format!("gave the grant {grant} of {key} back"));
+            Ok(())
+        }
+        Command::Rotate(arguments) => life::rotate(arguments),
+        Command::Policy { key, principal } => policy::run(key, principal.as_deref()),
+        Command::Enable { key } => {
+            administer(key, |admin| block_on(admin.set_enabled(key.key(), true)))?;
+            say(&format!("enabled {key}"));
+            Ok(())
+        }
+        Command::Disable { key } => {
+            administer(key, |admin| block_on(admin.set_enabled(key.key(), false)))?;
+            say(&format!("disabled {key}: what it wraps does not open until it is enabled again"));
+            Ok(())
+        }
+        Command::Delete(arguments) => life::delete(arguments),
     }
+}
+
+/// Has the key's provider do something with it.
+fn administer<T>(
+    key: &KeyRef,
+    work: impl FnOnce(&dyn KeyAdmin) -> Result<T, ProviderError>,
+) -> Result<T, Failure> {
+    let provider = providers::administering(key)?;
+    let admin = provider.admin().expect("it was asked for one");
+    work(admin).map_err(|error| providers::unusable(key, &error))
 }
 
 fn create(key: &KeyRef) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
-    let name = keystore::local_name(key).map_err(|why| failed(&why))?;
+    let name = providers::local_name(key).map_err(|why| failed(&why))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
     local.create_key(name).map_err(|error| failed(&error))?;
-    say(&keystore::made(key, &local));
+    say(&providers::made(key, &local));
     Ok(())
-}
-
-fn list() -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
-    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
-    let names = match keystore::existing(home, failed)? {
-        None => Vec::new(),
-        Some(keystore) => keystore.list().map_err(|error| failed(&error))?,
-    };
-    stdout::print(&names.iter().map(|name| format!("local:{name}\n")).collect::<String>())
 }

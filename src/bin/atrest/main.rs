@@ -12,17 +12,21 @@ mod encrypt;
 mod failure;
 mod info;
 mod key;
-mod keystore;
 mod new_volume;
 mod opening;
 mod output;
 mod pipeline;
 mod progress;
+mod providers;
+mod rewrap;
 mod size;
+mod slot;
 mod source;
 mod stdout;
 mod temporary;
+mod text;
 mod volume_key;
+mod wrappings;
 
 use std::process::ExitCode;
 
@@ -37,8 +41,9 @@ struct Cli {
 }
 
 const HELP: &str = "\
-KEY is local:NAME, a key of the local keystore. local:default is made on first use; other keys are made by \
-`atrest key create`.
+KEY is local:NAME, a key of the local keystore, or aws: and the id, ARN or alias of a key of AWS KMS. local:default \
+is made on first use; other local keys are made by `atrest key create`.
+AWS settings are those of its own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
 up: without its key a volume cannot be opened.
 XTS keeps data secret; it does not notice when someone who can write to the disk garbles it.
@@ -57,7 +62,11 @@ enum Command {
     Info(info::Arguments),
     /// Write a volume's raw key to a pipe, for `cryptsetup --volume-key-file`
     VolumeKey(volume_key::Arguments),
-    /// Make and list the keys that wrap volumes' keys
+    /// Put a volume under another key, or the newest material of the same; no data is touched
+    Rewrap(rewrap::Arguments),
+    /// Add, remove and list the keys that open a volume
+    Slot(slot::Arguments),
+    /// Make, list, check, share and retire the keys that wrap volumes' keys
     Key(key::Arguments),
     /// Measure how fast this processor encrypts, beside what it could do
     Bench(bench::Arguments),
@@ -70,6 +79,8 @@ fn main() -> ExitCode {
         Command::Create(arguments) => create::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::VolumeKey(arguments) => volume_key::run(&arguments),
+        Command::Rewrap(arguments) => rewrap::run(&arguments),
+        Command::Slot(arguments) => slot::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

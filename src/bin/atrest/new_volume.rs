@@ -7,15 +7,15 @@ use atrest::volume::CreateOptions;
 use clap::Args;
 
 use crate::failure::{Failure, say, show};
-use crate::keystore;
 use crate::output::{Access, Output};
+use crate::providers;
 
 #[derive(Args)]
 pub struct NewVolume {
     /// The volume to make, a file or a block device
     volume: PathBuf,
-    /// The key that wraps the volume's key, local:NAME
-    #[arg(long, default_value = keystore::DEFAULT)]
+    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
+    #[arg(long, default_value = providers::DEFAULT)]
     key: KeyRef,
     /// The encryption sector in bytes: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
@@ -48,7 +48,7 @@ impl NewVolume {
         &self,
         make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
-        let (new, notice) = keystore::new_keys(&self.key);
+        let (new, notice) = providers::new_keys(&self.key);
         // A key that was made for this stays, whatever becomes of the volume.
         match (new.and_then(|(envelope, keys)| make(envelope, &keys)), notice) {
             (Ok(line), notice) => {

@@ -3,11 +3,13 @@
 use std::fs::{File, Metadata};
 use std::path::Path;
 
-use atrest::envelope::{Envelope, LocalKeystore, Providers, VolumeKeys, block_on};
+use atrest::envelope::{Envelope, VolumeKeys, block_on};
 use atrest::volume::{Error, Header, Mode, Volume};
 
 use crate::failure::{Failure, show, warn};
+use crate::providers;
 use crate::source::open_volume;
+use crate::wrappings::named;
 
 /// An open volume, whose header is authentic, and its keys.
 pub struct Opened {
@@ -27,7 +29,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let metadata = file.metadata().map_err(|error| Failure::io("cannot read", show(path), &error))?;
     let failed = |error: Error| Failure::volume("cannot open the volume", show(path), &error);
     let envelope = envelope(&file).map_err(failed)?;
-    let providers = providers(&envelope)
+    let providers = providers::of(&envelope)
         .map_err(|error| Failure::new(format!("cannot open the volume {}: {error}", show(path))))?;
     let keys = block_on(envelope.open(&providers)).map_err(|error| failed(error.into()))?;
     // The header is read once more, and this time checked against the keys.
@@ -38,6 +40,12 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     Ok(Opened { volume, keys, metadata, wrapped_by: wrapped_by(&envelope) })
 }
 
+/// The envelope of a volume, which is not verified.
+pub fn envelope_of(path: &Path) -> Result<Envelope, Failure> {
+    let failed = |error: Error| Failure::volume("cannot read the volume", show(path), &error);
+    envelope(&open_volume(path)?).map_err(failed)
+}
+
 /// What cannot be opened in any case is refused before a key is looked for.
 fn envelope(file: &File) -> Result<Envelope, Error> {
     let (header, _) = Header::read(file)?;
@@ -45,18 +53,8 @@ fn envelope(file: &File) -> Result<Envelope, Error> {
     header.envelope()?.ok_or(Error::NoToken)
 }
 
-/// The providers that the envelope calls for, of those in this build.
-fn providers(envelope: &Envelope) -> Result<Providers, atrest::envelope::ProviderError> {
-    let mut providers = Providers::new();
-    if envelope.slots().iter().any(|slot| slot.provider == "local") {
-        providers = providers.with(LocalKeystore::open(LocalKeystore::default_path()?)?);
-    }
-    Ok(providers)
-}
-
 /// The keys of an envelope, in the order in which they are tried.
 pub fn wrapped_by(envelope: &Envelope) -> String {
-    let keys: Vec<String> =
-        envelope.slots().iter().map(|slot| format!("{}:{}", slot.provider, slot.key)).collect();
+    let keys: Vec<String> = envelope.slots().iter().map(named).collect();
     keys.join(" or ")
 }

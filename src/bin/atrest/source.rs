@@ -79,6 +79,15 @@ impl Source {
 
 /// Opens a volume for reading.
 pub fn open_volume(path: &Path) -> Result<File, Failure> {
+    open_volume_with(path, File::options().read(true))
+}
+
+/// Opens a volume whose header is to be changed.
+pub fn open_volume_to_change(path: &Path) -> Result<File, Failure> {
+    open_volume_with(path, File::options().read(true).write(true))
+}
+
+fn open_volume_with(path: &Path, options: &fs::OpenOptions) -> Result<File, Failure> {
     let failed = |error: io::Error| Failure::io("cannot open the volume", show(path), &error);
     // Opening a pipe would wait for its other end.
     let kind = fs::metadata(path).map_err(failed)?.file_type();
@@ -88,5 +97,5 @@ pub fn open_volume(path: &Path) -> Result<File, Failure> {
             show(path)
         )));
     }
-    File::open(path).map_err(failed)
+    options.open(path).map_err(failed)
 }

@@ -10,8 +10,8 @@ mod tests;
 mod wrap;
 
 use super::{
-    BoxFuture, EncryptionContext, ErrorClass, KeyDescription, KeyProvider, ProviderError, RootKey,
-    WrappedKey, keyref::check_local_name,
+    BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyProvider,
+    ProviderError, RootKey, WrappedKey, keyref::check_local_name,
 };
 use dir::KeyDir;
 use keyfile::{Fault, KeyFile, Which};
@@ -141,13 +141,17 @@ impl LocalKeystore {
         })
     }
 
-    fn wrap(&self, name: &str, context: &EncryptionContext) -> Result<WrappedKey, ProviderError> {
+    fn wrap_local(
+        &self,
+        root: &RootKey,
+        name: &str,
+        context: &EncryptionContext,
+    ) -> Result<WrappedKey, ProviderError> {
         let material = self.with_file(name, |file| file.material(Which::Current))?;
-        let root = RootKey::generate()?;
         Ok(WrappedKey {
             provider: NAME.to_owned(),
             key: name.to_owned(),
-            wrapped: wrap::seal(&material, name, context, &root)?,
+            wrapped: wrap::seal(&material, name, context, root)?,
             material: Some(material.id),
             context: context.clone(),
         })
@@ -208,7 +212,7 @@ impl KeyProvider for LocalKeystore {
         key: &'a str,
         context: &'a EncryptionContext,
     ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
-        Box::pin(async move { self.wrap(key, context) })
+        Box::pin(async move { self.wrap_local(&RootKey::generate()?, key, context) })
     }
 
     fn unwrap<'a>(&'a self, wrapped: &'a WrappedKey) -> BoxFuture<'a, Result<RootKey, ProviderError>> {
@@ -217,6 +221,35 @@ impl KeyProvider for LocalKeystore {
 
     fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>> {
         Box::pin(async move { self.describe_key(key) })
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        root: &'a RootKey,
+        key: &'a str,
+        context: &'a EncryptionContext,
+    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
+        Box::pin(async move { self.wrap_local(root, key, context) })
+    }
+
+    fn admin(&self) -> Option<&dyn KeyAdmin> {
+        Some(self)
+    }
+}
+
+impl KeyAdmin for LocalKeystore {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<KeyAlias>, ProviderError>> {
+        Box::pin(async move {
+            let alias = |name: String| {
+                let key = self.describe_key(&name).map_err(|error| error.to_string());
+                KeyAlias::new(&name, Some(KeyManager::Customer), key)
+            };
+            Ok(LocalKeystore::list(self)?.into_iter().map(alias).collect())
+        })
     }
 }
 

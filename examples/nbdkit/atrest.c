@@ -1,0 +1,252 @@
+/*
+ * An nbdkit plugin that serves an encrypted volume of atrest as a plain block device.
+ *
+ *   nbdkit ./nbdkit-atrest-plugin.so volume=disk.luks key=local:default
+ *
+ * Every client sees the same open volume, so that a flush on one connection covers the writes of all.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "atrest.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+static char *path;           /* of the volume */
+static char *keystore;       /* NULL: the user's own */
+static const char *key;      /* NULL: whichever opens it */
+static unsigned seconds = 60; /* for a key service to answer */
+static int read_only, discard;
+
+static atrest_volume *volume;
+
+static void plugin_unload(void) {
+    atrest_volume_close(volume);
+    free(keystore);
+    free(path);
+}
+
+static int config(const char *name, const char *value) {
+    if (strcmp(name, "volume") == 0) {
+        free(path);
+        path = nbdkit_realpath(value);
+        return path == NULL ? -1 : 0;
+    }
+    if (strcmp(name, "key") == 0) {
+        key = value;
+        return 0;
+    }
+    if (strcmp(name, "keystore") == 0) {
+        free(keystore);
+        keystore = nbdkit_realpath(value);
+        return keystore == NULL ? -1 : 0;
+    }
+    if (strcmp(name, "timeout") == 0) {
+        if (nbdkit_parse_unsigned("timeout", value, &seconds) == -1) return -1;
+        if (seconds > 86400) {
+            nbdkit_error("timeout=%s: at most 86400 seconds", value);
+            return -1;
+        }
+        return 0;
+    }
+    if (strcmp(name, "readonly") == 0) return (read_only = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
+    if (strcmp(name, "discard") == 0) return (discard = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
+    nbdkit_error("unknown parameter '%s'", name);
+    return -1;
+}
+
+#ifdef ATREST_WITH_KMS
+#define KEYS "local:NAME and aws:ARN"
+static bool is_in_aws(void) { return key != NULL && strncmp(key, "aws:arn:", 8) == 0; }
+#else
+#define KEYS "local:NAME"
+static bool is_in_aws(void) { return false; }
+#endif
+
+static int config_complete(void) {
+    if (path == NULL) {
+        nbdkit_error("no volume: say volume=FILE");
+        return -1;
+    }
+    if (key != NULL && strncmp(key, "local:", 6) != 0 && !is_in_aws()) {
+        nbdkit_error("key=%s: this build opens " KEYS, key);
+        return -1;
+    }
+    return 0;
+}
+
+#define HELP                                                                          \
+    "volume=<FILE>      (required) The encrypted volume, a file or a block device.\n" \
+    "key=<KEY>          The key that must wrap the volume's key: " KEYS ".\n"         \
+    "keystore=<DIR>     The local keystore (default: the user's own).\n"              \
+    "timeout=<SECONDS>  How long a key service may take to answer (default 60).\n"    \
+    "readonly=true      Open the volume for reading only.\n"                          \
+    "discard=true       Let trims punch holes; they show which sectors are unused."
+
+/* Whether the volume is under the key that was asked for. */
+static bool is_under_key(void) {
+    if (key == NULL) return true;
+    atrest_envelope *envelope;
+    const atrest_status status = atrest_volume_envelope(volume, &envelope);
+    if (status != ATREST_OK) {
+        nbdkit_error("%s: %s", path, atrest_status_message(status));
+        return false;
+    }
+    bool found = false;
+    for (size_t slot = 0; !found && atrest_envelope_key(envelope, slot) != NULL; slot++) {
+        found = strcmp(atrest_envelope_key(envelope, slot), key) == 0;
+    }
+    if (!found) nbdkit_error("%s: its key is %s, not %s", path, atrest_envelope_key(envelope, 0), key);
+    atrest_envelope_free(envelope);
+    return found;
+}
+
+static atrest_status add_provider(atrest_providers *providers, char *why, size_t room) {
+#ifdef ATREST_WITH_KMS
+    if (is_in_aws()) return atrest_providers_add_aws(providers, NULL, NULL, NULL, why, room);
+#endif
+    return atrest_providers_add_local(providers, keystore, why, room);
+}
+
+/* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
+static int get_ready(void) {
+    char why[500];
+    atrest_providers *providers;
+    atrest_status status = atrest_providers_new(&providers);
+    if (status != ATREST_OK) {
+        nbdkit_error("%s", atrest_status_message(status));
+        return -1;
+    }
+    status = add_provider(providers, why, sizeof why);
+    if (status != ATREST_OK) {
+        nbdkit_error("keys: %s", why);
+    } else {
+        const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u);
+        status = atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);
+        if (status != ATREST_OK)
+            nbdkit_error("%s: %s", path, why);
+        else if (why[0] != '\0')
+            nbdkit_error("warning: %s: %s", path, why);
+    }
+    atrest_providers_free(providers);
+    return status == ATREST_OK && is_under_key() ? 0 : -1;
+}
+
+static void *open_connection(int readonly) {
+    (void)readonly; /* nbdkit refuses writes then */
+    return NBDKIT_HANDLE_NOT_NEEDED;
+}
+
+/* What the client is told of a status. */
+static int answer(const char *what, atrest_status status) {
+    if (status == ATREST_OK) return 0;
+    int error = EIO;
+    if (status == ATREST_ERROR_NO_SPACE) error = ENOSPC;
+    if (status == ATREST_ERROR_NO_MEMORY) error = ENOMEM;
+    if (status == ATREST_ERROR_OUT_OF_BOUNDS) error = EINVAL;
+    if (status == ATREST_ERROR_READ_ONLY) error = EROFS;
+    nbdkit_error("%s: %s: %s", path, what, atrest_status_message(status));
+    nbdkit_set_error(error);
+    return -1;
+}
+
+/* The end of every call that writes: with FUA it is on the disk before it is answered. */
+static int written(const char *what, atrest_status status, uint32_t flags) {
+    if (status == ATREST_OK && (flags & NBDKIT_FLAG_FUA) != 0) status = atrest_volume_flush(volume);
+    return answer(what, status);
+}
+
+static int64_t get_size(void *handle) {
+    (void)handle;
+    return (int64_t)atrest_volume_size(volume); /* a volume's file is shorter than 2^63 */
+}
+
+static int block_size(void *handle, uint32_t *minimum, uint32_t *preferred, uint32_t *maximum) {
+    (void)handle;
+    *minimum = 1;
+    *preferred = (uint32_t)atrest_volume_sector_size(volume);
+    *maximum = UINT32_MAX; /* no limit */
+    return 0;
+}
+
+static int can_write(void *handle) { return (void)handle, !read_only; }
+static int can_flush(void *handle) { return (void)handle, 1; }
+static int can_fua(void *handle) { return (void)handle, NBDKIT_FUA_NATIVE; }
+static int can_trim(void *handle) { return (void)handle, discard; }
+static int can_zero(void *handle) { return (void)handle, 1; }
+static int can_fast_zero(void *handle) { return (void)handle, 0; } /* zeros are encrypted and written */
+static int can_multi_conn(void *handle) { return (void)handle, 1; }
+static int is_rotational(void *handle) { return (void)handle, 0; }
+
+static int read_volume(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags) {
+    (void)handle, (void)flags;
+    return answer("read", atrest_volume_read(volume, buf, count, offset));
+}
+
+static int write_volume(void *handle, const void *buf, uint32_t count, uint64_t offset, uint32_t flags) {
+    (void)handle;
+    return written("write", atrest_volume_write(volume, buf, count, offset), flags);
+}
+
+/* A hole would not read as zeros, whatever NBDKIT_FLAG_MAY_TRIM allows. */
+static int zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags) {
+    (void)handle;
+    return written("zero", atrest_volume_write_zeros(volume, count, offset), flags);
+}
+
+static int trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags) {
+    (void)handle;
+    atrest_status status = atrest_volume_discard(volume, count, offset);
+    if (status == ATREST_ERROR_UNSUPPORTED) { /* a trim is a hint */
+        nbdkit_debug("trim: %s", atrest_status_message(status));
+        status = ATREST_OK;
+    }
+    return written("trim", status, flags);
+}
+
+static int flush(void *handle, uint32_t flags) {
+    (void)handle, (void)flags;
+    return answer("flush", atrest_volume_flush(volume));
+}
+
+static void dump_plugin(void) { printf("atrest_version=%s\n", atrest_version()); }
+
+static struct nbdkit_plugin plugin = {
+    .name = "atrest",
+    .version = "0.1.0",
+    .longname = "atrest encrypted volumes",
+    .description = "Serves an encrypted volume of atrest, a LUKS2 container, as a plain block device.",
+    .unload = plugin_unload,
+    .config = config,
+    .config_complete = config_complete,
+    .config_help = HELP,
+    .magic_config_key = "volume",
+    .dump_plugin = dump_plugin,
+    .get_ready = get_ready,
+    .open = open_connection,
+    .get_size = get_size,
+    .block_size = block_size,
+    .can_write = can_write,
+    .can_flush = can_flush,
+    .can_fua = can_fua,
+    .can_trim = can_trim,
+    .can_zero = can_zero,
+    .can_fast_zero = can_fast_zero,
+    .can_multi_conn = can_multi_conn,
+    .is_rotational = is_rotational,
+    .pread = read_volume,
+    .pwrite = write_volume,
+    .zero = zero,
+    .trim = trim,
+    .flush = flush,
+};
+
+/* As the macro makes it, and not declared in nbdkit's header. */
+struct nbdkit_plugin *plugin_init(void);
+NBDKIT_REGISTER_PLUGIN(plugin)

@@ -1,0 +1,149 @@
+//! The key providers as commands meet them.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[cfg(feature = "kms")]
+use atrest::envelope::{AwsKms, KmsOptions};
+use atrest::envelope::{
+    Class, Envelope, EnvelopeError, ErrorClass, KeyProvider, KeyRef, LocalKeystore, ProviderError, Providers,
+    VolumeKeys, block_on, new_uuid,
+};
+
+use crate::failure::{Failure, show};
+
+/// The one key that is made when it is first used. Others are made by `atrest key create`, so that a misspelt name
+/// does not become a key.
+pub const DEFAULT: &str = "local:default";
+
+/// Makes the keys of a new volume, wrapped under `key`; and what to tell the user when that key was made for it, which
+/// is so even if the rest fails.
+pub fn new_keys(key: &KeyRef) -> (Result<(Envelope, VolumeKeys), Failure>, Option<String>) {
+    let mut notice = None;
+    (wrapped_under(key, &mut notice), notice)
+}
+
+fn wrapped_under(key: &KeyRef, notice: &mut Option<String>) -> Result<(Envelope, VolumeKeys), Failure> {
+    let provider = to_wrap(key, notice)?;
+    let volume = new_uuid().map_err(|error| unusable(key, &error))?;
+    block_on(Envelope::create(&*provider, key.key(), volume, Class::Persistent)).map_err(
+        |error| match error {
+            EnvelopeError::Provider(error) => unusable(key, &error),
+            error => unusable(key, &error),
+        },
+    )
+}
+
+/// The provider of a key that is to wrap; and what to tell the user when that key was made for it.
+pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyProvider>, Failure> {
+    let name = match key {
+        KeyRef::Local(name) => name,
+        key => return provider(key.provider()).map_err(|error| unusable(key, &error)),
+    };
+    let home = LocalKeystore::default_path().map_err(|error| unusable(key, &error))?;
+    if key.to_string() == DEFAULT {
+        let keystore = LocalKeystore::open_or_create(home).map_err(|error| unusable(key, &error))?;
+        if keystore.ensure_key(name).map_err(|error| unusable(key, &error))? {
+            *notice = Some(made(key, &keystore));
+        }
+        return Ok(Arc::new(keystore));
+    }
+    let missing = || Failure::new(format!("there is no key {key}: make it with `atrest key create {key}`"));
+    let Some(keystore) = existing(home, |error| unusable(key, error))? else { return Err(missing()) };
+    match block_on(keystore.describe(name)) {
+        Ok(_) => Ok(Arc::new(keystore)),
+        Err(error) if error.class() == ErrorClass::KeyNotFound => Err(missing()),
+        Err(error) => Err(unusable(key, &error)),
+    }
+}
+
+/// A key that cannot be used.
+pub fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
+    Failure::new(format!("cannot use the key {key}: {error}"))
+}
+
+/// The provider of that name, if this build has it.
+pub fn provider(name: &str) -> Result<Arc<dyn KeyProvider>, ProviderError> {
+    match name {
+        "local" => Ok(Arc::new(LocalKeystore::open(LocalKeystore::default_path()?)?)),
+        #[cfg(feature = "kms")]
+        "aws" => Ok(Arc::new(aws()?)),
+        name => Err(ProviderError::new(
+            ErrorClass::Unsupported,
+            format!("this build has no provider for {name}: keys; use local:NAME"),
+        )),
+    }
+}
+
+/// AWS KMS as the environment sets it up. Tokens of new grants come from a variable of our own: the SDK has none.
+#[cfg(feature = "kms")]
+fn aws() -> Result<AwsKms, ProviderError> {
+    let mut options = KmsOptions::default();
+    if let Ok(tokens) = std::env::var("ATREST_GRANT_TOKENS") {
+        options.grant_tokens =
+            tokens.split([',', ' ']).filter(|token| !token.is_empty()).map(str::to_owned).collect();
+    }
+    AwsKms::new(options)
+}
+
+/// The provider of a key, for the care of the key itself.
+pub fn administering(key: &KeyRef) -> Result<Arc<dyn KeyProvider>, Failure> {
+    let found = provider(key.provider()).map_err(|error| unusable(key, &error))?;
+    match found.admin() {
+        Some(_) => Ok(found),
+        None => Err(unusable(key, &"its provider does nothing but wrap with it")),
+    }
+}
+
+/// The providers that the envelope calls for. One that this build does not have is left out, and so is one that cannot
+/// be set up while others can.
+pub fn of(envelope: &Envelope) -> Result<Providers, ProviderError> {
+    let mut names: Vec<&str> = envelope.slots().iter().map(|slot| slot.provider.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut providers = Providers::new();
+    let mut failed = None;
+    for name in names {
+        match provider(name) {
+            Ok(provider) => providers.insert(provider),
+            Err(error) if error.class() == ErrorClass::Unsupported => {}
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        Some(error) if providers.names().len() == 0 => Err(error),
+        _ => Ok(providers),
+    }
+}
+
+/// The name of a local key, or why it is none.
+pub fn local_name(key: &KeyRef) -> Result<&str, String> {
+    match key {
+        KeyRef::Local(name) => Ok(name),
+        KeyRef::Aws(_) => {
+            Err("keys of AWS KMS are made there (`aws kms create-key`); atrest makes local:NAME".to_owned())
+        }
+        key => Err(format!("keys of {}: are made there; atrest makes local:NAME", key.provider())),
+    }
+}
+
+/// The keystore in `home`; `None` where nothing was made yet.
+pub fn existing(
+    home: PathBuf,
+    failed: impl Fn(&dyn Display) -> Failure,
+) -> Result<Option<LocalKeystore>, Failure> {
+    match home.try_exists() {
+        Ok(false) => Ok(None),
+        Ok(true) => LocalKeystore::open(home).map(Some).map_err(|error| failed(&error)),
+        Err(error) => Err(Failure::io("cannot read the keystore", show(&home), &error)),
+    }
+}
+
+/// What is said when a key was made.
+pub fn made(key: &KeyRef, keystore: &LocalKeystore) -> String {
+    format!(
+        "made the key {key} in {}; back that directory up: without it the volumes of this key cannot be opened",
+        show(keystore.path())
+    )
+}

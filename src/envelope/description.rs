@@ -1,0 +1,114 @@
+//! What a provider tells of a key-encryption key.
+
+use std::fmt;
+
+/// What a provider tells of a key-encryption key. What a provider does not tell, or does not have, is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyDescription {
+    /// The provider's name.
+    pub provider: String,
+    /// The key, by the provider's lasting name for it.
+    pub key: String,
+    /// Whether the key can be used.
+    pub state: KeyState,
+    /// The material that new wrappings get.
+    pub material: Option<String>,
+    /// When the key was created, in seconds since 1970-01-01T00:00:00Z.
+    pub created: Option<u64>,
+    /// When it will be deleted, in seconds since 1970-01-01T00:00:00Z, if it waits for its deletion.
+    pub deletion: Option<u64>,
+    /// What kind of key it is, in the provider's words, for example `SYMMETRIC_DEFAULT`.
+    pub spec: Option<String>,
+    /// What it is for, in the provider's words, for example `ENCRYPT_DECRYPT`.
+    pub usage: Option<String>,
+    /// Where its material comes from, in the provider's words, for example `AWS_KMS` or `EXTERNAL`.
+    pub origin: Option<String>,
+    /// Who looks after it.
+    pub manager: Option<KeyManager>,
+    /// Whether keys of other regions share its material.
+    pub multi_region: Option<bool>,
+    /// What its owner says of it; free text.
+    pub description: Option<String>,
+}
+
+impl KeyDescription {
+    /// A description of an enabled key of which nothing else is known.
+    pub fn new(provider: &str, key: &str) -> KeyDescription {
+        KeyDescription {
+            provider: provider.to_owned(),
+            key: key.to_owned(),
+            state: KeyState::Enabled,
+            material: None,
+            created: None,
+            deletion: None,
+            spec: None,
+            usage: None,
+            origin: None,
+            manager: None,
+            multi_region: None,
+            description: None,
+        }
+    }
+}
+
+/// Whether a key-encryption key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It wraps and unwraps.
+    Enabled,
+    /// Its owner disabled it, and can enable it again.
+    Disabled,
+    /// It waits for its deletion, which its owner can still cancel.
+    PendingDeletion,
+    /// Its owner has not brought its material yet, or took it away.
+    PendingImport,
+    /// It cannot be used at present, for another reason: its key store is disconnected, or it is being made.
+    Unavailable,
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyState::Enabled => "enabled",
+            KeyState::Disabled => "disabled",
+            KeyState::PendingDeletion => "pending deletion",
+            KeyState::PendingImport => "pending import",
+            KeyState::Unavailable => "unavailable",
+        })
+    }
+}
+
+/// Who looks after a key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyManager {
+    /// The customer, who decides about it.
+    Customer,
+    /// The provider itself, for the use of one of its services alone: no volume's key is wrapped with it.
+    Provider,
+}
+
+impl fmt::Display for KeyManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyManager::Customer => "customer",
+            KeyManager::Provider => "provider",
+        })
+    }
+}
+
+/// How a key's material is renewed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RotationStatus {
+    /// Whether the provider renews it by itself.
+    pub enabled: bool,
+    /// Every how many days, where the provider tells.
+    pub period_days: Option<u32>,
+    /// When it will next do so, in seconds since 1970-01-01T00:00:00Z, where the provider tells.
+    pub next: Option<u64>,
+    /// Since when a renewal that somebody asked for is under way, in seconds since 1970-01-01T00:00:00Z.
+    pub on_demand_since: Option<u64>,
+}

@@ -1,0 +1,157 @@
+//! Changes of an envelope's wrappings: the root key stays, and so do the data that its keys encrypt.
+
+use super::{
+    Envelope, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey, VolumeKeys,
+    WrappedKey,
+};
+
+/// An envelope whose wrappings were changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Rewrapped {
+    /// The new envelope; volume, class and commitment are those of the old one.
+    pub envelope: Envelope,
+    /// The volume's keys, where the change needed the plaintext of the root key: in secret memory, and checked against
+    /// the commitment, as is the new wrapping. `None` where the service did it all: then nothing here has seen the key,
+    /// and the new wrapping is known good by the service's word, in which the provider checked keys and material.
+    pub keys: Option<VolumeKeys>,
+}
+
+impl Envelope {
+    /// Replaces the wrapping in slot number `slot`, counted from 0, by one under `key` of the provider named
+    /// `provider`. The same key is fine: it wraps with its newest material.
+    ///
+    /// Within one provider that can do it ([`KeyProvider::rewrap`]) the plaintext does not reach this process. Else the
+    /// root key is unwrapped into secret memory, wrapped by the new key, and unwrapped again by it: before the old
+    /// wrapping is let go, the new one has opened, to the root key that the envelope commits to.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Provider`] for what a provider
+    /// fails at, with [`ErrorClass::WrongKey`] when the slot holds another root key than the envelope commits to.
+    pub async fn rewrap(
+        &self,
+        slot: usize,
+        provider: &str,
+        key: &str,
+        providers: &Providers,
+    ) -> Result<Rewrapped, EnvelopeError> {
+        let old = self.slot(slot)?;
+        let to = find(providers, provider)?;
+        if old.provider == to.name() {
+            match to.rewrap(old, key).await {
+                Ok(new) => {
+                    let envelope = self.with(Some(slot), new, to, key)?;
+                    return Ok(Rewrapped { envelope, keys: None });
+                }
+                Err(error) if error.class() == ErrorClass::Unsupported => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let root = find(providers, &old.provider)?.unwrap(old).await?;
+        self.wrap_root(Some(slot), &root, to, key).await
+    }
+
+    /// Adds a wrapping of the same root key under `key` of the provider named `provider`, behind those that are there.
+    /// One of these is opened for it; the new one is opened, too, before it is believed.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Full`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::NoSlotOpened`];
+    /// [`EnvelopeError::Provider`].
+    pub async fn add_slot(
+        &self,
+        provider: &str,
+        key: &str,
+        providers: &Providers,
+    ) -> Result<Rewrapped, EnvelopeError> {
+        if self.slots.len() >= Self::MAX_SLOTS {
+            return Err(EnvelopeError::Full);
+        }
+        let to = find(providers, provider)?;
+        let (_, root, _) = self.open_any(providers).await?;
+        self.wrap_root(None, &root, to, key).await
+    }
+
+    /// Removes the wrapping in slot number `slot`, counted from 0. No key is needed for it.
+    ///
+    /// Whoever has a copy of the old envelope and the use of its key still opens the volume.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::LastSlot`].
+    pub fn remove_slot(&self, slot: usize) -> Result<Envelope, EnvelopeError> {
+        self.slot(slot)?;
+        if self.slots.len() == 1 {
+            return Err(EnvelopeError::LastSlot);
+        }
+        let mut envelope = self.clone();
+        envelope.slots.remove(slot);
+        Ok(envelope)
+    }
+
+    /// Whether `other` wraps the same root key of the same volume, as far as the two envelopes say.
+    pub(crate) fn is_rewrapping_of(&self, other: &Envelope) -> bool {
+        (self.volume, self.class, self.commitment) == (other.volume, other.class, other.commitment)
+    }
+
+    fn slot(&self, slot: usize) -> Result<&WrappedKey, EnvelopeError> {
+        self.slots.get(slot).ok_or(EnvelopeError::NoSuchSlot { slot, slots: self.slots.len() })
+    }
+
+    /// Wraps `root` and puts the wrapping into `slot`, or behind all of them.
+    async fn wrap_root(
+        &self,
+        slot: Option<usize>,
+        root: &RootKey,
+        to: &dyn KeyProvider,
+        key: &str,
+    ) -> Result<Rewrapped, EnvelopeError> {
+        // A root key that is not the volume's is not given to anybody.
+        self.committed(root)?;
+        let context = super::EncryptionContext::for_volume(self.volume);
+        let new = to.wrap(root, key, &context).await?;
+        let envelope = self.with(slot, new, to, key)?;
+        let new = envelope.slots.get(slot.unwrap_or(self.slots.len())).expect("the slot was just filled");
+        let keys = self.committed(&to.unwrap(new).await?)?;
+        Ok(Rewrapped { envelope, keys: Some(keys) })
+    }
+
+    /// The envelope with another wrapping in `slot`, or behind all of them, if it then keeps the format's rules.
+    fn with(
+        &self,
+        slot: Option<usize>,
+        new: WrappedKey,
+        to: &dyn KeyProvider,
+        key: &str,
+    ) -> Result<Envelope, EnvelopeError> {
+        if new.provider != to.name() {
+            return Err(super::document::malformed(to, key, "it is for another provider").into());
+        }
+        let same = |(i, other): (usize, &WrappedKey)| {
+            let twin =
+                (&other.provider, &other.key, &other.material) == (&new.provider, &new.key, &new.material);
+            (Some(i) != slot && twin).then_some(i)
+        };
+        if let Some(slot) = self.slots.iter().enumerate().find_map(same) {
+            return Err(EnvelopeError::SlotExists { slot, key: format!("{}:{}", new.provider, new.key) });
+        }
+        let mut envelope = self.clone();
+        match slot {
+            Some(slot) => envelope.slots[slot] = new,
+            None => envelope.slots.push(new),
+        }
+        match envelope.check() {
+            Err(error @ EnvelopeError::TooLong(_)) => Err(error),
+            Err(error) => Err(super::document::malformed(to, key, &error.to_string()).into()),
+            Ok(()) => Ok(envelope),
+        }
+    }
+}
+
+/// The provider of that name.
+pub(super) fn find<'a>(providers: &'a Providers, name: &str) -> Result<&'a dyn KeyProvider, ProviderError> {
+    providers.get(name).ok_or_else(|| {
+        ProviderError::new(
+            ErrorClass::Unreachable,
+            format!("no key provider named {name} is set up; this build or this call has none"),
+        )
+    })
+}

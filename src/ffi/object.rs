@@ -1,0 +1,63 @@
+//! Objects that C owns.
+
+use core::ffi::c_char;
+use core::mem::MaybeUninit;
+use std::alloc::{Layout, alloc};
+
+use super::failure::{Failure, Line, explained};
+use super::pointer;
+use super::status::{ATREST_ERROR_NO_MEMORY, atrest_status, guarded};
+
+/// Runs the body of a C call that makes an object: `*out` receives it, and is NULL if it fails.
+///
+/// # Safety
+/// `out` is NULL or writable; `error` is NULL or writable for `error_len` bytes.
+pub(super) unsafe fn make<T>(
+    out: *mut *mut T,
+    error: *mut c_char,
+    error_len: usize,
+    body: impl FnOnce(&mut Line<'_>) -> Result<T, Failure>,
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    if let Err(status) = unsafe { pointer::write(out, core::ptr::null_mut()) } {
+        return status;
+    }
+    // SAFETY: this function's contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            // Asked for before anything is done that could not be undone. Not `Box::new`, which aborts the process when
+            // there is no memory.
+            let mut place = room::<T>()?;
+            place.write(body(line)?);
+            // SAFETY: written just now.
+            Ok(pointer::write(out, Box::into_raw(place.assume_init()))?)
+        })
+    }
+}
+
+/// Frees an object that [`make`] made.
+///
+/// # Safety
+/// `object` is NULL, or came from `make` and was not freed.
+pub(super) unsafe fn free<T>(object: *mut T) {
+    if !object.is_null() {
+        // What a panic would leave behind is no longer of use to anybody.
+        let _ = guarded(|| {
+            // SAFETY: this function's contract; `make` took it out of a `Box`.
+            drop(unsafe { Box::from_raw(object) });
+            Ok(())
+        });
+    }
+}
+
+/// Memory for a `T`.
+fn room<T>() -> Result<Box<MaybeUninit<T>>, atrest_status> {
+    const { assert!(size_of::<T>() != 0) };
+    // SAFETY: the layout is not empty.
+    let place = unsafe { alloc(Layout::new::<T>()) }.cast::<MaybeUninit<T>>();
+    if place.is_null() {
+        return Err(ATREST_ERROR_NO_MEMORY);
+    }
+    // SAFETY: memory of the global allocator with the layout of `T`, which may be uninitialised.
+    Ok(unsafe { Box::from_raw(place) })
+}

@@ -1,0 +1,101 @@
+//! C programs against the libraries that were built beside this test program, with its features.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::peers::missing;
+
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What every source must be quiet about.
+const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
+
+/// What a static library of Rust's needs from the system, where it is not part of libc.
+const SYSTEM_LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lpthread", "-ldl", "-lm"] } else { &[] };
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Linking {
+    Static,
+    Shared,
+}
+
+/// Where Cargo put the static and the shared library when it built what this test program is linked with.
+fn library(name: &str) -> PathBuf {
+    let program = env::current_exe().unwrap();
+    let library = program.parent().unwrap().join(name);
+    assert!(library.is_file(), "Cargo built no {}", library.display());
+    library
+}
+
+/// The system's compiler, and clang where it is another one.
+pub fn compilers() -> Vec<OsString> {
+    let first = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut found: Vec<OsString> = [first, "clang".into()].into_iter().filter(|name| runs(name)).collect();
+    found.dedup();
+    if found.is_empty() {
+        missing("no compiler cc (set CC)");
+    }
+    found
+}
+
+fn runs(tool: &OsStr) -> bool {
+    let mut command = Command::new(tool);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// A compiler that makes `output` of a source of this project and the library.
+pub fn compile(compiler: &OsStr, source: &str, flags: &[&str], linking: Linking, output: &Path) {
+    let mut command = Command::new(compiler);
+    command.current_dir(ROOT).args(WARNINGS).args(["-std=c11", "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
+    if cfg!(feature = "kms") {
+        command.arg("-DATREST_WITH_KMS");
+    }
+    command.args(flags).arg(source).arg("-o").arg(output);
+    match linking {
+        Linking::Static => command.arg(library("libatrest.a")),
+        Linking::Shared => {
+            let name = if cfg!(target_os = "macos") { "libatrest.dylib" } else { "libatrest.so" };
+            let (shared, place) = (library(name), output.parent().unwrap());
+            // Under the name that the library gives itself, too, as an installed one is.
+            for name in [name.to_owned(), format!("{name}.0")] {
+                let _ = std::os::unix::fs::symlink(&shared, place.join(name));
+            }
+            let mut rpath = OsString::from("-Wl,-rpath,");
+            rpath.push(place);
+            command.arg(place.join(name)).arg(rpath)
+        }
+    };
+    succeed(command.args(SYSTEM_LIBRARIES));
+}
+
+/// Whether an empty program compiles and links with these flags: some systems package the sanitizers apart.
+pub fn links(compiler: &OsStr, flags: &[&str]) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("empty.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let mut command = Command::new(compiler);
+    command.args(flags).arg(&source).arg("-o").arg(directory.path().join("empty")).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs a command that must succeed, and gives what it printed.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}
+
+/// Whether the compiler finds a header.
+pub fn has_header(compiler: &OsStr, name: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("header.c");
+    std::fs::write(&source, format!("#include <{name}>\n")).unwrap();
+    let mut command = Command::new(compiler);
+    command.arg("-E").arg(&source).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,63 @@
+//! What comes with which feature: whoever wants the kernel, or volumes, builds no client of a cloud.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// The crates that a user of these features builds and links, without versions.
+fn tree(arguments: &[&str]) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--no-dedupe",
+        ])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // "name v1.2.3 (proc-macro)": a crate in two versions stands there twice.
+    let crates: BTreeSet<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, rest)| (name, rest.split(' ').next().unwrap_or(rest)))
+        .collect();
+    crates.into_iter().map(|(name, _)| name.to_owned()).collect()
+}
+
+fn is_of_a_cloud(name: &str) -> bool {
+    name.starts_with("aws-")
+        || ["tokio", "hyper", "http", "rustls", "ring", "tracing"]
+            .iter()
+            .any(|part| name.split(['-', '_']).next() == Some(part))
+}
+
+#[test]
+fn no_cloud_without_the_feature_kms() {
+    for features in ["", "envelope", "volume", "rayon", "capi", "cli", "capi,cli,envelope,rayon,volume"] {
+        let crates = tree(&["--features", features]);
+        let found: Vec<&String> = crates.iter().filter(|name| is_of_a_cloud(name)).collect();
+        assert!(found.is_empty(), "{features:?} brings {found:?}");
+    }
+    let kernel = tree(&["--no-default-features"]);
+    assert!(kernel.len() <= 12, "a user of the kernel builds {kernel:?}");
+}
+
+#[test]
+fn one_tls_stack_with_it() {
+    let crates = tree(&["--features", "kms,cli"]);
+    assert!(crates.iter().any(|name| name == "aws-sdk-kms"));
+    for one in ["rustls", "aws-lc-rs", "hyper", "http", "tokio"] {
+        assert_eq!(crates.iter().filter(|name| *name == one).count(), 1, "{one} in {crates:?}");
+    }
+    for other in ["openssl", "openssl-sys", "native-tls", "ring", "s2n-tls", "boring", "aws-sdk-sso"] {
+        assert!(!crates.iter().any(|name| name == other), "{other} is there as well");
+    }
+}
