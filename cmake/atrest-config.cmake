@@ -1,6 +1,10 @@
 # find_package(atrest): the targets atrest::atrest (the shared library, or the static one where there is no other) and
 # atrest::static. This file is installed in PREFIX/share/cmake/atrest/.
 
+# What the header shows only when asked to. contrib/install writes it for the features that the library has.
+set(_atrest_definitions)
+include("${CMAKE_CURRENT_LIST_DIR}/atrest-features.cmake" OPTIONAL)
+
 get_filename_component(_atrest_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 set(_atrest_hints "${_atrest_prefix}/lib" "${_atrest_prefix}/lib64")
 if(CMAKE_LIBRARY_ARCHITECTURE)
@@ -22,6 +26,7 @@ if(atrest_STATIC_LIBRARY AND NOT TARGET atrest::static)
   add_library(atrest::static STATIC IMPORTED)
   set_target_properties(atrest::static PROPERTIES
     IMPORTED_LOCATION "${atrest_STATIC_LIBRARY}"
+    INTERFACE_COMPILE_DEFINITIONS "${_atrest_definitions}"
     INTERFACE_INCLUDE_DIRECTORIES "${atrest_INCLUDE_DIR}")
   # What the standard library of Rust asks of the system.
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
@@ -34,6 +39,7 @@ if(NOT TARGET atrest::atrest)
     add_library(atrest::atrest SHARED IMPORTED)
     set_target_properties(atrest::atrest PROPERTIES
       IMPORTED_LOCATION "${atrest_SHARED_LIBRARY}"
+      INTERFACE_COMPILE_DEFINITIONS "${_atrest_definitions}"
       INTERFACE_INCLUDE_DIRECTORIES "${atrest_INCLUDE_DIR}")
   else()
     add_library(atrest::atrest INTERFACE IMPORTED)
@@ -43,3 +49,4 @@ endif()
 
 unset(_atrest_prefix)
 unset(_atrest_hints)
+unset(_atrest_definitions)
