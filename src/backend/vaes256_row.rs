@@ -191,9 +191,11 @@ lap!(encrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "v
 lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "4096");
 
 /// A row of `tiles` tiles (at least one) at `at`; `numbers` holds the encrypted numbers of their sectors.
+/// `far`: fetch ahead.
 ///
-/// # Safety The processor has the features of `X2`; source and destination hold that many tiles, and are the same or
-/// apart; there is a number for each sector; `ROUNDS` is 10 or 14.
+/// # Safety
+/// The processor has the features of `X2`; source and destination hold that many tiles, and are the same or apart;
+/// there is a number for each sector; `ROUNDS` is 10 or 14.
 #[inline(always)]
 pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
     keys: &[Block; 15],
