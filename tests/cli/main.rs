@@ -8,6 +8,7 @@
 mod bench;
 #[path = "../common/mod.rs"]
 mod common;
+mod default_key;
 mod interrupted;
 mod namespaces;
 mod peers;

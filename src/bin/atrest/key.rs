@@ -1,6 +1,7 @@
 //! `atrest key`: the keys that wrap volumes' keys. What a key's provider cannot do, it says.
 
 mod check;
+mod default;
 mod grants;
 mod life;
 mod policy;
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell or set the key that wraps when no --key is given: $ATREST_KEY, else the one set here, else local:default
+    Default(default::Arguments),
     /// Tell what a key is, and in which state
     Describe {
         /// The key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
@@ -137,6 +140,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List { provider: Provider::Local, json: false } => show::list_local(),
         Command::List { provider: Provider::Local, json: true } => show::list("local", true),
         Command::List { provider: Provider::Aws, json } => show::list("aws", *json),
+        Command::Default(arguments) => default::run(arguments),
         Command::Describe { key, json } => show::describe(key, *json),
         Command::Check { key, volume, json } => check::run(key, volume.as_deref(), *json),
         Command::Grant { key, to, volume, operations, name, retiring } => {

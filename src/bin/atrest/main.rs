@@ -42,7 +42,7 @@ struct Cli {
 
 const HELP: &str = "\
 KEY is local:NAME, a key of the local keystore, or aws: and the id, ARN or alias of a key of AWS KMS. local:default \
-is made on first use; other local keys are made by `atrest key create`.
+is made on first use; other local keys are made by `atrest key create`. Without --key a new volume gets the key $ATREST_KEY, else the one that `atrest key default` set, else local:default.
 AWS settings are those of its own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
 up: without its key a volume cannot be opened.

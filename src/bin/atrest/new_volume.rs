@@ -14,9 +14,10 @@ use crate::providers;
 pub struct NewVolume {
     /// The volume to make, a file or a block device
     volume: PathBuf,
-    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
-    #[arg(long, default_value = providers::DEFAULT)]
-    key: KeyRef,
+    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME; without it the default key
+    /// (see `atrest key default`)
+    #[arg(long)]
+    key: Option<KeyRef>,
     /// The encryption sector in bytes: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     sector_size: usize,
@@ -48,14 +49,18 @@ impl NewVolume {
         &self,
         make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
-        let (new, notice) = providers::new_keys(&self.key);
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => providers::default_key()?,
+        };
+        let (new, notice) = providers::new_keys(&key);
         // A key that was made for this stays, whatever becomes of the volume.
         match (new.and_then(|(envelope, keys)| make(envelope, &keys)), notice) {
             (Ok(line), notice) => {
                 if let Some(notice) = notice {
                     say(&notice);
                 }
-                say(&format!("{line}, key {}", self.key));
+                say(&format!("{line}, key {key}"));
                 Ok(())
             }
             (Err(failure), Some(notice)) => Err(failure.and(&notice)),

@@ -17,6 +17,38 @@ use crate::failure::{Failure, show};
 /// does not become a key.
 pub const DEFAULT: &str = "local:default";
 
+/// Names the key that wraps when the command line names none.
+const VARIABLE: &str = "ATREST_KEY";
+
+/// The key that wraps when the command line names none: `$ATREST_KEY`, else the keystore's configured one, else
+/// [`DEFAULT`].
+pub fn default_key() -> Result<KeyRef, Failure> {
+    Ok(chosen_default()?.0)
+}
+
+/// The same, and where it is set.
+pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
+    if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
+        let key = text.to_string_lossy().parse::<KeyRef>();
+        let key = key.map_err(|error| Failure::new(format!("the variable {VARIABLE}: {error}")))?;
+        return Ok((key, "by the variable ATREST_KEY"));
+    }
+    if let Some(key) = configured_default()? {
+        return Ok((key, "in the keystore's config.json"));
+    }
+    Ok((DEFAULT.parse().expect("a valid name"), "by nobody: it is the one for want of another"))
+}
+
+/// The keystore's configured key.
+pub fn configured_default() -> Result<Option<KeyRef>, Failure> {
+    let failed = |error: &dyn Display| Failure::new(format!("cannot tell which key is the default: {error}"));
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    match existing(home, failed)? {
+        Some(keystore) => keystore.default_key().map_err(|error| failed(&error)),
+        None => Ok(None),
+    }
+}
+
 /// Makes the keys of a new volume, wrapped under `key`; and what to tell the user when that key was made for it, which
 /// is so even if the rest fails.
 pub fn new_keys(key: &KeyRef) -> (Result<(Envelope, VolumeKeys), Failure>, Option<String>) {

@@ -3,7 +3,7 @@
 
 use super::{
     super::{ErrorClass, ProviderError},
-    MAX_FILE, fill, io, missing, temporary_name,
+    LOCK, MAX_FILE, fill, fill_zeros, io, is_leftover, leftover_name, missing,
 };
 use std::{
     fs::{File, OpenOptions},
@@ -12,7 +12,10 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The directory `keys` of a keystore.
+/// The right to change files in a directory, which one holder has at a time, among all processes and threads.
+pub struct Lock(#[allow(dead_code, reason = "closing it gives the right back")] File);
+
+/// A directory of a keystore: its `keys`, or its home.
 pub struct KeyDir {
     path: PathBuf,
 }
@@ -31,6 +34,11 @@ impl KeyDir {
         KeyDir::open(home)
     }
 
+    /// The home of a keystore itself, for files that are no keys.
+    pub fn open_home(home: &Path) -> Result<KeyDir, ProviderError> {
+        if home.is_dir() { Ok(KeyDir { path: home.to_owned() }) } else { Err(missing(home)) }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -45,7 +53,7 @@ impl KeyDir {
         }
     }
 
-    /// The text of a key file, or `None` if there is none of that name.
+    /// The text of a file, or `None` if there is none of that name.
     pub fn read(&self, file: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
         let path = self.path.join(file);
         match File::open(&path) {
@@ -57,8 +65,8 @@ impl KeyDir {
 
     /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
     /// name, which is left alone.
-    pub fn publish(&self, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
-        let temporary = self.path.join(temporary_name(file)?);
+    pub fn publish(&self, _: &Lock, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
+        let temporary = self.path.join(leftover_name(file)?);
         let path = self.path.join(file);
         let placed = write_new(&temporary, text).and_then(|()| {
             // A link, because a rename would replace.
@@ -72,6 +80,46 @@ impl KeyDir {
         let placed = placed.map_err(|error| io("write", &path, error))?;
         removed.map_err(|error| io("remove", &temporary, error))?;
         Ok(placed)
+    }
+
+    /// Waits for the right to change files here; then nothing is left of changes that were cut off.
+    pub fn lock(&self) -> Result<Lock, ProviderError> {
+        let path = self.path.join(LOCK);
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = opened.map_err(|error| io("open", &path, error))?;
+        file.lock().map_err(|error| io("lock", &path, error))?;
+        let lock = Lock(file);
+        for name in self.files()?.iter().filter(|name| is_leftover(name)) {
+            self.erase(&lock, name)?;
+        }
+        Ok(lock)
+    }
+
+    /// Puts `text` in the place of the file, in one step, whole and synced. What it held is not overwritten: others
+    /// may be reading it.
+    pub fn replace(&self, _: &Lock, file: &str, text: &[u8]) -> Result<(), ProviderError> {
+        let temporary = self.path.join(leftover_name(file)?);
+        let path = self.path.join(file);
+        let placed = write_new(&temporary, text).and_then(|()| std::fs::rename(&temporary, &path));
+        placed.map_err(|error| {
+            // The error that matters is the first one.
+            let _ = std::fs::remove_file(&temporary);
+            io("write", &path, error)
+        })
+    }
+
+    /// Removes the file, and overwrites what it held. None of that name is fine.
+    pub fn erase(&self, _: &Lock, file: &str) -> Result<(), ProviderError> {
+        let path = self.path.join(file);
+        let hidden = self.path.join(leftover_name(file)?);
+        let failed = |error| io("remove", &path, error);
+        match std::fs::rename(&path, &hidden) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(failed)?,
+        }
+        let old = OpenOptions::new().write(true).open(&hidden).map_err(failed)?;
+        let length = old.metadata().map_err(failed)?.len();
+        fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&hidden)).map_err(failed)
     }
 
     /// There is no portable way to sync a directory.
@@ -103,7 +151,7 @@ fn read_whole(mut file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Provide
     let mut text = Zeroizing::new(vec![0; MAX_FILE + 1]);
     let filled = fill(&mut file, &mut text).map_err(|error| io("read", path, error))?;
     if filled > MAX_FILE {
-        let message = format!("the key file {} is longer than {MAX_FILE} bytes", path.display());
+        let message = format!("the file {} is longer than {MAX_FILE} bytes", path.display());
         return Err(ProviderError::new(ErrorClass::Malformed, message));
     }
     text.truncate(filled);

@@ -3,7 +3,7 @@
 
 use super::{
     super::{ErrorClass, ProviderError},
-    MAX_FILE, fill, io, missing, temporary_name,
+    MAX_FILE, fill, io, leftover_name, missing,
 };
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
@@ -17,11 +17,15 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+#[path = "dir_update.rs"]
+mod update;
+pub use update::Lock;
+
 const PRIVATE_DIR: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The directory `keys` of a keystore, open and checked.
+/// A directory of a keystore, open and checked: its `keys`, or its home.
 pub struct KeyDir {
     fd: OwnedFd,
     path: PathBuf,
@@ -61,6 +65,11 @@ impl KeyDir {
         KeyDir::open_in(&home_fd, home)
     }
 
+    /// The home of a keystore itself, for files that are no keys.
+    pub fn open_home(home: &Path) -> Result<KeyDir, ProviderError> {
+        Ok(KeyDir { fd: open_home(home)?, path: home.to_owned() })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -74,33 +83,51 @@ impl KeyDir {
         }
     }
 
-    /// The text of a key file, or `None` if there is none of that name.
-    pub fn read(&self, file: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
-        let path = self.path.join(file);
+    /// The text of a file, or `None` if there is none of that name.
+    pub fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
+        let path = self.path.join(name);
+        while let Some(mut file) = self.open_file(name, Access::Read)? {
+            // Whoever replaces the file overwrites what it held, but not while it is read. Where there are no locks
+            // nothing is changed either.
+            let locked = file.lock_shared();
+            let stat = rustix::fs::fstat(&file).map_err(|error| io("examine", &path, error))?;
+            if locked.is_ok() && stat.st_nlink == 0 {
+                continue;
+            }
+            let length = u64::try_from(stat.st_size).unwrap_or(0);
+            return read_whole(&mut file, &path, length).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Opens a file and checks it; `None` if there is none of that name.
+    fn open_file(&self, name: &str, access: Access) -> Result<Option<File>, ProviderError> {
+        let path = self.path.join(name);
+        let access = if access == Access::Write { OFlags::RDWR } else { OFlags::RDONLY };
         // NONBLOCK: opening a FIFO must not wait for its other end. Regular files do not mind.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let fd = match rustix::fs::openat(&self.fd, file, flags, Mode::empty()) {
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            // MLINK is what FreeBSD says of a symbolic link, NXIO what all say of a socket.
-            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => {
+            // MLINK is what FreeBSD says of a symbolic link, NXIO what all say of a socket, ISDIR of a directory that
+            // is to be written.
+            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO | Errno::ISDIR) => {
                 return Err(wrong_type(&path, FileType::RegularFile));
             }
             Err(error) => return Err(io("open", &path, error)),
         };
-        let length = check(fd.as_fd(), &path, FileType::RegularFile)?;
-        let mut file = File::from(fd);
-        read_whole(&mut file, &path, length).map(Some)
+        check(fd.as_fd(), &path, FileType::RegularFile)?;
+        Ok(Some(File::from(fd)))
     }
 
     /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
     /// name, which is left alone.
-    pub fn publish(&self, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
-        let temporary = temporary_name(file)?;
+    pub fn publish(&self, lock: &Lock, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
+        let temporary = leftover_name(file)?;
         let placed = self.write_new(&temporary, text).and_then(|()| self.place(&temporary, file));
         if !matches!(placed, Ok(true)) {
             // It may not have come into being; and the error that matters is the first one.
-            let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+            let _ = self.erase(lock, &temporary);
         }
         let placed = placed.map_err(|error| io("write", &self.path.join(file), error))?;
         self.sync()?;
@@ -162,22 +189,29 @@ fn read_whole(file: &mut File, path: &Path, length: u64) -> Result<Zeroizing<Vec
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > MAX_FILE {
         let path = path.display();
-        let message = format!("the key file {path} is {length} bytes long, and at most {MAX_FILE} are read");
+        let message = format!("the file {path} is {length} bytes long, and at most {MAX_FILE} are read");
         return Err(ProviderError::new(ErrorClass::Malformed, message));
     }
     // One byte more, to see whether the file grew after its length was taken.
     let mut text = Zeroizing::new(vec![0; length + 1]);
     let filled = fill(file, &mut text).map_err(|error| io("read", path, error))?;
     if filled != length {
-        let message = format!("the key file {} changed while it was read; try again", path.display());
+        let message = format!("the file {} changed while it was read; try again", path.display());
         return Err(ProviderError::new(ErrorClass::LocalIo, message));
     }
     text.truncate(length);
     Ok(text)
 }
 
-/// Refuses what is not of this type, not the user's own, or open to others. Gives the size in bytes.
-fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<u64, ProviderError> {
+/// What a file is opened for.
+#[derive(Clone, Copy, PartialEq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Refuses what is not of this type, not the user's own, or open to others.
+fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<(), ProviderError> {
     let stat = rustix::fs::fstat(fd).map_err(|error| io("examine", path, error))?;
     if FileType::from_raw_mode(stat.st_mode) != expected {
         return Err(wrong_type(path, expected));
@@ -200,7 +234,7 @@ fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<u64, Provider
         );
         return Err(ProviderError::new(ErrorClass::LocalPermissions, message));
     }
-    Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    Ok(())
 }
 
 fn wrong_type(path: &Path, expected: FileType) -> ProviderError {

@@ -5,17 +5,20 @@
 mod dir;
 mod home;
 mod keyfile;
+mod provider;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod wrap;
 
 use super::{
-    BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyProvider,
-    ProviderError, RootKey, WrappedKey, keyref::check_local_name,
+    BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyDescription, KeyManager, ProviderError,
+    keyref::check_local_name,
 };
 use dir::KeyDir;
-use keyfile::{Fault, KeyFile, Which};
-use std::io::{ErrorKind, Read};
+use keyfile::{Fault, KeyFile};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 /// The provider's name in envelopes, and the scheme of its keys.
@@ -24,6 +27,8 @@ const NAME: &str = "local";
 const EXTENSION: &str = ".json";
 /// The longest key file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
+/// The file that is locked by whoever changes others beside it. No key has such a name, since it begins with a dot.
+const LOCK: &str = ".lock";
 
 /// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
 ///
@@ -129,7 +134,7 @@ impl LocalKeystore {
             keys.sync()?;
             return Ok(false);
         }
-        keys.publish(&file, &keyfile::create(name)?)
+        keys.publish(&keys.lock()?, &file, &keyfile::create(name)?)
     }
 
     fn describe_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
@@ -139,33 +144,6 @@ impl LocalKeystore {
             description.created = Some(file.created());
             Ok(description)
         })
-    }
-
-    fn wrap_local(
-        &self,
-        root: &RootKey,
-        name: &str,
-        context: &EncryptionContext,
-    ) -> Result<WrappedKey, ProviderError> {
-        let material = self.with_file(name, |file| file.material(Which::Current))?;
-        Ok(WrappedKey {
-            provider: NAME.to_owned(),
-            key: name.to_owned(),
-            wrapped: wrap::seal(&material, name, context, root)?,
-            material: Some(material.id),
-            context: context.clone(),
-        })
-    }
-
-    fn unwrap_local(&self, wrapped: &WrappedKey) -> Result<RootKey, ProviderError> {
-        let WrappedKey { provider, key, material, context, wrapped } = wrapped;
-        let (NAME, Some(id)) = (provider.as_str(), material) else {
-            let message =
-                format!("{provider}:{key} is no wrapping of the local keystore: provider or material id");
-            return Err(ProviderError::new(ErrorClass::Malformed, message));
-        };
-        let material = self.with_file(key, |file| file.material(Which::Id(id)))?;
-        wrap::open(&material, key, context, wrapped)
     }
 
     /// Reads the file of the key `name`, and wipes its text once `use_it` is done.
@@ -199,41 +177,6 @@ impl LocalKeystore {
                 Fault::Secret(error) => error.into(),
             }
         })
-    }
-}
-
-impl KeyProvider for LocalKeystore {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn generate<'a>(
-        &'a self,
-        key: &'a str,
-        context: &'a EncryptionContext,
-    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
-        Box::pin(async move { self.wrap_local(&RootKey::generate()?, key, context) })
-    }
-
-    fn unwrap<'a>(&'a self, wrapped: &'a WrappedKey) -> BoxFuture<'a, Result<RootKey, ProviderError>> {
-        Box::pin(async move { self.unwrap_local(wrapped) })
-    }
-
-    fn describe<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyDescription, ProviderError>> {
-        Box::pin(async move { self.describe_key(key) })
-    }
-
-    fn wrap<'a>(
-        &'a self,
-        root: &'a RootKey,
-        key: &'a str,
-        context: &'a EncryptionContext,
-    ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
-        Box::pin(async move { self.wrap_local(root, key, context) })
-    }
-
-    fn admin(&self) -> Option<&dyn KeyAdmin> {
-        Some(self)
     }
 }
 
@@ -292,8 +235,21 @@ fn missing(home: &Path) -> ProviderError {
     ProviderError::new(ErrorClass::LocalIo, message)
 }
 
-/// The name for a file that is not yet in its place. No key has such a name, since it begins with a dot.
-fn temporary_name(file: &str) -> Result<String, ProviderError> {
+/// A name for a file that is not yet in its place, or no longer: a process that ends then leaves it behind.
+fn leftover_name(file: &str) -> Result<String, ProviderError> {
     let unique = super::new_uuid()?;
-    Ok(format!(".{file}.{}.new", unique.simple()))
+    Ok(format!(".{}.{}.new", file.trim_start_matches('.'), unique.simple()))
+}
+
+/// Whether it is one of those names. No key has such a name, since it begins with a dot.
+fn is_leftover(file: &str) -> bool {
+    file.starts_with('.') && file.ends_with(".new")
+}
+
+/// Overwrites the first `length` bytes of a file, and brings that to the disk.
+fn fill_zeros(file: &File, length: u64) -> std::io::Result<()> {
+    let mut file = file;
+    file.rewind()?;
+    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
+    file.sync_all()
 }

@@ -1,7 +1,7 @@
 //! The keystore as its users meet it: keys, files, permissions, and several processes at once.
 
 use super::*;
-use crate::envelope::{block_on, new_uuid};
+use crate::envelope::{EncryptionContext, KeyProvider, WrappedKey, block_on, new_uuid};
 use std::process::{Command, Stdio};
 
 /// The other implementation of the directory, which the tests keep alive where it is not used.
@@ -21,6 +21,14 @@ fn keystore() -> (tempfile::TempDir, LocalKeystore) {
 
 fn generate(keystore: &LocalKeystore, key: &str) -> Result<WrappedKey, ProviderError> {
     block_on(keystore.generate(key, &EncryptionContext::for_volume(VOLUME)))
+}
+
+/// The names of all files in a directory, in order.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 #[track_caller]
@@ -261,8 +269,7 @@ fn processes_agree_on_one_key() {
     }
     assert_eq!(results.iter().filter(|(created, _)| *created).count(), 1, "{results:?}");
     assert!(results.iter().all(|(_, material)| *material == results[0].1), "{results:?}");
-    let files = std::fs::read_dir(home.join("keys")).unwrap().count();
-    assert_eq!(files, 1, "no temporary file is left");
+    assert_eq!(names(&home.join("keys")), [".lock", "default.json"], "no temporary file is left");
 }
 
 #[test]
@@ -288,26 +295,40 @@ fn threads_agree_on_one_key() {
 fn the_plain_directory_keeps_the_same_rules() {
     let parent = tempfile::tempdir().unwrap();
     let home = parent.path().join("home");
-    assert!(dir_plain::KeyDir::open(&home).is_err());
+    assert!(dir_plain::KeyDir::open(&home).is_err() && dir_plain::KeyDir::open_home(&home).is_err());
     let keys = dir_plain::KeyDir::open_or_create(&home).unwrap();
     assert!(!keys.exists("a.json").unwrap() && keys.read("a.json").unwrap().is_none());
-    assert!(keys.publish("a.json", b"first").unwrap());
-    assert!(!keys.publish("a.json", b"second").unwrap());
+    assert_eq!(dir_plain::KeyDir::open_home(&home).unwrap().files().unwrap(), ["keys"]);
+    let lock = keys.lock().unwrap();
+    assert!(keys.publish(&lock, "a.json", b"first").unwrap());
+    assert!(!keys.publish(&lock, "a.json", b"second").unwrap());
     keys.sync().unwrap();
     assert!(keys.exists("a.json").unwrap());
     assert_eq!(keys.read("a.json").unwrap().unwrap().as_slice(), b"first");
-    assert_eq!(keys.files().unwrap(), ["a.json"], "no temporary file is left");
+    keys.replace(&lock, "a.json", b"third").unwrap();
+    assert_eq!(keys.read("a.json").unwrap().unwrap().as_slice(), b"third");
+    std::fs::write(keys.path().join(".b.json.0.new"), b"cut off").unwrap();
+    keys.erase(&lock, "a.json").unwrap();
+    keys.erase(&lock, "a.json").unwrap();
+    drop(lock);
+    keys.lock().unwrap();
+    assert_eq!(keys.files().unwrap(), [".lock"], "no temporary file is left");
     std::fs::write(keys.path().join("large"), vec![b' '; MAX_FILE + 1]).unwrap();
     refused(keys.read("large"), ErrorClass::Malformed, &["longer than 65536"]);
 }
 
+mod settings;
+
 #[cfg(unix)]
 mod permissions;
+#[cfg(unix)]
+mod updates;
 
 #[test]
 fn temporary_names_are_unique_and_no_key_names() {
-    let [a, b] = [(); 2].map(|()| temporary_name("default.json").unwrap());
+    let [a, b] = [(); 2].map(|()| leftover_name("default.json").unwrap());
     assert_ne!(a, b);
+    assert!(is_leftover(&a) && !is_leftover(LOCK) && !is_leftover("default.json"));
     assert!(check_local_name(&a).is_err());
     assert_ne!(new_uuid().unwrap(), new_uuid().unwrap());
     assert_eq!(new_uuid().unwrap().get_version_num(), 4);

@@ -17,7 +17,12 @@ pub fn list_local() -> Result<(), Failure> {
         None => Vec::new(),
         Some(keystore) => keystore.list().map_err(|error| failed(&error))?,
     };
-    stdout::print(&names.iter().map(|name| format!("local:{name}\n")).collect::<String>())
+    let default = providers::configured_default()?;
+    let mark = |name: &str| match &default {
+        Some(KeyRef::Local(default)) if default == name => "\tdefault",
+        _ => "",
+    };
+    stdout::print(&names.iter().map(|name| format!("local:{name}{}\n", mark(name))).collect::<String>())
 }
 
 /// All keys of a provider, with what they are.
