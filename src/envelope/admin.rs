@@ -104,6 +104,13 @@ pub trait KeyAdmin: Send + Sync {
         let _ = key;
         unsupported(self.provider(), "the deletion of keys")
     }
+
+    /// Erases a key whose waiting period has ended, for providers that do not do so by themselves. What it wrapped
+    /// never opens again.
+    fn purge<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        let _ = key;
+        unsupported(self.provider(), "erasing keys: it deletes them by itself when their waiting period ends")
+    }
 }
 
 fn unsupported<'a, T: Send + 'a>(

@@ -29,6 +29,7 @@
 
 mod admin;
 mod context;
+mod date;
 mod description;
 mod document;
 mod error;
@@ -47,6 +48,7 @@ pub use admin::{
     PermissionOutcome,
 };
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
+pub use date::utc_date;
 pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
 pub use document::{Class, Envelope};
 pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};

@@ -34,7 +34,7 @@ fn the_configured_key_wraps_new_volumes() {
     place.succeed(&["rewrap", "x"]);
     assert_eq!(text(&place.succeed(&["slot", "list", "x"]).stdout), "0\tlocal:b\n");
     let listed = place.succeed(&["key", "list"]);
-    assert_eq!(text(&listed.stdout), "local:a\tdefault\nlocal:b\nlocal:default\n");
+    assert_eq!(text(&listed.stdout), "local:a\tenabled\tdefault\nlocal:b\tenabled\nlocal:default\tenabled\n");
     place.succeed(&["key", "default", "--unset"]);
     assert_eq!(key_of(&place, None), "local:default");
 }

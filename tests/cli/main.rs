@@ -10,6 +10,7 @@ mod bench;
 mod common;
 mod default_key;
 mod interrupted;
+mod key_life;
 mod namespaces;
 mod peers;
 mod place;

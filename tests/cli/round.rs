@@ -125,7 +125,7 @@ fn a_key_of_ones_own_wraps() {
     place.put("in", b"data");
     place.succeed(&["key", "create", "local:backup-2"]);
     place.succeed(&["encrypt", "in", "v", "--key", "local:backup-2"]);
-    assert_eq!(text(&place.succeed(&["key", "list"]).stdout), "local:backup-2\n");
+    assert_eq!(text(&place.succeed(&["key", "list"]).stdout), "local:backup-2\tenabled\n");
     assert_eq!(place.succeed(&["decrypt", "v", "-"]).stdout, b"data");
 }
 

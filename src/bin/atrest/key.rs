@@ -29,7 +29,7 @@ enum Command {
         /// The new key, local:NAME
         key: KeyRef,
     },
-    /// List keys to pick from: local ones, or AWS KMS aliases with state, spec and manager
+    /// List keys to pick from: local ones with their state, or AWS KMS aliases with state, spec and manager
     List {
         /// Whose keys
         #[arg(default_value = "local")]
@@ -124,6 +124,11 @@ enum Command {
     },
     /// Have a key deleted after a waiting period: nothing that it wraps then opens again, ever
     Delete(life::Delete),
+    /// Erase a local key whose waiting period has ended; nothing else ever does
+    Purge {
+        /// The key, local:NAME
+        key: KeyRef,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -170,6 +175,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Command::Delete(arguments) => life::delete(arguments),
+        Command::Purge { key } => {
+            administer(key, |admin| block_on(admin.purge(key.key())))?;
+            say(&format!("erased {key}: nothing that it wrapped opens again"));
+            Ok(())
+        }
     }
 }
 

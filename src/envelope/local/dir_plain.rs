@@ -122,6 +122,15 @@ impl KeyDir {
         fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&hidden)).map_err(failed)
     }
 
+    /// Whether files can be changed here.
+    pub fn writable(&self) -> Result<(), ProviderError> {
+        let failed = |error| io("change files in", &self.path, error);
+        match std::fs::metadata(&self.path).map_err(failed)?.permissions().readonly() {
+            true => Err(failed(ErrorKind::PermissionDenied.into())),
+            false => Ok(()),
+        }
+    }
+
     /// There is no portable way to sync a directory.
     pub fn sync(&self) -> Result<(), ProviderError> {
         Ok(())

@@ -166,6 +166,13 @@ impl KeyDir {
         }
     }
 
+    /// Whether files can be changed here.
+    pub fn writable(&self) -> Result<(), ProviderError> {
+        let access = rustix::fs::Access::WRITE_OK;
+        rustix::fs::accessat(&self.fd, ".", access, AtFlags::empty())
+            .map_err(|error| io("change files in", &self.path, error))
+    }
+
     /// Brings the names of the files to the disk.
     pub fn sync(&self) -> Result<(), ProviderError> {
         sync_dir(self.fd.as_fd(), &self.path)

@@ -5,30 +5,26 @@
 //!   {"id":"ID","created":SECONDS,"key":"BASE64"}]}
 //! ```
 //!
-//! A key has one material now, and gets another with each rotation: `current` wraps, all of them unwrap.
+//! `current` wraps, all materials unwrap; a rotation adds one. Version 2 has besides, where they apply, `"state"`
+//! (`"disabled"`, or `"pending-deletion"` with `"deletion":SECONDS`). It is written only for keys that have one of
+//! these, which a reader of version 1 must not pass over.
 //!
 //! The text holds keys, so no part of a well-formed file is copied into memory that is not wiped: it is parsed in
 //! place, its strings borrowed. The parser's messages, which quote what they do not like, are not passed on.
 
 use super::{
-    super::{ProviderError, Secret, SecretError, new_uuid},
-    MAX_FILE,
+    super::{ProviderError, Secret, SecretError},
+    state::State,
 };
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
-use std::{
-    io::Cursor,
-    time::{SystemTime, UNIX_EPOCH},
-};
-use zeroize::Zeroizing;
 
-const VERSION: u64 = 1;
-/// 32 bytes in padded base64.
-const KEY_TEXT: usize = 44;
-/// Room for a new key's file: at most 64 bytes of name, 2 ids of 36, 44 of key, 2 numbers of 20, and field names.
-const NEW_FILE: usize = 512;
+/// The version of files that need nothing newer.
+const PLAIN: u64 = 1;
+/// The version of files with a state.
+const GUARDED: u64 = 2;
 /// The most materials in one key.
-const MAX_MATERIALS: usize = 256;
+pub const MAX_MATERIALS: usize = 256;
 
 /// What every version has, past or future.
 #[derive(Deserialize)]
@@ -43,17 +39,21 @@ pub struct KeyFile<'a> {
     version: u64,
     name: &'a str,
     created: u64,
-    current: &'a str,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deletion: Option<u64>,
+    pub(super) current: &'a str,
     #[serde(borrow)]
-    materials: Vec<MaterialText<'a>>,
+    pub(super) materials: Vec<MaterialText<'a>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MaterialText<'a> {
-    id: &'a str,
-    created: u64,
-    key: &'a str,
+pub struct MaterialText<'a> {
+    pub id: &'a str,
+    pub created: u64,
+    pub key: &'a str,
 }
 
 /// One material of a key.
@@ -72,12 +72,18 @@ pub enum Which<'a> {
 pub enum Fault {
     Malformed(String),
     NoMaterial(String),
-    Secret(SecretError),
+    Provider(ProviderError),
+}
+
+impl From<ProviderError> for Fault {
+    fn from(error: ProviderError) -> Fault {
+        Fault::Provider(error)
+    }
 }
 
 impl From<SecretError> for Fault {
     fn from(error: SecretError) -> Fault {
-        Fault::Secret(error)
+        Fault::Provider(error.into())
     }
 }
 
@@ -94,10 +100,9 @@ impl<'a> KeyFile<'a> {
             return Err(malformed("it has a backslash"));
         }
         let Versioned { version } = serde_json::from_slice(text).map_err(invalid)?;
-        if version != VERSION {
-            return Err(Fault::Malformed(format!(
-                "it has version {version}, and this build reads version 1"
-            )));
+        if !(PLAIN..=GUARDED).contains(&version) {
+            let why = format!("it has version {version}, and this build reads versions 1 and 2");
+            return Err(Fault::Malformed(why));
         }
         let file: KeyFile<'a> = serde_json::from_slice(text).map_err(invalid)?;
         if file.name != name {
@@ -114,7 +119,38 @@ impl<'a> KeyFile<'a> {
         if !file.materials.iter().any(|material| material.id == file.current) {
             return Err(malformed("its current material is not there"));
         }
+        if State::from_fields(file.state, file.deletion).is_none() {
+            return Err(malformed("it has a state that this build does not know"));
+        }
+        if version == PLAIN && file.state.is_some() {
+            return Err(malformed("version 1 has no states"));
+        }
         Ok(file)
+    }
+
+    /// A key's file, before it is text.
+    pub fn new(
+        name: &'a str,
+        created: u64,
+        current: &'a str,
+        materials: Vec<MaterialText<'a>>,
+    ) -> KeyFile<'a> {
+        KeyFile { version: PLAIN, name, created, state: None, deletion: None, current, materials }
+    }
+
+    /// Whether the key can be used.
+    pub fn state(&self) -> State {
+        State::from_fields(self.state, self.deletion).expect("checked when it was parsed")
+    }
+
+    pub fn set_state(&mut self, state: State) {
+        (self.state, self.deletion) = state.to_fields();
+        self.version = if self.state.is_some() { GUARDED } else { PLAIN };
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &'a str {
+        self.name
     }
 
     /// The id of the material that wraps.
@@ -143,30 +179,6 @@ impl<'a> KeyFile<'a> {
             _ => Err(Fault::Malformed("a key is not 32 bytes in base64".to_owned())),
         }
     }
-}
-
-/// The text of a new key's file.
-pub fn create(name: &str) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-    let key = Secret::<32>::random()?;
-    let mut key_text = Zeroizing::new([0; KEY_TEXT]);
-    let key_text = Base64::encode(key.expose(), &mut *key_text).expect("44 characters hold 32 bytes");
-    let id = new_uuid()?.to_string();
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let file = KeyFile {
-        version: VERSION,
-        name,
-        created,
-        current: &id,
-        materials: vec![MaterialText { id: &id, created, key: key_text }],
-    };
-    // Written into a buffer of a fixed size: one that grows leaves its former contents behind.
-    let mut text = Zeroizing::new(vec![0; NEW_FILE]);
-    let mut cursor = Cursor::new(&mut text[..]);
-    serde_json::to_writer(&mut cursor, &file).expect("the buffer is large enough for every name");
-    let length = cursor.position() as usize;
-    text.truncate(length);
-    const { assert!(NEW_FILE <= MAX_FILE) };
-    Ok(text)
 }
 
 fn is_id(text: &str) -> bool {

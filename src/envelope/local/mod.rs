@@ -1,20 +1,20 @@
 //! The local keystore: key-encryption keys in files that only their owner can read.
 
+mod admin;
 #[cfg_attr(unix, path = "dir_unix.rs")]
 #[cfg_attr(not(unix), path = "dir_plain.rs")]
 mod dir;
+mod edit;
 mod home;
 mod keyfile;
 mod provider;
 mod settings;
+mod state;
 #[cfg(test)]
 mod tests;
 mod wrap;
 
-use super::{
-    BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyDescription, KeyManager, ProviderError,
-    keyref::check_local_name,
-};
+use super::{ErrorClass, KeyDescription, ProviderError, keyref::check_local_name};
 use dir::KeyDir;
 use keyfile::{Fault, KeyFile};
 use std::fs::File;
@@ -134,7 +134,8 @@ impl LocalKeystore {
             keys.sync()?;
             return Ok(false);
         }
-        keys.publish(&keys.lock()?, &file, &keyfile::create(name)?)
+        let text = edit::create(name).map_err(|fault| self.explain(&keys, name, fault))?;
+        keys.publish(&keys.lock()?, &file, &text)
     }
 
     fn describe_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
@@ -142,6 +143,7 @@ impl LocalKeystore {
             let mut description = KeyDescription::new(NAME, name);
             description.material = Some(file.current().to_owned());
             description.created = Some(file.created());
+            (description.state, description.deletion) = file.state().described();
             Ok(description)
         })
     }
@@ -150,49 +152,45 @@ impl LocalKeystore {
     fn with_file<T>(
         &self,
         name: &str,
-        use_it: impl FnOnce(&KeyFile<'_>) -> Result<T, Fault>,
+        use_it: impl FnOnce(KeyFile<'_>) -> Result<T, Fault>,
     ) -> Result<T, ProviderError> {
-        let file = file_name(name)?;
-        let keys = KeyDir::open(&self.home)?;
-        let text = keys.read(&file)?.ok_or_else(|| {
+        self.with_file_in(&KeyDir::open(&self.home)?, name, use_it)
+    }
+
+    /// The same, in the directory that is open.
+    fn with_file_in<T>(
+        &self,
+        keys: &KeyDir,
+        name: &str,
+        use_it: impl FnOnce(KeyFile<'_>) -> Result<T, Fault>,
+    ) -> Result<T, ProviderError> {
+        let text = keys.read(&file_name(name)?)?.ok_or_else(|| {
             let home = self.home.display();
             let message = format!(
                 "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
             );
             ProviderError::new(ErrorClass::KeyNotFound, message)
         })?;
-        KeyFile::parse(&text, name).and_then(|file| use_it(&file)).map_err(|fault| {
-            let path = keys.path().join(&file);
-            let path = path.display();
-            match fault {
-                Fault::Malformed(why) => ProviderError::new(
-                    ErrorClass::Malformed,
-                    format!("the key file {path} is not valid: {why}; restore it from a backup"),
-                ),
-                Fault::NoMaterial(id) => ProviderError::new(
-                    ErrorClass::WrongKey,
-                    format!("the key file {path} does not have the key material {id}: it is another key of that name; \
-                         restore the right one, or set ATREST_HOME to its keystore"),
-                ),
-                Fault::Secret(error) => error.into(),
-            }
-        })
-    }
-}
-
-impl KeyAdmin for LocalKeystore {
-    fn provider(&self) -> &'static str {
-        NAME
+        KeyFile::parse(&text, name).and_then(use_it).map_err(|fault| self.explain(keys, name, fault))
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<KeyAlias>, ProviderError>> {
-        Box::pin(async move {
-            let alias = |name: String| {
-                let key = self.describe_key(&name).map_err(|error| error.to_string());
-                KeyAlias::new(&name, Some(KeyManager::Customer), key)
-            };
-            Ok(LocalKeystore::list(self)?.into_iter().map(alias).collect())
-        })
+    fn explain(&self, keys: &KeyDir, name: &str, fault: Fault) -> ProviderError {
+        let path = keys.path().join(format!("{name}{EXTENSION}"));
+        let path = path.display();
+        match fault {
+            Fault::Malformed(why) => ProviderError::new(
+                ErrorClass::Malformed,
+                format!("the key file {path} is not valid: {why}; restore it from a backup"),
+            ),
+            Fault::NoMaterial(id) => ProviderError::new(
+                ErrorClass::WrongKey,
+                format!(
+                    "the key file {path} does not have the key material {id}: it is another key of that name, or older \
+                     than the last rotation; restore the right one, or set ATREST_HOME to its keystore"
+                ),
+            ),
+            Fault::Provider(error) => error,
+        }
     }
 }
 

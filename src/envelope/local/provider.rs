@@ -6,7 +6,7 @@ use super::{
         RootKey, WrappedKey,
     },
     LocalKeystore, NAME,
-    keyfile::Which,
+    keyfile::{Material, Which},
     wrap,
 };
 
@@ -17,7 +17,7 @@ impl LocalKeystore {
         name: &str,
         context: &EncryptionContext,
     ) -> Result<WrappedKey, ProviderError> {
-        let material = self.with_file(name, |file| file.material(Which::Current))?;
+        let material = self.usable_material(name, Which::Current)?;
         Ok(WrappedKey {
             provider: NAME.to_owned(),
             key: name.to_owned(),
@@ -27,15 +27,23 @@ impl LocalKeystore {
         })
     }
 
-    fn unwrap_local(&self, wrapped: &WrappedKey) -> Result<RootKey, ProviderError> {
+    pub(super) fn unwrap_local(&self, wrapped: &WrappedKey) -> Result<RootKey, ProviderError> {
         let WrappedKey { provider, key, material, context, wrapped } = wrapped;
         let (NAME, Some(id)) = (provider.as_str(), material) else {
             let message =
                 format!("{provider}:{key} is no wrapping of the local keystore: provider or material id");
             return Err(ProviderError::new(ErrorClass::Malformed, message));
         };
-        let material = self.with_file(key, |file| file.material(Which::Id(id)))?;
+        let material = self.usable_material(key, Which::Id(id))?;
         wrap::open(&material, key, context, wrapped)
+    }
+
+    /// A material of a key that can be used.
+    fn usable_material(&self, name: &str, which: Which<'_>) -> Result<Material, ProviderError> {
+        self.with_file(name, |file| {
+            file.state().usable(name)?;
+            file.material(which)
+        })
     }
 }
 

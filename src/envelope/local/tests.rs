@@ -176,7 +176,14 @@ fn hostile_key_files_are_refused_without_showing_keys() {
         String::new(),
         "null".into(),
         "[".repeat(60_000),
-        good.replace('1', "2"),
+        good.replace("\"version\":1", "\"version\":3"),
+        good.replace("\"current\"", "\"state\":\"disabled\",\"current\""),
+        good.replace("\"version\":1", "\"version\":2,\"state\":\"enabled\""),
+        good.replace("\"version\":1", &format!("\"version\":2,\"state\":\"{KEY}\"")),
+        good.replace("\"version\":1", "\"version\":2,\"state\":\"disabled\",\"deletion\":1"),
+        good.replace("\"version\":1", "\"version\":2,\"state\":\"pending-deletion\""),
+        good.replace("\"version\":1", "\"version\":2,\"deletion\":1"),
+        good.replace("\"version\":1", "\"version\":2,\"state\":null,\"state\":null"),
         key_file("18446744073709551616", "bad", &material(ID, KEY)),
         key_file(&format!("\"{KEY}\""), "bad", &material(ID, KEY)),
         key_file("1", KEY, &material(ID, KEY)),
@@ -305,6 +312,7 @@ fn the_plain_directory_keeps_the_same_rules() {
     keys.sync().unwrap();
     assert!(keys.exists("a.json").unwrap());
     assert_eq!(keys.read("a.json").unwrap().unwrap().as_slice(), b"first");
+    keys.writable().unwrap();
     keys.replace(&lock, "a.json", b"third").unwrap();
     assert_eq!(keys.read("a.json").unwrap().unwrap().as_slice(), b"third");
     std::fs::write(keys.path().join(".b.json.0.new"), b"cut off").unwrap();
@@ -317,6 +325,7 @@ fn the_plain_directory_keeps_the_same_rules() {
     refused(keys.read("large"), ErrorClass::Malformed, &["longer than 65536"]);
 }
 
+mod life;
 mod settings;
 
 #[cfg(unix)]

@@ -62,7 +62,7 @@ pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
 pub struct Delete {
     /// The key
     key: KeyRef,
-    /// The waiting period in days; AWS KMS has 7 to 30, and 30 if nothing is said
+    /// The waiting period, 7 to 30 days, and 30 if nothing is said; a local key is then erased by `atrest key purge`
     #[arg(long, conflicts_with = "cancel")]
     days: Option<u32>,
     /// Cancel the deletion while it waits; the key is disabled then

@@ -2,27 +2,36 @@
 
 use std::fmt::{Display, Write as _};
 
-use atrest::envelope::{KeyDescription, KeyManager, KeyRef, LocalKeystore, block_on};
+use atrest::envelope::{KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, block_on};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, printable};
 use crate::text::{Table, date, escaped_json};
 use crate::{providers, stdout};
 
-/// Local keys, one in a line.
+/// Local keys, one in a line: name, state, whether it is the default.
 pub fn list_local() -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
-    let names = match providers::existing(home, failed)? {
+    let keys = match providers::existing(home, failed)? {
         None => Vec::new(),
-        Some(keystore) => keystore.list().map_err(|error| failed(&error))?,
+        Some(keystore) => block_on(KeyAdmin::list(&keystore)).map_err(|error| failed(&error))?,
     };
     let default = providers::configured_default()?;
-    let mark = |name: &str| match &default {
-        Some(KeyRef::Local(default)) if default == name => "\tdefault",
-        _ => "",
-    };
-    stdout::print(&names.iter().map(|name| format!("local:{name}{}\n", mark(name))).collect::<String>())
+    let mut lines = String::new();
+    for KeyAlias { name, key, .. } in keys {
+        let state = match &key {
+            Ok(KeyDescription { state, deletion: Some(seconds), .. }) => {
+                format!("{state} on {}", date(*seconds))
+            }
+            Ok(key) => key.state.to_string(),
+            Err(why) => format!("? ({})", printable(why)),
+        };
+        let is_default = matches!(&default, Some(KeyRef::Local(default)) if *default == name);
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "local:{name}\t{state}{}", if is_default { "\tdefault" } else { "" });
+    }
+    stdout::print(&lines)
 }
 
 /// All keys of a provider, with what they are.
