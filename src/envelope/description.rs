@@ -30,6 +30,8 @@ pub struct KeyDescription {
     pub multi_region: Option<bool>,
     /// What its owner says of it; free text.
     pub description: Option<String>,
+    /// Whether a passphrase guards it.
+    pub passphrase: Option<bool>,
 }
 
 impl KeyDescription {
@@ -48,6 +50,7 @@ impl KeyDescription {
             manager: None,
             multi_region: None,
             description: None,
+            passphrase: None,
         }
     }
 }

@@ -43,6 +43,10 @@ pub enum ErrorClass {
     LocalPermissions,
     /// Reading or writing the local keystore failed.
     LocalIo,
+    /// The key is guarded by a passphrase, and none was given.
+    PassphraseRequired,
+    /// The passphrase is not the key's.
+    WrongPassphrase,
     /// No memory for secrets, or no random bytes.
     Secret,
     /// A secret or a provider was made before this process was forked, and does not work in the child: make another.
@@ -75,6 +79,8 @@ impl ErrorClass {
             ErrorClass::Malformed => "malformed",
             ErrorClass::LocalPermissions => "unsafe permissions",
             ErrorClass::LocalIo => "input or output failed",
+            ErrorClass::PassphraseRequired => "passphrase required",
+            ErrorClass::WrongPassphrase => "wrong passphrase",
             ErrorClass::Secret => "no secret memory",
             ErrorClass::Forked => "used after a fork",
             ErrorClass::Unsupported => "not supported",

@@ -189,7 +189,7 @@ fn extract(salt: &[u8], input: &[u8]) -> Zeroizing<[u8; HASH]> {
 }
 
 /// HKDF-Expand, RFC 5869 section 2.3, for outputs of 1 to 255 whole blocks.
-fn expand(prk: &[u8; HASH], label: &[u8], output: &mut [u8]) {
+pub(super) fn expand(prk: &[u8; HASH], label: &[u8], output: &mut [u8]) {
     let (blocks, rest) = output.as_chunks_mut::<HASH>();
     assert!(rest.is_empty() && blocks.len() <= 255, "whole blocks, at most 255");
     for i in 0..blocks.len() {

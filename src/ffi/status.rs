@@ -138,6 +138,10 @@ pub enum atrest_status {
     ATREST_ERROR_INVALID_REQUEST = 84,
     /// The envelope has no such slot, or has that very wrapping in another one.
     ATREST_ERROR_SLOT = 85,
+    /// A passphrase guards the key, and none was given.
+    ATREST_ERROR_PASSPHRASE_REQUIRED = 86,
+    /// The passphrase is not the key's.
+    ATREST_ERROR_WRONG_PASSPHRASE = 87,
 }
 
 pub(super) use atrest_status::*;
@@ -272,6 +276,8 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_LIMIT_EXCEEDED) => c"a quota of the key service is used up",
         s if is(s, ATREST_ERROR_INVALID_REQUEST) => c"the key service does not take the request",
         s if is(s, ATREST_ERROR_SLOT) => c"the envelope has no such slot, or that wrapping in another",
+        s if is(s, ATREST_ERROR_PASSPHRASE_REQUIRED) => c"a passphrase guards the key, and none was given",
+        s if is(s, ATREST_ERROR_WRONG_PASSPHRASE) => c"the passphrase is not the key's",
         s if is(s, ATREST_ERROR_INTERNAL) => c"a defect in atrest; please report it",
         _ => c"not a status of atrest",
     }

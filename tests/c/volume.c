@@ -79,7 +79,7 @@ static void check_messages(void) {
     const char *unknown = atrest_status_message((atrest_status)31);
     for (int status = 32; status <= 96; status++) {
         const char *message = atrest_status_message((atrest_status)status);
-        const int known = (status <= ATREST_ERROR_RANDOM) || (status >= 64 && status <= ATREST_ERROR_SLOT);
+        const int known = (status <= ATREST_ERROR_RANDOM) || (status >= 64 && status <= ATREST_ERROR_WRONG_PASSPHRASE);
         CHECK((strcmp(message, unknown) != 0) == known);
         for (int other = 32; known && other < status; other++) {
             CHECK(strcmp(message, atrest_status_message((atrest_status)other)) != 0);
@@ -120,6 +120,57 @@ static void check_keys(void) {
     CHECK(access(in("home/keys/own.json"), R_OK) == 0);
     atrest_providers_free(providers);
     atrest_providers_free(NULL);
+}
+
+/* A key that a passphrase guards: Python made its file, with the passphrase "p\xc3\xa4ssword" and a cheap Argon2id. */
+static void check_passphrase(void) {
+    static const char file[] =
+        "{\"version\":2,\"name\":\"default\",\"created\":1,\"passphrase\":{\"kdf\":\"argon2id\",\"memory_kib\":64,"
+        "\"passes\":2,\"lanes\":2,\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\","
+        "\"check\":\"wB9MbPAppr9i5bsRKN85bUFZU583qq7Cvx4U0jPMvNY=\"},\"current\":\"0b0e4c4e-7d0f-4f4a-9d0c-6d1f2a3b4c5d\","
+        "\"materials\":[{\"id\":\"0b0e4c4e-7d0f-4f4a-9d0c-6d1f2a3b4c5d\",\"created\":1,"
+        "\"key\":\"QEFCQ0RFRkdISUpLlyZWDb1xsy4rVUrhPEWjZSy2Y5Dm536BVbLtU+Q4PQjrsh3dzJ5sDD92Fv3+6cXK\"}]}";
+    CHECK(mkdir(in("guarded"), 0700) == 0 && mkdir(in("guarded/keys"), 0700) == 0);
+    const int fd = open(in("guarded/keys/default.json"), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    CHECK(fd >= 0 && write(fd, file, sizeof file - 1) == (ssize_t)(sizeof file - 1) && close(fd) == 0);
+
+    /* The caller's copy may go when the call returns. */
+    uint8_t phrase[] = {'p', 0xc3, 0xa4, 's', 's', 'w', 'o', 'r', 'd'};
+    atrest_providers *providers = NULL;
+    IS(ATREST_OK, atrest_providers_new(&providers));
+    IS(ATREST_ERROR_NULL, atrest_providers_add_local_with_passphrase(NULL, in("guarded"), phrase, 9, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_providers_add_local_with_passphrase(providers, in("guarded"), NULL, 9, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_providers_add_local_with_passphrase(providers, in("guarded"), NULL, 0, NULL, 0));
+    IS(ATREST_ERROR_INVALID_REQUEST,
+       atrest_providers_add_local_with_passphrase(providers, in("guarded"), phrase, 0, ERROR));
+    SAYS("1 to 1024 bytes");
+    static uint8_t long_one[1025];
+    IS(ATREST_ERROR_INVALID_REQUEST,
+       atrest_providers_add_local_with_passphrase(providers, in("guarded"), long_one, sizeof long_one, ERROR));
+    SAYS("1025");
+    IS(ATREST_ERROR_BUFFER_LENGTH,
+       atrest_providers_add_local_with_passphrase(providers, in("guarded"), phrase, SIZE_MAX, ERROR));
+    IS(ATREST_ERROR_KEYSTORE_IO,
+       atrest_providers_add_local_with_passphrase(providers, in("nowhere"), phrase, 9, ERROR));
+    SAYS("nowhere");
+
+    atrest_envelope *envelope = NULL;
+    IS(ATREST_OK, atrest_providers_add_local(providers, in("guarded"), ERROR));
+    IS(ATREST_ERROR_PASSPHRASE_REQUIRED,
+       atrest_envelope_create(providers, "local:default", NULL, WAIT, &envelope, ERROR));
+    SAYS("passphrase");
+    IS(ATREST_OK, atrest_providers_add_local_with_passphrase(providers, in("guarded"), phrase, 8, ERROR));
+    IS(ATREST_ERROR_WRONG_PASSPHRASE,
+       atrest_envelope_create(providers, "local:default", NULL, WAIT, &envelope, ERROR));
+    SAYS("not the passphrase");
+    CHECK(envelope == NULL);
+    IS(ATREST_OK, atrest_providers_add_local_with_passphrase(providers, in("guarded"), phrase, 9, ERROR));
+    memset(phrase, 0, sizeof phrase);
+    uint8_t key[64];
+    IS(ATREST_OK, atrest_envelope_create(providers, "local:default", NULL, WAIT, &envelope, ERROR));
+    IS(ATREST_OK, atrest_envelope_unwrap_key(envelope, providers, WAIT, key, ERROR));
+    atrest_envelope_free(envelope);
+    atrest_providers_free(providers);
 }
 
 /* Text that is cut ends between two characters, with a NUL, and nothing is written behind the buffer. */
@@ -677,6 +728,7 @@ int main(int argc, char **argv) {
     base = argv[1];
     check_messages();
     check_keys();
+    check_passphrase();
     atrest_providers *providers = providers_of(in("keys"));
     check_error_buffers(providers);
     check_create(providers);

@@ -12,6 +12,7 @@ mod default_key;
 mod interrupted;
 mod key_life;
 mod namespaces;
+mod passphrase;
 mod peers;
 mod place;
 mod refused;

@@ -51,7 +51,7 @@ impl Place {
     pub fn program(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(self.path("")).env("ATREST_HOME", self.home()).env("LC_ALL", "C");
-        command.env_remove("ATREST_BACKEND").env_remove("ATREST_KEY");
+        command.env_remove("ATREST_BACKEND").env_remove("ATREST_KEY").env_remove("ATREST_PASSPHRASE_FILE");
         command
     }
 

@@ -3,14 +3,14 @@
 mod check;
 mod default;
 mod grants;
+mod guarded;
 mod life;
 mod policy;
 mod show;
 
-use std::fmt::Display;
 use std::path::PathBuf;
 
-use atrest::envelope::{KeyAdmin, KeyRef, LocalKeystore, Operation, ProviderError, block_on};
+use atrest::envelope::{KeyAdmin, KeyRef, Operation, ProviderError, block_on};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::failure::{Failure, say};
@@ -25,10 +25,9 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Make a key of the local keystore
-    Create {
-        /// The new key, local:NAME
-        key: KeyRef,
-    },
+    Create(guarded::Create),
+    /// Guard a local key by a passphrase, by another one, or by none; volumes are not touched
+    Passphrase(guarded::Passphrase),
     /// List keys to pick from: local ones with their state, or AWS KMS aliases with state, spec and manager
     List {
         /// Whose keys
@@ -141,7 +140,8 @@ enum Provider {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::Create { key } => create(key),
+        Command::Create(arguments) => guarded::create(arguments),
+        Command::Passphrase(arguments) => guarded::passphrase(arguments),
         Command::List { provider: Provider::Local, json: false } => show::list_local(),
         Command::List { provider: Provider::Local, json: true } => show::list("local", true),
         Command::List { provider: Provider::Aws, json } => show::list("aws", *json),
@@ -191,14 +191,4 @@ fn administer<T>(
     let provider = providers::administering(key)?;
     let admin = provider.admin().expect("it was asked for one");
     work(admin).map_err(|error| providers::unusable(key, &error))
-}
-
-fn create(key: &KeyRef) -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
-    let name = providers::local_name(key).map_err(|why| failed(&why))?;
-    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
-    let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
-    local.create_key(name).map_err(|error| failed(&error))?;
-    say(&providers::made(key, &local));
-    Ok(())
 }

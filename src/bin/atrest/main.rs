@@ -15,10 +15,12 @@ mod key;
 mod new_volume;
 mod opening;
 mod output;
+mod passphrase;
 mod pipeline;
 mod progress;
 mod providers;
 mod rewrap;
+mod signals;
 mod size;
 mod slot;
 mod source;
@@ -43,6 +45,8 @@ struct Cli {
 const HELP: &str = "\
 KEY is local:NAME, a key of the local keystore, or aws: and the id, ARN or alias of a key of AWS KMS. local:default \
 is made on first use; other local keys are made by `atrest key create`. Without --key a new volume gets the key $ATREST_KEY, else the one that `atrest key default` set, else local:default.
+A local key may be guarded by a passphrase, which is asked for on the terminal, or read from the file that \
+ATREST_PASSPHRASE_FILE names.
 AWS settings are those of its own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
 up: without its key a volume cannot be opened.

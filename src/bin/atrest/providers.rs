@@ -12,6 +12,7 @@ use atrest::envelope::{
 };
 
 use crate::failure::{Failure, show};
+use crate::passphrase::asking;
 
 /// The one key that is made when it is first used. Others are made by `atrest key create`, so that a misspelt name
 /// does not become a key.
@@ -79,12 +80,12 @@ pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyP
         if keystore.ensure_key(name).map_err(|error| unusable(key, &error))? {
             *notice = Some(made(key, &keystore));
         }
-        return Ok(Arc::new(keystore));
+        return Ok(Arc::new(asking(keystore)));
     }
     let missing = || Failure::new(format!("there is no key {key}: make it with `atrest key create {key}`"));
     let Some(keystore) = existing(home, |error| unusable(key, error))? else { return Err(missing()) };
     match block_on(keystore.describe(name)) {
-        Ok(_) => Ok(Arc::new(keystore)),
+        Ok(_) => Ok(Arc::new(asking(keystore))),
         Err(error) if error.class() == ErrorClass::KeyNotFound => Err(missing()),
         Err(error) => Err(unusable(key, &error)),
     }
@@ -98,7 +99,7 @@ pub fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
 /// The provider of that name, if this build has it.
 pub fn provider(name: &str) -> Result<Arc<dyn KeyProvider>, ProviderError> {
     match name {
-        "local" => Ok(Arc::new(LocalKeystore::open(LocalKeystore::default_path()?)?)),
+        "local" => Ok(Arc::new(asking(LocalKeystore::open(LocalKeystore::default_path()?)?))),
         #[cfg(feature = "kms")]
         "aws" => Ok(Arc::new(aws()?)),
         name => Err(ProviderError::new(

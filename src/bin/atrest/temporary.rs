@@ -4,14 +4,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 
 use atrest::envelope::new_uuid;
 use rustix::fs::{AtFlags, Mode, OFlags, linkat, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+
+use crate::signals;
 
 /// A new file in a directory.
 pub struct Temporary {
@@ -117,19 +116,20 @@ fn rename_new(directory: &OwnedFd, from: &str, to: &OsStr) -> Result<(), Errno> 
 struct Named {
     name: String,
     directory: Arc<OwnedFd>,
+    _on_signal: signals::Cleanup,
 }
-
-/// The name that a signal removes; a command makes one file at a time.
-static ON_SIGNAL: Mutex<Option<(Arc<OwnedFd>, String)>> = Mutex::new(None);
 
 impl Named {
     fn reserve(directory: Arc<OwnedFd>) -> io::Result<Named> {
         let unique = new_uuid().map_err(io::Error::other)?;
         let name = format!(".atrest-{}", unique.simple());
-        remove_on_signal()?;
-        *ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Arc::clone(&directory), name.clone()));
-        Ok(Named { name, directory })
+        let on_signal = {
+            let (directory, name) = (Arc::clone(&directory), name.clone());
+            signals::before_end(move || {
+                let _ = unlinkat(&*directory, &name, AtFlags::empty());
+            })?
+        };
+        Ok(Named { name, directory, _on_signal: on_signal })
     }
 
     fn as_str(&self) -> &str {
@@ -141,37 +141,7 @@ impl Drop for Named {
     fn drop(&mut self) {
         // There is nothing any more when it was renamed.
         let _ = unlinkat(&*self.directory, &self.name, AtFlags::empty());
-        *ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-/// Removes the temporary name when the process is asked to end, and ends it as that signal does.
-fn remove_on_signal() -> io::Result<()> {
-    // A signal that is ignored, as under nohup, stays ignored.
-    let signals: Vec<i32> =
-        [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let mut signals = Signals::new(signals)?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            // Held to the end, so that no other name comes in between.
-            let name = ON_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((directory, name)) = &*name {
-                let _ = unlinkat(&**directory, name, AtFlags::empty());
-            }
-            if signal_hook::low_level::emulate_default_handler(signal).is_err() {
-                std::process::exit(1);
-            }
-        }
-    })?;
-    Ok(())
-}
-
-/// Whether the signal is ignored, as far as the system tells (proc(5), SigIgn in /proc/PID/status).
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

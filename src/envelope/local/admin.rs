@@ -9,6 +9,7 @@ use super::{
     dir::{KeyDir, Lock},
     edit::{self, Text},
     file_name,
+    guarded::unlock,
     keyfile::{Fault, KeyFile},
     state::State,
 };
@@ -62,9 +63,12 @@ impl KeyAdmin for LocalKeystore {
 
     fn rotate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            self.with_file(key, |file| Ok(file.state().usable(key)?))?;
+            let passphrase = self.ask_before_change(key)?;
             self.change(key, |file| {
                 file.state().usable(key)?;
-                Ok((Some(edit::rotate(file)?), ()))
+                let lock = unlock(&file, passphrase.as_ref())?;
+                Ok((Some(edit::rotate(file, lock.as_ref())?), ()))
             })
         })
     }
@@ -103,7 +107,7 @@ impl KeyAdmin for LocalKeystore {
 impl LocalKeystore {
     /// Changes the file of the key `name`, which nobody else changes meanwhile. `edit` gives the new text, or none
     /// where there is nothing to change.
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         name: &str,
         edit: impl FnOnce(KeyFile<'_>) -> Result<(Option<Text>, T), Fault>,

@@ -39,6 +39,7 @@ impl KeyDir {
         if home.is_dir() { Ok(KeyDir { path: home.to_owned() }) } else { Err(missing(home)) }
     }
 
+    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -70,6 +70,7 @@ impl KeyDir {
         Ok(KeyDir { fd: open_home(home)?, path: home.to_owned() })
     }
 
+    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -3,29 +3,29 @@
 use super::{
     super::{ErrorClass, ProviderError, Secret, new_uuid},
     MAX_FILE,
-    keyfile::{Fault, KeyFile, MAX_MATERIALS, MaterialText},
+    guard::{Lock, SEALED},
+    keyfile::{Fault, KeyFile, MAX_MATERIALS, Material, MaterialText, Which},
     state::now,
 };
 use base64ct::{Base64, Encoding};
 use std::io::Cursor;
 use zeroize::Zeroizing;
 
-/// 32 bytes in padded base64.
-const KEY_TEXT: usize = 44;
+/// The longest text of a material: 60 bytes in padded base64.
+const KEY_TEXT: usize = SEALED / 3 * 4;
 
 /// The text of a key file, in memory that is wiped.
 pub type Text = Zeroizing<Vec<u8>>;
 
-/// The text of a new key's file.
-pub fn create(name: &str) -> Result<Text, Fault> {
-    let (id, created) = (new_id()?, now());
-    let mut key = Zeroizing::new([0; KEY_TEXT]);
-    let material = new_material(&id, created, &mut key)?;
-    text(&KeyFile::new(name, created, &id, vec![material]))
+/// The text of a new key's file, guarded by this lock.
+pub fn create(name: &str, lock: Option<&Lock>) -> Result<Text, Fault> {
+    let material = new_material()?;
+    let file = KeyFile::new(name, material.created, &material.id);
+    text_of(file, std::slice::from_ref(&material), lock)
 }
 
 /// The text of the file with one more material, which is the current one.
-pub fn rotate(file: KeyFile<'_>) -> Result<Text, Fault> {
+pub fn rotate(file: KeyFile<'_>, lock: Option<&Lock>) -> Result<Text, Fault> {
     if file.materials.len() >= MAX_MATERIALS {
         let name = file.name();
         let message = format!(
@@ -34,12 +34,47 @@ pub fn rotate(file: KeyFile<'_>) -> Result<Text, Fault> {
         );
         return Err(ProviderError::new(ErrorClass::LimitExceeded, message).into());
     }
-    let id = new_id()?;
-    let mut key = Zeroizing::new([0; KEY_TEXT]);
-    // Its strings may live shorter now: the new one's do not outlive this call.
+    let mut materials = materials(&file, lock)?;
+    materials.push(new_material()?);
+    // Its strings may live shorter now: the new ones do not outlive this call.
     let mut file: KeyFile<'_> = file;
-    file.materials.push(new_material(&id, now(), &mut key)?);
-    file.current = &id;
+    file.current = &materials.last().expect("just put there").id;
+    text_of(file, &materials, lock)
+}
+
+/// The text of the file under another lock, or under none.
+pub fn relock(file: KeyFile<'_>, old: Option<&Lock>, new: Option<&Lock>) -> Result<Text, Fault> {
+    let materials = materials(&file, old)?;
+    text_of(file, &materials, new)
+}
+
+/// All materials of the file.
+fn materials(file: &KeyFile<'_>, lock: Option<&Lock>) -> Result<Vec<Material>, Fault> {
+    file.materials.iter().map(|material| file.material(Which::Id(material.id), lock)).collect()
+}
+
+/// The text of the file with these materials instead of its own.
+fn text_of(file: KeyFile<'_>, materials: &[Material], lock: Option<&Lock>) -> Result<Text, Fault> {
+    // Here, too.
+    let mut file: KeyFile<'_> = file;
+    let guard_texts = lock.map(Lock::texts);
+    file.materials.clear();
+    for Material { id, created, .. } in materials {
+        file.materials.push(MaterialText { id, created: *created, key: "" });
+    }
+    file.set_guard(lock.zip(guard_texts.as_ref()).map(|(lock, texts)| lock.guard(texts)));
+    let mut buffers: Vec<_> = materials.iter().map(|_| Zeroizing::new([0; KEY_TEXT])).collect();
+    let mut keys = Vec::with_capacity(materials.len());
+    for (buffer, material) in buffers.iter_mut().zip(materials) {
+        let text = match lock {
+            None => Base64::encode(material.key.expose(), &mut **buffer),
+            Some(lock) => Base64::encode(&lock.seal(&file, &material.id, &material.key)?, &mut **buffer),
+        };
+        keys.push(text.expect("80 characters hold 60 bytes"));
+    }
+    for (text, key) in file.materials.iter_mut().zip(keys) {
+        text.key = key;
+    }
     text(&file)
 }
 
@@ -55,17 +90,6 @@ pub fn text(file: &KeyFile<'_>) -> Result<Text, Fault> {
     Ok(text)
 }
 
-fn new_id() -> Result<String, Fault> {
-    Ok(new_uuid()?.to_string())
-}
-
-/// A new random material, whose key is written as `text`.
-fn new_material<'a>(
-    id: &'a str,
-    created: u64,
-    text: &'a mut [u8; KEY_TEXT],
-) -> Result<MaterialText<'a>, Fault> {
-    let key = Secret::<32>::random()?;
-    let key = Base64::encode(key.expose(), text).expect("44 characters hold 32 bytes");
-    Ok(MaterialText { id, created, key })
+fn new_material() -> Result<Material, Fault> {
+    Ok(Material { id: new_uuid()?.to_string(), created: now(), key: Secret::random()? })
 }

@@ -6,14 +6,21 @@
 //! ```
 //!
 //! `current` wraps, all materials unwrap; a rotation adds one. Version 2 has besides, where they apply, `"state"`
-//! (`"disabled"`, or `"pending-deletion"` with `"deletion":SECONDS`). It is written only for keys that have one of
-//! these, which a reader of version 1 must not pass over.
+//! (`"disabled"`, or `"pending-deletion"` with `"deletion":SECONDS`), and `"passphrase"`, after which each key is
+//! encrypted (`guard.rs`):
+//!
+//! ```json
+//! {"kdf":"argon2id","memory_kib":65536,"passes":3,"lanes":4,"salt":"BASE64","check":"BASE64"}
+//! ```
+//!
+//! It is written only for keys that have one of these, which a reader of version 1 must not pass over.
 //!
 //! The text holds keys, so no part of a well-formed file is copied into memory that is not wiped: it is parsed in
 //! place, its strings borrowed. The parser's messages, which quote what they do not like, are not passed on.
 
 use super::{
     super::{ProviderError, Secret, SecretError},
+    guard::{Guard, Lock, SEALED, decode},
     state::State,
 };
 use base64ct::{Base64, Encoding};
@@ -21,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of files that need nothing newer.
 const PLAIN: u64 = 1;
-/// The version of files with a state.
+/// The version of files with a state or a passphrase.
 const GUARDED: u64 = 2;
 /// The most materials in one key.
 pub const MAX_MATERIALS: usize = 256;
@@ -43,6 +50,8 @@ pub struct KeyFile<'a> {
     state: Option<&'a str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deletion: Option<u64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    passphrase: Option<Guard<'a>>,
     pub(super) current: &'a str,
     #[serde(borrow)]
     pub(super) materials: Vec<MaterialText<'a>>,
@@ -59,6 +68,7 @@ pub struct MaterialText<'a> {
 /// One material of a key.
 pub struct Material {
     pub id: String,
+    pub created: u64,
     pub key: Secret<32>,
 }
 
@@ -122,20 +132,28 @@ impl<'a> KeyFile<'a> {
         if State::from_fields(file.state, file.deletion).is_none() {
             return Err(malformed("it has a state that this build does not know"));
         }
-        if version == PLAIN && file.state.is_some() {
-            return Err(malformed("version 1 has no states"));
+        if let Some(guard) = &file.passphrase {
+            guard.parameters()?;
+        }
+        if version == PLAIN && (file.state.is_some() || file.passphrase.is_some()) {
+            return Err(malformed("version 1 has neither states nor passphrases"));
         }
         Ok(file)
     }
 
-    /// A key's file, before it is text.
-    pub fn new(
-        name: &'a str,
-        created: u64,
-        current: &'a str,
-        materials: Vec<MaterialText<'a>>,
-    ) -> KeyFile<'a> {
-        KeyFile { version: PLAIN, name, created, state: None, deletion: None, current, materials }
+    /// The file of a new key, before it has materials.
+    pub fn new(name: &'a str, created: u64, current: &'a str) -> KeyFile<'a> {
+        let (state, deletion) = State::Enabled.to_fields();
+        KeyFile {
+            version: PLAIN,
+            name,
+            created,
+            state,
+            deletion,
+            passphrase: None,
+            current,
+            materials: vec![],
+        }
     }
 
     /// Whether the key can be used.
@@ -145,7 +163,22 @@ impl<'a> KeyFile<'a> {
 
     pub fn set_state(&mut self, state: State) {
         (self.state, self.deletion) = state.to_fields();
-        self.version = if self.state.is_some() { GUARDED } else { PLAIN };
+        self.choose_version();
+    }
+
+    /// How a passphrase guards the key.
+    pub fn guard(&self) -> Option<&Guard<'a>> {
+        self.passphrase.as_ref()
+    }
+
+    pub fn set_guard(&mut self, guard: Option<Guard<'a>>) {
+        self.passphrase = guard;
+        self.choose_version();
+    }
+
+    fn choose_version(&mut self) {
+        let plain = self.state.is_none() && self.passphrase.is_none();
+        self.version = if plain { PLAIN } else { GUARDED };
     }
 
     /// The key's name.
@@ -163,8 +196,8 @@ impl<'a> KeyFile<'a> {
         self.created
     }
 
-    /// One material, decoded into secret memory.
-    pub fn material(&self, which: Which<'_>) -> Result<Material, Fault> {
+    /// One material, decoded into secret memory; of a guarded key with what its passphrase opened.
+    pub fn material(&self, which: Which<'_>, lock: Option<&Lock>) -> Result<Material, Fault> {
         let id = match which {
             Which::Current => self.current,
             Which::Id(id) => id,
@@ -172,12 +205,23 @@ impl<'a> KeyFile<'a> {
         let Some(found) = self.materials.iter().find(|material| material.id == id) else {
             return Err(Fault::NoMaterial(id.to_owned()));
         };
-        let mut key = Secret::new()?;
-        // A constant-time decoder: one with tables would show the key to whoever shares the cache.
-        match Base64::decode(found.key, key.expose_mut()) {
-            Ok(bytes) if bytes.len() == 32 => Ok(Material { id: id.to_owned(), key }),
-            _ => Err(Fault::Malformed("a key is not 32 bytes in base64".to_owned())),
-        }
+        let key = match lock {
+            Some(lock) => {
+                let sealed = decode::<SEALED>(found.key);
+                let sealed = sealed
+                    .ok_or_else(|| Fault::Malformed("a guarded key is not 60 bytes in base64".to_owned()))?;
+                lock.open(self, id, &sealed)?
+            }
+            None => {
+                let mut key = Secret::new()?;
+                // A constant-time decoder: one with tables would show the key to whoever shares the cache.
+                match Base64::decode(found.key, key.expose_mut()) {
+                    Ok(bytes) if bytes.len() == 32 => key,
+                    _ => return Err(Fault::Malformed("a key is not 32 bytes in base64".to_owned())),
+                }
+            }
+        };
+        Ok(Material { id: id.to_owned(), created: found.created, key })
     }
 }
 

@@ -5,8 +5,11 @@ mod admin;
 #[cfg_attr(not(unix), path = "dir_plain.rs")]
 mod dir;
 mod edit;
+mod guard;
+mod guarded;
 mod home;
 mod keyfile;
+mod passphrase;
 mod provider;
 mod settings;
 mod state;
@@ -17,6 +20,9 @@ mod wrap;
 use super::{ErrorClass, KeyDescription, ProviderError, keyref::check_local_name};
 use dir::KeyDir;
 use keyfile::{Fault, KeyFile};
+use passphrase::Source;
+pub use passphrase::{Passphrase, PassphraseCost};
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek as _};
 use std::path::{Path, PathBuf};
@@ -42,9 +48,25 @@ const LOCK: &str = ".lock";
 /// create the same key at the same time, and agree on one.
 ///
 /// As a [`KeyProvider`] it reads one small file for each call, on the thread that polls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LocalKeystore {
     home: PathBuf,
+    passphrase: Option<Source>,
+}
+
+/// The same directory; passphrases are not compared.
+impl PartialEq for LocalKeystore {
+    fn eq(&self, other: &LocalKeystore) -> bool {
+        self.home == other.home
+    }
+}
+
+impl Eq for LocalKeystore {}
+
+impl fmt::Debug for LocalKeystore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKeystore").field("home", &self.home).finish_non_exhaustive()
+    }
 }
 
 impl LocalKeystore {
@@ -66,7 +88,7 @@ impl LocalKeystore {
     pub fn open(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
         let home = absolute(path.as_ref())?;
         KeyDir::open(&home)?;
-        Ok(LocalKeystore { home })
+        Ok(LocalKeystore { home, passphrase: None })
     }
 
     /// The keystore at `path`, with its directories made where they are missing.
@@ -76,7 +98,7 @@ impl LocalKeystore {
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
         let home = absolute(path.as_ref())?;
         KeyDir::open_or_create(&home)?;
-        Ok(LocalKeystore { home })
+        Ok(LocalKeystore { home, passphrase: None })
     }
 
     /// The keystore's directory, absolute.
@@ -90,7 +112,15 @@ impl LocalKeystore {
     /// [`ErrorClass::KeyExists`] when there is one of that name, [`ErrorClass::KeyName`],
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`].
     pub fn create_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
-        if self.try_create(name)? {
+        self.create_under(name, None)
+    }
+
+    fn create_under(
+        &self,
+        name: &str,
+        guard: Option<(&Passphrase, PassphraseCost)>,
+    ) -> Result<KeyDescription, ProviderError> {
+        if self.try_create(name, guard)? {
             return self.describe_key(name);
         }
         let home = self.home.display();
@@ -106,7 +136,7 @@ impl LocalKeystore {
     /// As [`LocalKeystore::create_key`] apart from `KeyExists`, and [`ErrorClass::Malformed`] when the file of
     /// that name is not a key file.
     pub fn ensure_key(&self, name: &str) -> Result<bool, ProviderError> {
-        let created = self.try_create(name)?;
+        let created = self.try_create(name, None)?;
         self.describe_key(name)?;
         Ok(created)
     }
@@ -126,7 +156,11 @@ impl LocalKeystore {
         Ok(names)
     }
 
-    fn try_create(&self, name: &str) -> Result<bool, ProviderError> {
+    fn try_create(
+        &self,
+        name: &str,
+        guard: Option<(&Passphrase, PassphraseCost)>,
+    ) -> Result<bool, ProviderError> {
         let file = file_name(name)?;
         let keys = KeyDir::open(&self.home)?;
         if keys.exists(&file)? {
@@ -134,7 +168,8 @@ impl LocalKeystore {
             keys.sync()?;
             return Ok(false);
         }
-        let text = edit::create(name).map_err(|fault| self.explain(&keys, name, fault))?;
+        let lock = self.derive(name, guard)?;
+        let text = edit::create(name, lock.as_ref()).map_err(|fault| self.explain(name, fault))?;
         keys.publish(&keys.lock()?, &file, &text)
     }
 
@@ -143,6 +178,7 @@ impl LocalKeystore {
             let mut description = KeyDescription::new(NAME, name);
             description.material = Some(file.current().to_owned());
             description.created = Some(file.created());
+            description.passphrase = Some(file.guard().is_some());
             (description.state, description.deletion) = file.state().described();
             Ok(description)
         })
@@ -171,11 +207,11 @@ impl LocalKeystore {
             );
             ProviderError::new(ErrorClass::KeyNotFound, message)
         })?;
-        KeyFile::parse(&text, name).and_then(use_it).map_err(|fault| self.explain(keys, name, fault))
+        KeyFile::parse(&text, name).and_then(use_it).map_err(|fault| self.explain(name, fault))
     }
 
-    fn explain(&self, keys: &KeyDir, name: &str, fault: Fault) -> ProviderError {
-        let path = keys.path().join(format!("{name}{EXTENSION}"));
+    fn explain(&self, name: &str, fault: Fault) -> ProviderError {
+        let path = self.home.join("keys").join(format!("{name}{EXTENSION}"));
         let path = path.display();
         match fault {
             Fault::Malformed(why) => ProviderError::new(

@@ -6,6 +6,7 @@ use super::{
         RootKey, WrappedKey,
     },
     LocalKeystore, NAME,
+    guarded::unlock,
     keyfile::{Material, Which},
     wrap,
 };
@@ -42,7 +43,8 @@ impl LocalKeystore {
     fn usable_material(&self, name: &str, which: Which<'_>) -> Result<Material, ProviderError> {
         self.with_file(name, |file| {
             file.state().usable(name)?;
-            file.material(which)
+            let lock = unlock(&file, self.ask(&file)?.as_ref())?;
+            file.material(which, lock.as_ref())
         })
     }
 }

@@ -326,6 +326,7 @@ fn the_plain_directory_keeps_the_same_rules() {
 }
 
 mod life;
+mod passphrases;
 mod settings;
 
 #[cfg(unix)]

@@ -105,7 +105,7 @@ mod tests {
 
     fn material(id: &str, first: u8) -> Material {
         let key = Secret::take(&mut core::array::from_fn(|i| first + i as u8)).unwrap();
-        Material { id: id.to_owned(), key }
+        Material { id: id.to_owned(), created: 0, key }
     }
 
     #[test]

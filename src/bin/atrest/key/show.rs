@@ -98,6 +98,7 @@ pub fn facts(key: &KeyDescription) -> Value {
         "created": key.created.map(date),
         "deletion": key.deletion.map(date),
         "description": key.description,
+        "passphrase": key.passphrase,
     })
 }
 
@@ -112,6 +113,9 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     key.manager.iter().for_each(|by| table.row("Manager", manager(by)));
     if key.multi_region == Some(true) {
         table.row("Regions", "several share its material");
+    }
+    if key.passphrase == Some(true) {
+        table.row("Passphrase", "guards it");
     }
     key.created.iter().for_each(|seconds| table.row("Created", date(*seconds)));
     key.deletion.iter().for_each(|seconds| table.row("Deletion", date(*seconds)));

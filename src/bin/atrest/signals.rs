@@ -1,0 +1,68 @@
+//! What is still done when a signal ends the process: files are removed, and a terminal shows again what is typed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Something that is done before a signal ends the process, unless this is dropped before.
+pub struct Cleanup(u64);
+
+type Work = Box<dyn Fn() + Send>;
+
+struct Registered {
+    /// The number of the next one.
+    next: u64,
+    work: BTreeMap<u64, Work>,
+    listening: bool,
+}
+
+static REGISTERED: Mutex<Registered> =
+    Mutex::new(Registered { next: 0, work: BTreeMap::new(), listening: false });
+
+/// Has this done when a signal asks the process to end; then it ends as that signal has it.
+pub fn before_end(work: impl Fn() + Send + 'static) -> io::Result<Cleanup> {
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !registered.listening {
+        listen()?;
+        registered.listening = true;
+    }
+    let number = registered.next;
+    registered.next += 1;
+    registered.work.insert(number, Box::new(work));
+    Ok(Cleanup(number))
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).work.remove(&self.0);
+    }
+}
+
+fn listen() -> io::Result<()> {
+    // A signal that is ignored, as under nohup, stays ignored.
+    let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
+    let mut signals = Signals::new(signals.collect::<Vec<i32>>())?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            // Held to the end, so that nothing else begins in between.
+            let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+            registered.work.values().for_each(|work| work());
+            if signal_hook::low_level::emulate_default_handler(signal).is_err() {
+                std::process::exit(1);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether the signal is ignored, as far as the system tells (proc(5), SigIgn in /proc/PID/status).
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
