@@ -32,6 +32,7 @@ fn main() -> Anything<()> {
     backends(&Seeds::new(&corpus, "backends")?)?;
     pieces(&Seeds::new(&corpus, "pieces")?)?;
     ffi(&Seeds::new(&corpus, "ffi")?)?;
+    ffi_volume(&Seeds::new(&corpus, "ffi_volume")?)?;
     envelopes(&Seeds::new(&corpus, "envelope")?, &new_envelope)?;
     headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)
 }
@@ -230,6 +231,34 @@ fn ffi(seeds: &Seeds) -> Anything<()> {
     ];
     for (name, call) in cases {
         seeds.write(name, &call.input())?;
+    }
+    Ok(())
+}
+
+fn ffi_volume(seeds: &Seeds) -> Anything<()> {
+    // A place is a choice and a number: of the edges, or up to 9000 bytes, or in units of 512.
+    const EDGE: u8 = 0;
+    const BYTES: u8 = 64;
+    let [read, write, zeros, discard, flush] = [0, 2, 5, 6, 7];
+    let call = |call: u8, [at, len]: [(u8, u16); 2]| -> Vec<u8> {
+        let [at_low, at_high] = at.1.to_le_bytes();
+        let [len_low, len_high] = len.1.to_le_bytes();
+        let (pattern, buffer_at, not_null) = (0x35, 3, 1);
+        vec![1, call, at.0, at_low, at_high, len.0, len_low, len_high, pattern, buffer_at, not_null]
+    };
+    let (start, unaligned, end, huge) = ((EDGE, 0), (BYTES, 777), (EDGE + 9, 0), (EDGE + 12, 0));
+    let again = |flags: u8| vec![0, flags, 1, 1, 1, 255, 1];
+    let cases = [
+        ("write-read", 0, [call(write, [unaligned, (BYTES, 5000)]), call(read, [start, (BYTES, 8000)])]),
+        ("last-byte", 3, [call(write, [end, (EDGE + 1, 0)]), call(read, [end, (EDGE + 1, 0)])]),
+        ("beyond-the-end", 1, [call(write, [end, (BYTES, 2)]), call(read, [huge, huge])]),
+        ("zeros-flush", 2, [call(zeros, [unaligned, (BYTES, 6000)]), call(flush, [start, start])]),
+        ("discard", 3, [call(discard, [(BYTES, 1), (BYTES, 8191)]), call(write, [start, (BYTES, 4097)])]),
+        ("again-read-only", 0, [again(3), call(write, [start, (BYTES, 1)])]),
+        ("again-flags", 1, [again(4), again(0)]),
+    ];
+    for (name, volume, calls) in cases {
+        seeds.write(name, &[&[volume], &calls.concat()[..]].concat())?;
     }
     Ok(())
 }

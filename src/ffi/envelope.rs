@@ -191,10 +191,9 @@ pub unsafe extern "C" fn atrest_envelope_unwrap(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        if let Err(status) = pointer::write(out, core::ptr::null_mut()) {
-            return status;
-        }
+        let emptied = pointer::write(out, core::ptr::null_mut());
         explained(error, error_len, |_| {
+            emptied?;
             let keys = unwrap(envelope, providers, timeout_ms)?;
             let key = keys.xts_key();
             match atrest_xts_new(key.as_ptr(), key.len(), out) {

@@ -19,12 +19,11 @@ pub(super) unsafe fn make<T>(
     body: impl FnOnce(&mut Line<'_>) -> Result<T, Failure>,
 ) -> atrest_status {
     // SAFETY: this function's contract.
-    if let Err(status) = unsafe { pointer::write(out, core::ptr::null_mut()) } {
-        return status;
-    }
-    // SAFETY: this function's contract.
     unsafe {
+        // Before `error` is looked at, and answered where it is explained there: who prints `error` finds a line in it.
+        let emptied = pointer::write(out, core::ptr::null_mut());
         explained(error, error_len, |line| {
+            emptied?;
             // Asked for before anything is done that could not be undone. Not `Box::new`, which aborts the process when
             // there is no memory.
             let mut place = room::<T>()?;

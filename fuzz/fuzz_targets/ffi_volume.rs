@@ -1,0 +1,277 @@
+//! The C functions on a volume: any calls in any order, beside a model of what it holds.
+#![no_main]
+
+use std::{
+    cell::RefCell,
+    ffi::{CStr, CString, c_char},
+    fs::File,
+    os::fd::AsRawFd as _,
+    ptr,
+};
+
+use atrest::ffi::*;
+use atrest_fuzz::{Fields, sectors::Placed};
+use libfuzzer_sys::fuzz_target;
+use rustix::fs::{MemfdFlags, memfd_create};
+
+/// Above two stripes of 128 KiB, and no whole number of sectors.
+const SIZE: u64 = 300_001;
+/// Calls of one input.
+const CALLS: usize = 24;
+
+/// A volume that is open, and what it must hold.
+struct Open {
+    volume: *mut atrest_volume,
+    file: File,
+    content: Vec<u8>,
+}
+
+struct World {
+    providers: *mut atrest_providers,
+    /// One for each sector size.
+    volumes: Vec<Open>,
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::new(World::new());
+}
+
+/// What an error says is one line that a terminal can show, and ends where it says.
+fn line(room: &[c_char]) -> String {
+    let bytes: Vec<u8> = room.iter().map(|&byte| byte as u8).collect();
+    let text = CStr::from_bytes_until_nul(&bytes).expect("a NUL").to_str().expect("UTF-8").to_owned();
+    assert!(!text.contains(char::is_control), "{text:?}");
+    text
+}
+
+impl World {
+    fn new() -> World {
+        // Beside the program, and the same one for every run: nothing takes it away at the end.
+        let mut keystore = std::env::current_exe().expect("a program");
+        keystore.set_extension("keys");
+        let keystore = CString::new(keystore.into_os_string().into_encoded_bytes()).expect("no NUL");
+        let (mut error, mut providers) = ([0; 500], ptr::null_mut());
+        // SAFETY: strings with a NUL, and pointers to what is written.
+        unsafe {
+            let made = atrest_local_create_key(
+                keystore.as_ptr(),
+                c"local:fuzz".as_ptr(),
+                error.as_mut_ptr(),
+                error.len(),
+            );
+            assert!(
+                matches!(made, atrest_status::ATREST_OK | atrest_status::ATREST_ERROR_KEY_EXISTS),
+                "{}",
+                line(&error)
+            );
+            assert_eq!(atrest_providers_new(&mut providers), atrest_status::ATREST_OK);
+            let added =
+                atrest_providers_add_local(providers, keystore.as_ptr(), error.as_mut_ptr(), error.len());
+            assert_eq!(added, atrest_status::ATREST_OK, "{}", line(&error));
+        }
+        let volumes = [512, 1024, 2048, 4096].map(|sector_size| Open::new(providers, sector_size)).into();
+        World { providers, volumes }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // SAFETY: a set that nobody uses any more.
+        unsafe { atrest_providers_free(self.providers) };
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // SAFETY: an open volume that nobody uses any more.
+        unsafe { atrest_volume_close(self.volume) };
+    }
+}
+
+impl Open {
+    fn new(providers: *const atrest_providers, sector_size: usize) -> Open {
+        let file = File::from(memfd_create("volume", MemfdFlags::empty()).expect("memory"));
+        let (mut volume, mut error) = (ptr::null_mut(), [0; 500]);
+        // SAFETY: as above; the descriptor is open, and stays so.
+        let made = unsafe {
+            atrest_volume_create_fd(
+                file.as_raw_fd(),
+                SIZE,
+                sector_size,
+                ATREST_VOLUME_DISCARD,
+                providers,
+                c"local:fuzz".as_ptr(),
+                -1,
+                &mut volume,
+                error.as_mut_ptr(),
+                error.len(),
+            )
+        };
+        assert_eq!(made, atrest_status::ATREST_OK, "{}", line(&error));
+        let mut open = Open { volume, file, content: vec![0; SIZE as usize] };
+        // SAFETY: an open volume.
+        let zeroed = unsafe { atrest_volume_write_zeros(open.volume, SIZE, 0) };
+        assert_eq!(zeroed, atrest_status::ATREST_OK);
+        open.check();
+        open
+    }
+
+    /// Reads all of it.
+    fn read(&self) -> Vec<u8> {
+        let mut all = vec![0xee; SIZE as usize];
+        // SAFETY: the buffer is as long as is said.
+        let read = unsafe { atrest_volume_read(self.volume, all.as_mut_ptr(), all.len(), 0) };
+        assert_eq!(read, atrest_status::ATREST_OK);
+        all
+    }
+
+    fn check(&mut self) {
+        assert!(self.read() == self.content, "the volume holds something else");
+    }
+
+    /// Opens the file again, by other means and with odd arguments; both see the same.
+    fn again(&mut self, providers: *const atrest_providers, fields: &mut Fields<'_>) {
+        let flags = match fields.byte() {
+            byte @ 0..8 => u32::from(byte),
+            _ => ATREST_VOLUME_DISCARD,
+        };
+        let (null_providers, null_out) = (fields.byte() & 15 == 0, fields.byte() & 15 == 0);
+        let fd = if fields.byte() & 15 == 0 { -1 } else { self.file.as_raw_fd() };
+        let (mut volume, mut error) = (ptr::dangling_mut(), [0x55; 500]);
+        let room = usize::from(fields.u16()) % (error.len() + 1);
+        let out = if null_out { ptr::null_mut() } else { &raw mut volume };
+        let given = if null_providers { ptr::null() } else { providers };
+        // SAFETY: true addresses and lengths, or NULL.
+        let status = unsafe { atrest_volume_open_fd(fd, flags, given, -1, out, error.as_mut_ptr(), room) };
+        assert!(error[room..].iter().all(|&byte| byte == 0x55), "the message is longer than its room");
+        if room > 0 {
+            line(&error[..room]);
+        }
+        let good = flags < 4 && !null_providers && !null_out && fd >= 0;
+        assert_eq!(status == atrest_status::ATREST_OK, good, "{status:?}");
+        if good {
+            // SAFETY: nobody uses the old one any more.
+            unsafe { atrest_volume_close(self.volume) };
+            self.volume = volume;
+            self.check();
+            if flags != ATREST_VOLUME_DISCARD {
+                // SAFETY: `buf` may be NULL where `len` is 0, and the volume is open.
+                unsafe {
+                    let [read_only, no_discard] = [ATREST_VOLUME_READ_ONLY, ATREST_VOLUME_DISCARD];
+                    let expected = match flags {
+                        _ if flags & read_only != 0 => atrest_status::ATREST_ERROR_READ_ONLY,
+                        _ if flags & no_discard == 0 => atrest_status::ATREST_ERROR_DISCARD_OFF,
+                        _ => atrest_status::ATREST_OK,
+                    };
+                    assert_eq!(atrest_volume_discard(volume, 512, 0), expected);
+                    let writing = atrest_volume_write(volume, [7].as_ptr(), 1, 0);
+                    assert_eq!(writing == atrest_status::ATREST_OK, flags & read_only == 0);
+                    self.content = self.read();
+                    // As the other calls need it.
+                    atrest_volume_close(volume);
+                    self.volume = ptr::null_mut();
+                    let (fd, flags) = (self.file.as_raw_fd(), ATREST_VOLUME_DISCARD);
+                    let out = &mut self.volume;
+                    let status = atrest_volume_open_fd(fd, flags, providers, -1, out, ptr::null_mut(), 0);
+                    assert_eq!(status, atrest_status::ATREST_OK);
+                }
+            }
+        } else if !null_out {
+            assert!(volume.is_null(), "a volume, and {status:?}");
+        }
+    }
+
+    fn call(&mut self, fields: &mut Fields<'_>) {
+        let (call, offset, len) = (fields.byte() % 8, place(fields), place(fields));
+        // A buffer can only be as long as it is; what is told beyond must be refused before it is touched.
+        let told = len;
+        let real = if len <= 2 * SIZE { len as usize } else { 0 };
+        let pattern = fields.byte();
+        let content: Vec<u8> = (0..real).map(|i| pattern ^ i as u8 ^ (i >> 8) as u8).collect();
+        let mut memory = Placed::new(usize::from(fields.byte() % 64), &content);
+        let null = fields.byte() & 15 == 0;
+        let buffer = if null { ptr::null_mut() } else { memory.content_mut().as_mut_ptr() };
+        let inside = offset.checked_add(told).is_some_and(|end| end <= SIZE);
+        let range = || offset as usize..(offset + told) as usize;
+        // SAFETY: true addresses and lengths, or such as must be refused.
+        let status = unsafe {
+            match call {
+                0 | 1 => atrest_volume_read(self.volume, buffer, told as usize, offset),
+                2..=4 => atrest_volume_write(self.volume, buffer, told as usize, offset),
+                5 => atrest_volume_write_zeros(self.volume, told, offset),
+                6 => atrest_volume_discard(self.volume, told, offset),
+                _ => atrest_volume_flush(self.volume),
+            }
+        };
+        assert!(memory.is_intact(), "call {call} wrote before its buffer");
+        let takes_buffer = call < 5;
+        let good = call == 7 || inside && !(takes_buffer && null && told != 0);
+        assert_eq!(status == atrest_status::ATREST_OK, good, "call {call}: {status:?}");
+        if call > 1 || !good {
+            assert!(memory.content() == content, "call {call} wrote into its buffer");
+        }
+        match call {
+            _ if !good => {}
+            0 | 1 => assert!(memory.content() == &self.content[range()], "another content"),
+            2..=4 => self.content[range()].copy_from_slice(&content),
+            5 => self.content[range()].fill(0),
+            6 => {
+                // What was discarded has no meaning; everything beside it has.
+                let now = self.read();
+                let (before, after) = (range().start, range().end);
+                assert!(now[..before] == self.content[..before] && now[after..] == self.content[after..]);
+                self.content = now;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An offset or a length: at edges of sectors, stripes and numbers, and in between.
+fn place(fields: &mut Fields<'_>) -> u64 {
+    const EDGES: [u64; 16] = [
+        0,
+        1,
+        511,
+        512,
+        4095,
+        4096,
+        4097,
+        131_072,
+        131_071,
+        SIZE - 1,
+        SIZE,
+        SIZE + 1,
+        u64::MAX,
+        i64::MAX as u64,
+        i64::MAX as u64 + 1,
+        u64::MAX - SIZE,
+    ];
+    let (choice, any) = (fields.byte(), u64::from(fields.u16()));
+    match choice {
+        0..64 => EDGES[usize::from(choice % 16)],
+        64..128 => any % 9000,
+        128..192 => any / 128 * 512,
+        _ => any * 5 % SIZE,
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    WORLD.with_borrow_mut(|world| {
+        let mut fields = Fields(input);
+        let choice = usize::from(fields.byte());
+        let open = &mut world.volumes[choice % 4];
+        // SAFETY: an open volume.
+        assert_eq!(unsafe { atrest_volume_size(open.volume) }, SIZE);
+        for _ in 0..CALLS {
+            if fields.0.is_empty() {
+                break;
+            }
+            match fields.byte() {
+                0 => open.again(world.providers, &mut fields),
+                _ => open.call(&mut fields),
+            }
+        }
+        open.check();
+    });
+});
