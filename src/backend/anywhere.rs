@@ -8,7 +8,7 @@
 use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places, whole_blocks},
     job::{Place, double},
-    keys::Blocks,
+    keys::{Blocks, Schedule},
     tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,
     vector::{Block, Vector},
@@ -23,8 +23,8 @@ const ENDS: usize = 32;
 /// As [`run_job`](super::kernel::run_job). There is at least one place; each is good for a sector. No destination
 /// overlaps another sector.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     places: &[Place],
     sector_size: usize,
     numbers: *mut Block,
@@ -46,7 +46,7 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usiz
     unsafe {
         if tiled != 0 {
             let sectors = places.iter().copied();
-            tiled_sectors::<V, ROUNDS, DECRYPT>(
+            tiled_sectors::<V, DECRYPT>(
                 keys,
                 sectors,
                 places.len(),
@@ -56,7 +56,7 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usiz
             );
         }
         if vectors != 0 {
-            stream::<V, ROUNDS, DECRYPT>(keys, places, tiled, vectors, numbers, then(left != 0));
+            stream::<V, DECRYPT>(keys, places, tiled, vectors, numbers, then(left != 0));
         }
         if left + tail == 0 {
             return;
@@ -64,17 +64,10 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usiz
         let ends = Ends::new();
         for (places, i) in places.chunks(ENDS).zip((0..).step_by(ENDS)) {
             if left != 0 {
-                ends.whole_blocks::<V, One, ROUNDS, DECRYPT>(
-                    keys,
-                    places,
-                    done,
-                    left,
-                    tail != 0,
-                    numbers.add(i),
-                );
+                ends.whole_blocks::<V, One, DECRYPT>(keys, places, done, left, tail != 0, numbers.add(i));
             }
             if tail != 0 {
-                ends.steal::<V, One, ROUNDS, DECRYPT>(keys, places, sector_size, tail, numbers.add(i));
+                ends.steal::<V, One, DECRYPT>(keys, places, sector_size, tail, numbers.add(i));
             }
         }
         ends.blocks.wipe_first(ENDS.min(places.len()) * left.max(1));
@@ -83,8 +76,8 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usiz
 
 /// The `vectors` vectors (at least one) at `from` of each sector.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+unsafe fn stream<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     sectors: &[Place],
     from: usize,
     vectors: usize,
@@ -109,7 +102,7 @@ unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
             let (now, next) = if half == 0 { (&*a, b) } else { (&*b, a) };
             let mut between =
                 Making { source: &mut source, places: next, tweaks: tweaks.at((1 - half) * GROUP) };
-            group_at_places::<V, WIDTH, ROUNDS, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
+            group_at_places::<V, WIDTH, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
             half = 1 - half;
             left -= WIDTH;
         }
@@ -119,7 +112,7 @@ unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
             ($n:literal) => {
                 if left & $n != 0 {
                     let tweaks = tweaks.at(half * GROUP + i * V::BLOCKS);
-                    group_at_places::<V, $n, ROUNDS, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
+                    group_at_places::<V, $n, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
                     i += $n;
                 }
             };
@@ -246,9 +239,9 @@ impl Ends {
     /// # Safety
     /// As [`sectors_anywhere`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
         &self,
-        keys: &[Block; 15],
+        keys: &Schedule,
         sectors: &[Place],
         done: usize,
         count: usize,
@@ -275,7 +268,7 @@ impl Ends {
                 store(tweak, numbers.add(i).cast());
             }
             let (blocks, tweaks) = (self.blocks.at(0).cast::<u8>(), self.tweaks.at(0));
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, tweaks, count * sectors.len());
+            whole_blocks::<V, One, DECRYPT>(keys, blocks, blocks, tweaks, count * sectors.len());
             for (i, sector) in sectors.iter().enumerate() {
                 for j in 0..count {
                     sector.dst.add(done + 16 * j).cast::<Block>().copy_from(self.blocks.at(i * count + j), 1);
@@ -290,9 +283,9 @@ impl Ends {
     /// # Safety
     /// As [`sectors_anywhere`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn steal<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    unsafe fn steal<V: Vector, One: Vector, const DECRYPT: bool>(
         &self,
-        keys: &[Block; 15],
+        keys: &Schedule,
         sectors: &[Place],
         sector_size: usize,
         tail: usize,
@@ -305,7 +298,7 @@ impl Ends {
                 steal(sector.src.add(whole), sector.dst.add(whole), tail, self.blocks.at(i));
             }
             let blocks = self.blocks.at(0).cast::<u8>();
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, numbers, sectors.len());
+            whole_blocks::<V, One, DECRYPT>(keys, blocks, blocks, numbers, sectors.len());
             for (i, sector) in sectors.iter().enumerate() {
                 let last = sector.dst.add(sector_size - tail - 16);
                 last.cast::<Block>().copy_from(self.blocks.at(i), 1);

@@ -16,7 +16,7 @@ use super::{
     anywhere::sectors_anywhere,
     group::{WIDTH, ecb},
     job::{Direction, Job, Place, Places},
-    keys::{Blocks, RoundKeys},
+    keys::{Blocks, RoundKeys, Schedule},
     tiles::{Number, tile_len, tiled_sectors},
     unit::{short_sectors, unit},
     vector::{Block, Vector},
@@ -36,26 +36,21 @@ const FAR: usize = 2 << 20;
 /// The processor has the features of `V` and `One`.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn run_job<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: this function's contract; `keys` holds 10 rounds or 14.
+    // SAFETY: this function's contract.
     unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<V, One, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<V, One, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<V, One, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<V, One, 14, true>(keys, job),
+        match direction {
+            Direction::Encrypt => sectors::<V, One, false>(keys, job),
+            Direction::Decrypt => sectors::<V, One, true>(keys, job),
         }
     }
 }
 
-/// Encrypts or decrypts a job with `ROUNDS` rounds.
+/// Encrypts or decrypts a job.
 ///
 /// # Safety
-/// As [`run_job`], and `keys` holds `ROUNDS` rounds.
+/// As [`run_job`].
 #[cfg_attr(optimized, inline(always))]
-unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &RoundKeys,
-    job: &Job<'_>,
-) {
+unsafe fn sectors<V: Vector, One: Vector, const DECRYPT: bool>(keys: &RoundKeys, job: &Job<'_>) {
     let mut tweaks = Blocks::<BATCH>::new();
     let size = job.sector_size;
     let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
@@ -66,9 +61,9 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
         unsafe {
             tweaks.at(0).write(job.tweaks.number());
             if !job.encrypted {
-                ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
+                ecb::<One, 1>(&keys.tweak, tweaks.at(0).cast());
             }
-            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0));
+            unit::<V, One, DECRYPT>(schedule, src, dst, size, tweaks.at(0));
         }
         return;
     }
@@ -81,7 +76,7 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
             let count = (job.sectors - done).min(BATCH);
             sequence.fill(tweaks.zeroed(count));
             if !job.encrypted {
-                encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
+                encrypt_numbers::<V, One>(&keys.tweak, tweaks.at(0), count);
             }
             let mut row = [const { MaybeUninit::<Place>::uninit() }; BATCH];
             let places = match job.places {
@@ -93,15 +88,13 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
                     if size.is_multiple_of(tile_len::<V>()) {
                         let tiles = size / tile_len::<V>();
                         let far = first.src == first.dst && size * job.sectors >= FAR;
-                        if !V::row::<ROUNDS, DECRYPT>(schedule, first, tiles, tiles * count, numbers, far) {
+                        if !V::row::<DECRYPT>(schedule, first, tiles, tiles * count, numbers, far) {
                             let then = Number::Unused;
-                            tiled_sectors::<V, ROUNDS, DECRYPT>(
-                                schedule, sectors, count, size, numbers, then,
-                            );
+                            tiled_sectors::<V, DECRYPT>(schedule, sectors, count, size, numbers, then);
                         }
                         &[]
                     } else if size < tile_len::<V>() && size.is_multiple_of(16) {
-                        short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, first, size, numbers, count);
+                        short_sectors::<V, One, DECRYPT>(schedule, first, size, numbers, count);
                         &[]
                     } else {
                         row.iter_mut().zip(sectors).for_each(|(place, sector)| _ = place.write(sector));
@@ -110,7 +103,7 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
                 }
             };
             if !places.is_empty() {
-                sectors_anywhere::<V, One, ROUNDS, DECRYPT>(schedule, places, size, tweaks.at(0));
+                sectors_anywhere::<V, One, DECRYPT>(schedule, places, size, tweaks.at(0));
             }
             done += count;
             sequence = sequence.skip(count);
@@ -124,44 +117,35 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
 /// The processor has the features of `One`.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn encrypt_number<One: Vector>(keys: &RoundKeys, number: &mut Block) {
-    // SAFETY: this function's contract; a block; `keys` holds 10 rounds or 14.
-    unsafe {
-        match keys.rounds {
-            10 => ecb::<One, 1, 10>(&keys.tweak, number.as_mut_ptr()),
-            _ => ecb::<One, 1, 14>(&keys.tweak, number.as_mut_ptr()),
-        }
-    }
+    // SAFETY: this function's contract; a block.
+    unsafe { ecb::<One, 1>(&keys.tweak, number.as_mut_ptr()) }
 }
 
 /// Encrypts `count` sector numbers into tweaks, in place.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
-    blocks: *mut Block,
-    count: usize,
-) {
+unsafe fn encrypt_numbers<V: Vector, One: Vector>(keys: &Schedule, blocks: *mut Block, count: usize) {
     // Whole vectors of uninitialised blocks would be undefined behaviour to read, so that the ladder ends in single
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.
     unsafe {
         let (mut p, mut left) = (blocks.cast::<u8>(), count);
         while left >= WIDTH * V::BLOCKS {
-            ecb::<V, WIDTH, ROUNDS>(keys, p);
+            ecb::<V, WIDTH>(keys, p);
             p = p.add(16 * WIDTH * V::BLOCKS);
             left -= WIDTH * V::BLOCKS;
         }
         if left >= 4 * V::BLOCKS {
-            ecb::<V, 4, ROUNDS>(keys, p);
+            ecb::<V, 4>(keys, p);
             p = p.add(64 * V::BLOCKS);
             left -= 4 * V::BLOCKS;
         }
         while left >= V::BLOCKS {
-            ecb::<V, 1, ROUNDS>(keys, p);
+            ecb::<V, 1>(keys, p);
             p = p.add(16 * V::BLOCKS);
             left -= V::BLOCKS;
         }
         while V::BLOCKS > 1 && left != 0 {
-            ecb::<One, 1, ROUNDS>(keys, p);
+            ecb::<One, 1>(keys, p);
             p = p.add(16);
             left -= 1;
         }

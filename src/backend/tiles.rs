@@ -3,7 +3,7 @@
 use super::{
     group::{Between, Nothing, WIDTH, group},
     job::Place,
-    keys::Blocks,
+    keys::{Blocks, Schedule},
     vector::{Block, Vector, unrolled},
 };
 
@@ -16,8 +16,8 @@ pub(super) const fn tile_len<V: Vector>() -> usize {
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn tiled_sectors<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     mut sectors: impl Iterator<Item = Place>,
     count: usize,
     len: usize,
@@ -44,7 +44,7 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
             unrolled!(G < V::TILE_GROUPS, {
                 let tweaks = current.add(G * WIDTH * V::BLOCKS);
                 let mut between = Steps { tiles: &mut tiles, group: G, out: other };
-                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut between);
+                group::<V, WIDTH, DECRYPT>(keys, at.src, at.dst, tweaks, &mut between);
                 at = at.add(group_len);
             });
             core::mem::swap(&mut current, &mut other);
@@ -59,7 +59,7 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
         unrolled!(G < V::TILE_GROUPS, {
             let tweaks = current.add(G * WIDTH * V::BLOCKS);
             let at = at.add(G * group_len);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
+            group::<V, WIDTH, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
         });
     }
 }

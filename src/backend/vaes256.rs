@@ -7,7 +7,7 @@ use super::{
     group::WIDTH,
     job::{Direction, Job, Place},
     kernel::run_job,
-    keys::RoundKeys,
+    keys::{RoundKeys, Schedule},
     vaes256_row::{SHORTEST, row},
     vector::{Block, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
@@ -108,8 +108,8 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
-    unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
-        keys: &[Block; 15],
+    unsafe fn row<const DECRYPT: bool>(
+        keys: &Schedule,
         at: Place,
         tiles_in_sector: usize,
         tiles: usize,
@@ -120,7 +120,7 @@ impl Vector for X2 {
         let long = tiles >= SHORTEST && cfg!(not(msan));
         if long {
             // SAFETY: as above.
-            unsafe { row::<ROUNDS, DECRYPT>(keys, at, tiles_in_sector, tiles, numbers, far) };
+            unsafe { row::<DECRYPT>(keys, at, tiles_in_sector, tiles, numbers, far) };
         }
         long
     }

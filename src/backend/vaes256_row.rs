@@ -21,7 +21,7 @@ use core::arch::{asm, x86_64::*};
 use super::{
     group::{Nothing, WIDTH, group},
     job::Place,
-    keys::Blocks,
+    keys::{Blocks, Schedule},
     vaes256::{Tile, X2, reduce, times_x16},
     vector::{Block, Vector},
 };
@@ -112,7 +112,7 @@ macro_rules! lap {
         #[target_feature(enable = "avx2,aes,vaes")]
         #[inline]
         unsafe fn $name(
-            keys: &[Block; 15],
+            keys: &Schedule,
             at: Place,
             tweaks: *const Block,
             starts: &[X2; LAP],
@@ -181,12 +181,12 @@ macro_rules! lap {
     };
 }
 
-lap!(encrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "0");
-lap!(decrypt_128, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "0");
+lap!(encrypt_128, "1,2,3,4,5,6,7,8,9", "9", "14", "vaesenc", "vaesenclast", "0");
+lap!(decrypt_128, "1,2,3,4,5,6,7,8,9", "9", "14", "vaesdec", "vaesdeclast", "0");
 lap!(encrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "0");
 lap!(decrypt_256, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "0");
-lap!(encrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesenc", "vaesenclast", "4096");
-lap!(decrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "10", "vaesdec", "vaesdeclast", "4096");
+lap!(encrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "14", "vaesenc", "vaesenclast", "4096");
+lap!(decrypt_128_far, "1,2,3,4,5,6,7,8,9", "9", "14", "vaesdec", "vaesdeclast", "4096");
 lap!(encrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesenc", "vaesenclast", "4096");
 lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "vaesdeclast", "4096");
 
@@ -195,10 +195,10 @@ lap!(decrypt_256_far, "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "14", "vaesdec", "v
 ///
 /// # Safety
 /// The processor has the features of `X2`; source and destination hold that many tiles, and are the same or apart;
-/// there is a number for each sector; `ROUNDS` is 10 or 14.
+/// there is a number for each sector.
 #[inline(always)]
-pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn row<const DECRYPT: bool>(
+    keys: &Schedule,
     mut at: Place,
     tiles_in_sector: usize,
     tiles: usize,
@@ -220,15 +220,15 @@ pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
         }
         for _ in 0..tiles / LAP {
             let starts = starts.lap();
-            let lap = match (ROUNDS, DECRYPT, far) {
-                (10, false, false) => encrypt_128,
-                (10, true, false) => decrypt_128,
-                (_, false, false) => encrypt_256,
-                (_, true, false) => decrypt_256,
-                (10, false, true) => encrypt_128_far,
-                (10, true, true) => decrypt_128_far,
-                (_, false, true) => encrypt_256_far,
-                (_, true, true) => decrypt_256_far,
+            let lap = match (keys.is_long(), DECRYPT, far) {
+                (false, false, false) => encrypt_128,
+                (false, true, false) => decrypt_128,
+                (true, false, false) => encrypt_256,
+                (true, true, false) => decrypt_256,
+                (false, false, true) => encrypt_128_far,
+                (false, true, true) => decrypt_128_far,
+                (true, false, true) => encrypt_256_far,
+                (true, true, true) => decrypt_256_far,
             };
             lap(keys, at, now, &starts, next);
             core::mem::swap(&mut now, &mut next);
@@ -236,7 +236,7 @@ pub(super) unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
         }
         for i in 0..2 * (tiles % LAP) {
             let tweaks = now.add(WIDTH * X2::BLOCKS * i);
-            group::<X2, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
+            group::<X2, WIDTH, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
             at = at.add(16 * WIDTH * X2::BLOCKS);
         }
     }
