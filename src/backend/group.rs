@@ -189,18 +189,18 @@ fn untraced<T>(address: *const T) -> *const T {
     same
 }
 
-/// Any number of blocks, one behind the other, whose tweaks lie in memory.
+/// Any number of blocks, one behind the other, whose tweaks lie in memory. [`Vector::whole_blocks`] has it as a function.
 ///
 /// # Safety
 /// As [`group`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
     keys: &Schedule,
-    mut src: *const u8,
-    mut dst: *mut u8,
+    place: Place,
     mut tweaks: *const Block,
     mut blocks: usize,
 ) {
+    let Place { mut src, mut dst } = place;
     // SAFETY: the caller gives `blocks` blocks of source, destination and tweaks.
     unsafe {
         while blocks >= WIDTH * V::BLOCKS {

@@ -1,7 +1,7 @@
 //! One data unit by itself, short sectors, and ciphertext stealing.
 
 use super::{
-    group::{MAX_LANES, Nothing, WIDTH, group, rest, whole_blocks},
+    group::{MAX_LANES, Nothing, WIDTH, group, rest},
     job::Place,
     keys::{Blocks, Schedule},
     vector::{Block, Vector, unrolled},
@@ -136,7 +136,7 @@ pub(super) unsafe fn steal(mut src: *const u8, mut dst: *mut u8, tail: usize, me
 /// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
 /// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const DECRYPT: bool>(
+pub(super) unsafe fn short_sectors<V: Vector, const DECRYPT: bool>(
     keys: &Schedule,
     first: Place,
     sector_size: usize,
@@ -144,7 +144,7 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const DECRYPT: bool>(
     mut count: usize,
 ) {
     const CAPACITY: usize = 128;
-    let Place { mut src, mut dst } = first;
+    let mut place = first;
     let per_sector = sector_size / 16;
     let at_once = CAPACITY / per_sector;
     // Whole vectors are written for the last sector too.
@@ -170,9 +170,8 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const DECRYPT: bool>(
             }
             numbers = numbers.add(sectors);
             count -= sectors;
-            whole_blocks::<V, One, DECRYPT>(keys, src, dst, laid, blocks);
-            src = src.add(16 * blocks);
-            dst = dst.add(16 * blocks);
+            V::whole_blocks::<DECRYPT>(keys, place, laid, blocks);
+            place = place.add(16 * blocks);
         }
     }
 }

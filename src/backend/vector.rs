@@ -80,6 +80,14 @@ pub(super) trait Vector: Copy {
     ) -> bool {
         false
     }
+    /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
+    /// it into each would take more room than it saves time.
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    );
     /// Stores the tweak of a tile's first block, before any step.
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
