@@ -3,9 +3,9 @@
 use core::arch::x86_64::*;
 
 use super::{
-    job::{Direction, Job},
-    kernel::{self, run_job},
-    keys::RoundKeys,
+    job::Place,
+    kernel::{self, shells},
+    keys::{RoundKeys, Schedule},
     vector::{Block, Vector},
     x86::pins,
 };
@@ -73,6 +73,16 @@ impl Vector for X1 {
     unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
         // SAFETY: as above.
         unsafe { Self::next_tweaks(tile, step, out.add(step)) }
+    }
+    #[inline(always)]
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
     }
     #[inline(always)]
     unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
@@ -145,14 +155,7 @@ impl Tweaks {
 }
 
 pins!(X1, xmm_reg, "sse2");
-
-/// # Safety
-/// The processor has sse2 and aes.
-#[target_feature(enable = "sse2,aes")]
-pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: the features are this function's own.
-    unsafe { run_job::<X1, X1>(keys, direction, job) }
-}
+shells!(X1, X1, "sse2,aes");
 
 /// Encrypts a sector number into a tweak.
 ///

@@ -6,9 +6,9 @@
 //! that ciphertext stealing makes.
 
 use super::{
-    group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places, whole_blocks},
-    job::{Place, double},
-    keys::Blocks,
+    group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
+    job::{Place, Sectors, double},
+    keys::{Blocks, Schedule},
     tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,
     vector::{Block, Vector},
@@ -17,23 +17,21 @@ use super::{
 /// Sectors whose ends are put together.
 const ENDS: usize = 32;
 
-/// The sectors at `places`, each of `sector_size` bytes; `numbers` holds their encrypted numbers, and is written over.
+/// Sectors (at least one) of any size; `numbers` holds their encrypted numbers, and is written over.
 ///
 /// # Safety
-/// As [`run_job`](super::kernel::run_job). There is at least one place; each is good for a sector. No destination
-/// overlaps another sector.
+/// As [`batches`](super::kernel::batches). Each place is good for a sector. No destination overlaps another sector.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    places: &[Place],
-    sector_size: usize,
+pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
+    sectors: Sectors<'_>,
     numbers: *mut Block,
 ) {
-    let tail = sector_size % 16;
-    let tiled = sector_size / tile_len::<V>() * tile_len::<V>();
-    let vectors = (sector_size - tiled) / (16 * V::BLOCKS);
+    let tail = sectors.size % 16;
+    let tiled = sectors.size / tile_len::<V>() * tile_len::<V>();
+    let vectors = (sectors.size - tiled) / (16 * V::BLOCKS);
     let done = tiled + 16 * V::BLOCKS * vectors;
-    let left = (sector_size - done) / 16;
+    let left = (sectors.size - done) / 16;
     // What a sector's number becomes, behind its tiles and again behind its vectors.
     let then = |more_blocks| match tail {
         _ if more_blocks => Number::Next,
@@ -45,47 +43,33 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, One: Vector, const ROUNDS: usiz
     // for each sector.
     unsafe {
         if tiled != 0 {
-            let sectors = places.iter().copied();
-            tiled_sectors::<V, ROUNDS, DECRYPT>(
-                keys,
-                sectors,
-                places.len(),
-                tiled,
-                numbers,
-                then(vectors + left != 0),
-            );
+            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
         }
         if vectors != 0 {
-            stream::<V, ROUNDS, DECRYPT>(keys, places, tiled, vectors, numbers, then(left != 0));
+            stream::<V, DECRYPT>(keys, sectors, tiled, vectors, numbers, then(left != 0));
         }
         if left + tail == 0 {
             return;
         }
         let ends = Ends::new();
-        for (places, i) in places.chunks(ENDS).zip((0..).step_by(ENDS)) {
+        for i in (0..sectors.count).step_by(ENDS) {
+            let some = sectors.part(i, ENDS.min(sectors.count - i));
             if left != 0 {
-                ends.whole_blocks::<V, One, ROUNDS, DECRYPT>(
-                    keys,
-                    places,
-                    done,
-                    left,
-                    tail != 0,
-                    numbers.add(i),
-                );
+                ends.whole_blocks::<V, DECRYPT>(keys, some, done, left, tail != 0, numbers.add(i));
             }
             if tail != 0 {
-                ends.steal::<V, One, ROUNDS, DECRYPT>(keys, places, sector_size, tail, numbers.add(i));
+                ends.steal::<V, DECRYPT>(keys, some, tail, numbers.add(i));
             }
         }
-        ends.blocks.wipe_first(ENDS.min(places.len()) * left.max(1));
+        ends.blocks.wipe_first(ENDS.min(sectors.count) * left.max(1));
     }
 }
 
 /// The `vectors` vectors (at least one) at `from` of each sector.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    sectors: &[Place],
+unsafe fn stream<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
+    sectors: Sectors<'_>,
     from: usize,
     vectors: usize,
     numbers: *mut Block,
@@ -95,7 +79,7 @@ unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
     let tweaks = Blocks::<{ 2 * GROUP }>::new();
     let nowhere = Place { src: core::ptr::null(), dst: core::ptr::null_mut() };
     let mut places = [[nowhere; WIDTH]; 2];
-    let mut left = vectors * sectors.len();
+    let mut left = vectors * sectors.count;
     let mut half = 0;
     // SAFETY: there are as many vectors as `left` says, and the source makes places and tweaks for each, a group ahead.
     // All sources of a group are read before anything is written.
@@ -109,7 +93,7 @@ unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
             let (now, next) = if half == 0 { (&*a, b) } else { (&*b, a) };
             let mut between =
                 Making { source: &mut source, places: next, tweaks: tweaks.at((1 - half) * GROUP) };
-            group_at_places::<V, WIDTH, ROUNDS, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
+            group_at_places::<V, WIDTH, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
             half = 1 - half;
             left -= WIDTH;
         }
@@ -119,7 +103,7 @@ unsafe fn stream<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
             ($n:literal) => {
                 if left & $n != 0 {
                     let tweaks = tweaks.at(half * GROUP + i * V::BLOCKS);
-                    group_at_places::<V, $n, ROUNDS, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
+                    group_at_places::<V, $n, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
                     i += $n;
                 }
             };
@@ -141,8 +125,9 @@ struct Source<'a, V: Vector> {
     at: Place,
     left_in_sector: usize,
     vectors: usize,
-    /// The sectors after this one.
-    sectors: core::slice::Iter<'a, Place>,
+    sectors: Sectors<'a>,
+    /// The sectors after this one begin here.
+    next: usize,
     /// This sector's number, and what becomes of it.
     number: *mut Block,
     then: Number,
@@ -153,7 +138,7 @@ impl<'a, V: Vector> Source<'a, V> {
     /// The processor has the features of `V`; there is a sector, and a number for each.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn new(
-        sectors: &'a [Place],
+        sectors: Sectors<'a>,
         from: usize,
         vectors: usize,
         number: *mut Block,
@@ -161,8 +146,8 @@ impl<'a, V: Vector> Source<'a, V> {
     ) -> Self {
         // SAFETY: this function's contract.
         let tweaks = unsafe { V::first_tweaks(number) };
-        let (at, sectors) = (sectors[0].add(from), sectors[1..].iter());
-        Source { tweaks, step: 0, from, at, left_in_sector: vectors, vectors, sectors, number, then }
+        let at = sectors.place(0).add(from);
+        Source { tweaks, step: 0, from, at, left_in_sector: vectors, vectors, sectors, next: 1, number, then }
     }
 
     /// Where the next vector lies; its tweaks go to `out`. After the last one, what it answers means nothing.
@@ -201,8 +186,9 @@ impl<'a, V: Vector> Source<'a, V> {
                 }
             }
             self.step = 0;
-            if let Some(at) = self.sectors.next() {
-                self.at = at.add(self.from);
+            if self.next < self.sectors.count {
+                self.at = self.sectors.place(self.next).add(self.from);
+                self.next += 1;
                 self.left_in_sector = self.vectors;
                 self.number = self.number.add(1);
                 self.tweaks = V::first_tweaks(self.number);
@@ -240,24 +226,32 @@ impl Ends {
         Ends { blocks: Blocks::new(), tweaks: Blocks::new() }
     }
 
+    /// The blocks, to be worked on in place.
+    #[cfg_attr(optimized, inline(always))]
+    fn blocks(&self) -> Place {
+        let dst = self.blocks.at(0).cast();
+        Place { src: dst, dst }
+    }
+
     /// The `count` (at least one, less than a vector's) blocks at `done` of each sector, the first of which has the
     /// sector's number as tweak. With stealing, that becomes the tweak of the block that stealing makes.
     ///
     /// # Safety
     /// As [`sectors_anywhere`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    unsafe fn whole_blocks<V: Vector, const DECRYPT: bool>(
         &self,
-        keys: &[Block; 15],
-        sectors: &[Place],
+        keys: &Schedule,
+        sectors: Sectors<'_>,
         done: usize,
         count: usize,
         stealing: bool,
         numbers: *mut Block,
     ) {
-        // SAFETY: by this function's contract `count * sectors.len()` blocks fit.
+        // SAFETY: by this function's contract `count * sectors.count` blocks fit.
         unsafe {
-            for (i, sector) in sectors.iter().enumerate() {
+            for i in 0..sectors.count {
+                let sector = sectors.place(i);
                 let mut tweak = load(numbers.add(i).cast());
                 let mut before = tweak;
                 let (blocks, tweaks) = (self.blocks.at(i * count), self.tweaks.at(i * count));
@@ -274,9 +268,9 @@ impl Ends {
                 }
                 store(tweak, numbers.add(i).cast());
             }
-            let (blocks, tweaks) = (self.blocks.at(0).cast::<u8>(), self.tweaks.at(0));
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, tweaks, count * sectors.len());
-            for (i, sector) in sectors.iter().enumerate() {
+            V::whole_blocks::<DECRYPT>(keys, self.blocks(), self.tweaks.at(0), count * sectors.count);
+            for i in 0..sectors.count {
+                let sector = sectors.place(i);
                 for j in 0..count {
                     sector.dst.add(done + 16 * j).cast::<Block>().copy_from(self.blocks.at(i * count + j), 1);
                 }
@@ -290,24 +284,23 @@ impl Ends {
     /// # Safety
     /// As [`sectors_anywhere`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn steal<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+    unsafe fn steal<V: Vector, const DECRYPT: bool>(
         &self,
-        keys: &[Block; 15],
-        sectors: &[Place],
-        sector_size: usize,
+        keys: &Schedule,
+        sectors: Sectors<'_>,
         tail: usize,
         numbers: *const Block,
     ) {
         // SAFETY: a sector holds a whole block and the tail.
         unsafe {
-            for (i, sector) in sectors.iter().enumerate() {
-                let whole = sector_size - tail;
-                steal(sector.src.add(whole), sector.dst.add(whole), tail, self.blocks.at(i));
+            let whole = sectors.size - tail;
+            for i in 0..sectors.count {
+                let Place { src, dst } = sectors.place(i).add(whole);
+                steal(src, dst, tail, self.blocks.at(i));
             }
-            let blocks = self.blocks.at(0).cast::<u8>();
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, blocks, blocks, numbers, sectors.len());
-            for (i, sector) in sectors.iter().enumerate() {
-                let last = sector.dst.add(sector_size - tail - 16);
+            V::whole_blocks::<DECRYPT>(keys, self.blocks(), numbers, sectors.count);
+            for i in 0..sectors.count {
+                let last = sectors.place(i).dst.add(whole - 16);
                 last.cast::<Block>().copy_from(self.blocks.at(i), 1);
             }
         }

@@ -9,9 +9,9 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    job::{Direction, Job},
-    kernel::{self, run_job},
-    keys::RoundKeys,
+    job::Place,
+    kernel,
+    keys::{RoundKeys, Schedule},
     vector::{Block, Vector},
 };
 use zeroize::Zeroize;
@@ -87,7 +87,7 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         // SAFETY: as above.
         unsafe {
             let x = if DECRYPT { decrypt_last(self.0, before.0) } else { encrypt_last(self.0, before.0) };
-            A1(if EOR3 { eor3(x, last.0, tweak.0) } else { veorq_u8(x, veorq_u8(last.0, tweak.0)) })
+            A1(if EOR3 { xor3(x, last.0, tweak.0) } else { veorq_u8(x, veorq_u8(last.0, tweak.0)) })
         }
     }
     #[inline(always)]
@@ -128,6 +128,22 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         // SAFETY: the caller gives room for a tile.
         unsafe { next.store(out.add(step)) };
         *next = next.double();
+    }
+    #[inline(always)]
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe {
+            if EOR3 {
+                eor3::whole_blocks::<DECRYPT>(keys, place, tweaks, blocks)
+            } else {
+                plain::whole_blocks::<DECRYPT>(keys, place, tweaks, blocks)
+            }
+        }
     }
     #[inline(always)]
     unsafe fn tile_start(next: Number, out: *mut Block) {
@@ -181,24 +197,20 @@ fn decrypt_last(x: uint8x16_t, key: uint8x16_t) -> uint8x16_t {
 
 #[target_feature(enable = "neon,sha3")]
 #[inline]
-fn eor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
+fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
     veor3q_u8(a, b, c)
 }
 
-/// # Safety
-/// The processor has neon and aes.
-#[target_feature(enable = "neon,aes")]
-pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: the features are this function's own.
-    unsafe { run_job::<A1<false>, A1<false>>(keys, direction, job) }
+/// The shells without EOR3.
+pub(super) mod plain {
+    use super::A1;
+    crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
 }
 
-/// # Safety
-/// The processor has neon, aes and sha3.
-#[target_feature(enable = "neon,aes,sha3")]
-pub(super) unsafe fn run_eor3(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: the features are this function's own.
-    unsafe { run_job::<A1<true>, A1<true>>(keys, direction, job) }
+/// The shells with it.
+pub(super) mod eor3 {
+    use super::A1;
+    crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
 }
 
 /// Encrypts a sector number into a tweak.

@@ -2,6 +2,7 @@
 
 use super::{
     job::Place,
+    keys::{COMMON_ROUNDS, MORE_ROUNDS, Schedule},
     vector::{Block, Vector, unrolled},
 };
 
@@ -12,20 +13,17 @@ pub(super) const MAX_LANES: usize = 4;
 
 /// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(
-    keys: &[Block; 15],
-    blocks: *mut u8,
-) {
-    // SAFETY: the caller gives `N` vectors; `ROUNDS < 15`; `keys` is a reference, before and after.
+pub(super) unsafe fn ecb<V: Vector, const N: usize>(keys: &Schedule, blocks: *mut u8) {
+    // SAFETY: the caller gives `N` vectors; `keys` is a reference, before and after.
     unsafe {
         let keys = &*untraced(keys);
-        let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(&keys[0]));
+        let (nothing, whitening) = (V::broadcast(&[0; 16]), V::broadcast(keys.key(0)));
         let mut x = [whitening; N];
         unrolled!(I < N, {
             x[I % N] = V::enter(nothing, whitening, V::load(blocks.add(16 * V::BLOCKS * I)));
         });
-        rounds::<V, N, ROUNDS, false>(keys, &mut x, &mut Nothing);
-        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        rounds::<V, N, false>(keys, &mut x, &mut Nothing);
+        let (before, last) = (V::broadcast(keys.before_last()), V::broadcast(keys.last()));
         unrolled!(I < N, {
             x[I % N].leave_numbers(before, last).store(blocks.add(16 * V::BLOCKS * I));
         });
@@ -34,7 +32,7 @@ pub(super) unsafe fn ecb<V: Vector, const N: usize, const ROUNDS: usize>(
 
 /// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
 pub(super) trait Between {
-    /// In round `round`, from 0; there are at least nine.
+    /// In round `round`, from 0 to 8.
     ///
     /// # Safety
     /// As the function that made it.
@@ -88,8 +86,8 @@ impl Places for [Place] {
 /// # Safety
 /// The processor has the features of `V`; source, destination and tweaks are good for `N` vectors.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn group<V: Vector, const N: usize, const DECRYPT: bool>(
+    keys: &Schedule,
     src: *const u8,
     dst: *mut u8,
     tweaks: *const Block,
@@ -97,7 +95,7 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const
 ) {
     let places = InARow { first: Place { src, dst }, step: 16 * V::BLOCKS };
     // SAFETY: this function's contract.
-    unsafe { run::<V, N, ROUNDS, DECRYPT>(keys, &places, tweaks, between) }
+    unsafe { run::<V, N, DECRYPT>(keys, &places, tweaks, between) }
 }
 
 /// The first `N` of `places`: a group of vectors that lie anywhere.
@@ -105,36 +103,35 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const ROUNDS: usize, const
 /// # Safety
 /// As [`group`], for each place.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const DECRYPT: bool>(
+    keys: &Schedule,
     places: &[Place],
     tweaks: *const Block,
     between: &mut impl Between,
 ) {
     let places = &places[..N];
     // SAFETY: this function's contract.
-    unsafe { run::<V, N, ROUNDS, DECRYPT>(keys, places, tweaks, between) }
+    unsafe { run::<V, N, DECRYPT>(keys, places, tweaks, between) }
 }
 
 #[cfg_attr(optimized, inline(always))]
-unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+unsafe fn run<V: Vector, const N: usize, const DECRYPT: bool>(
+    keys: &Schedule,
     places: &(impl Places + ?Sized),
     tweaks: *const Block,
     between: &mut impl Between,
 ) {
-    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `ROUNDS < 15`; `keys` is a reference,
-    // before and after.
+    // SAFETY: the caller gives `N` vectors of source, destination and tweaks; `keys` is a reference, before and after.
     unsafe {
         let keys = &*untraced(keys);
-        let whitening = V::broadcast(&keys[0]);
+        let whitening = V::broadcast(keys.key(0));
         let mut x = [whitening; N];
         unrolled!(I < N, {
             let tweak = V::load(tweaks.add(V::BLOCKS * I).cast());
             x[I % N] = V::enter(tweak, whitening, V::load(places.src(I % N)));
         });
-        rounds::<V, N, ROUNDS, DECRYPT>(keys, &mut x, between);
-        let (before, last) = (V::broadcast(&keys[ROUNDS - 1]), V::broadcast(&keys[ROUNDS]));
+        rounds::<V, N, DECRYPT>(keys, &mut x, between);
+        let (before, last) = (V::broadcast(keys.before_last()), V::broadcast(keys.last()));
         // Read once more, where they lie: the registers are needed, and a copy on the stack would cost a store each.
         let tweaks = untraced(tweaks);
         unrolled!(I < N, {
@@ -146,21 +143,37 @@ unsafe fn run<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: boo
 
 /// All rounds but the last.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn rounds<V: Vector, const N: usize, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+unsafe fn rounds<V: Vector, const N: usize, const DECRYPT: bool>(
+    keys: &Schedule,
     x: &mut [V; N],
     between: &mut impl Between,
 ) {
     // SAFETY: the features are the caller's.
     unsafe {
-        unrolled!(R < ROUNDS - 1, {
-            let key = V::broadcast(&keys[(R + 1 - V::KEY_LAG) % 15]);
-            unrolled!(I < N, {
-                x[I % N] = x[I % N].round::<DECRYPT>(key);
-            });
-            V::pin(x);
+        unrolled!(R < COMMON_ROUNDS, {
+            round::<V, N, DECRYPT>(keys, R + 1, x);
             between.round(R);
         });
+        // One code for both key sizes halves its size, and a branch for each group that always goes the same way costs
+        // nothing that could be measured.
+        if keys.is_long() {
+            unrolled!(R < MORE_ROUNDS, {
+                round::<V, N, DECRYPT>(keys, COMMON_ROUNDS + R + 1, x);
+            });
+        }
+    }
+}
+
+/// Round `i`, from 1.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(keys: &Schedule, i: usize, x: &mut [V; N]) {
+    // SAFETY: the features are the caller's.
+    unsafe {
+        let key = V::broadcast(keys.key(i - V::KEY_LAG));
+        unrolled!(I < N, {
+            x[I % N] = x[I % N].round::<DECRYPT>(key);
+        });
+        V::pin(x);
     }
 }
 
@@ -176,35 +189,35 @@ fn untraced<T>(address: *const T) -> *const T {
     same
 }
 
-/// Any number of blocks, one behind the other, whose tweaks lie in memory.
+/// Any number of blocks, one behind the other, whose tweaks lie in memory. [`Vector::whole_blocks`] has it as a function.
 ///
 /// # Safety
 /// As [`group`].
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    mut src: *const u8,
-    mut dst: *mut u8,
+pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
+    place: Place,
     mut tweaks: *const Block,
     mut blocks: usize,
 ) {
+    let Place { mut src, mut dst } = place;
     // SAFETY: the caller gives `blocks` blocks of source, destination and tweaks.
     unsafe {
         while blocks >= WIDTH * V::BLOCKS {
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            group::<V, WIDTH, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(16 * WIDTH * V::BLOCKS);
             dst = dst.add(16 * WIDTH * V::BLOCKS);
             tweaks = tweaks.add(WIDTH * V::BLOCKS);
             blocks -= WIDTH * V::BLOCKS;
         }
-        rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks, blocks);
+        rest::<V, One, DECRYPT>(keys, src, dst, tweaks, blocks);
     }
 }
 
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn rest<V: Vector, One: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     mut src: *const u8,
     mut dst: *mut u8,
     mut tweaks: *const Block,
@@ -212,7 +225,7 @@ pub(super) unsafe fn rest<V: Vector, One: Vector, const ROUNDS: usize, const DEC
 ) {
     macro_rules! step {
         ($vector:ty, $n:literal) => {
-            group::<$vector, $n, ROUNDS, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
+            group::<$vector, $n, DECRYPT>(keys, src, dst, tweaks, &mut Nothing);
             src = src.add(16 * $n * <$vector>::BLOCKS);
             dst = dst.add(16 * $n * <$vector>::BLOCKS);
             tweaks = tweaks.add($n * <$vector>::BLOCKS);

@@ -2,6 +2,9 @@
 
 use core::marker::PhantomData;
 
+/// The longest sector that is called short, in bytes.
+const SHORT: usize = 1024;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Encrypt,
@@ -101,6 +104,7 @@ pub(crate) struct Job<'a> {
     buffers: PhantomData<&'a mut [u8]>,
 }
 
+#[derive(Clone, Copy)]
 pub(super) enum Places<'a> {
     /// One behind the other, from here on.
     Row(Place),
@@ -150,12 +154,66 @@ impl<'a> Job<'a> {
         Job { encrypted: true, ..Job::row(place, len, len, tweaks) }
     }
 
+    /// Whether it is a sector by itself that is so short that it gains nothing from tweaks that are made ahead.
+    #[inline(always)]
+    pub(super) fn is_short(&self) -> bool {
+        self.sectors == 1 && self.sector_size <= SHORT
+    }
+
+    /// Whether source and destination are the same, and one behind the other.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn is_in_place(&self) -> bool {
+        matches!(self.places, Places::Row(first) if first.src == first.dst)
+    }
+
+    /// Where sector `i` lies.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn place(&self, i: usize) -> Place {
+        self.batch(0, self.sectors).place(i)
+    }
+
+    /// `count` sectors from sector `from` on.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn batch(&self, from: usize, count: usize) -> Sectors<'_> {
+        Sectors { places: self.places, size: self.sector_size, count: self.sectors }.part(from, count)
+    }
+}
+
+/// Consecutive sectors of a job.
+#[derive(Clone, Copy)]
+pub(super) struct Sectors<'a> {
+    places: Places<'a>,
+    /// Bytes of a sector.
+    pub(super) size: usize,
+    pub(super) count: usize,
+}
+
+impl<'a> Sectors<'a> {
+    /// `count` of them from sector `from` on.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn part(self, from: usize, count: usize) -> Sectors<'a> {
+        let places = match self.places {
+            Places::Row(first) => Places::Row(first.add(self.size * from)),
+            Places::Scattered(places) => Places::Scattered(&places[from..from + count]),
+        };
+        Sectors { places, count, ..self }
+    }
+
     /// Where sector `i` lies.
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn place(&self, i: usize) -> Place {
         match self.places {
-            Places::Row(first) => first.add(self.sector_size * i),
+            Places::Row(first) => first.add(self.size * i),
             Places::Scattered(places) => places[i],
+        }
+    }
+
+    /// The first one's place, if they lie one behind the other.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn row(&self) -> Option<Place> {
+        match self.places {
+            Places::Row(first) => Some(first),
+            Places::Scattered(_) => None,
         }
     }
 }

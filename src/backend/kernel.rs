@@ -10,111 +10,169 @@
 //! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is
 //! inlined into.
 
-use core::mem::MaybeUninit;
-
 use super::{
     anywhere::sectors_anywhere,
     group::{WIDTH, ecb},
-    job::{Direction, Job, Place, Places},
-    keys::{Blocks, RoundKeys},
-    tiles::{Number, tile_len, tiled_sectors},
+    job::{Direction, Job, Place, Sectors},
+    keys::{Blocks, RoundKeys, Schedule},
+    tiles::tile_len,
     unit::{short_sectors, unit},
     vector::{Block, Vector},
 };
 
 /// Sectors whose numbers are encrypted together.
 const BATCH: usize = 128;
-/// A sector by itself, up to this length, gains nothing from tweaks that are made ahead.
-const SHORT: usize = 1024;
-
 /// From this length on, data is taken to lie in memory rather than in a cache: more than most second-level caches hold.
 const FAR: usize = 2 << 20;
 
-/// Encrypts or decrypts a job. `One` is the 128-bit form of `V`.
+/// The shells of a backend: functions that carry its processor features, into which everything else is inlined. A sector
+/// by itself has one of its own, which needs little stack and saves few registers.
+macro_rules! shells {
+    ($vector:ty, $one:ty, $features:literal) => {
+        /// Encrypts or decrypts a job.
+        ///
+        /// # Safety
+        /// The processor has the features that the shells enable.
+        #[inline(always)]
+        pub(in crate::backend) unsafe fn run(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: this function's contract.
+            unsafe {
+                if job.is_short() { one_sector(keys, direction, job) } else { batches(keys, direction, job) }
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn one_sector(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn batches(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { crate::backend::kernel::batches::<$vector, $one>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        pub(in crate::backend) unsafe fn whole_blocks<const DECRYPT: bool>(
+            keys: &crate::backend::keys::Schedule,
+            place: crate::backend::job::Place,
+            tweaks: *const crate::backend::vector::Block,
+            blocks: usize,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                crate::backend::group::whole_blocks::<$vector, $one, DECRYPT>(keys, place, tweaks, blocks)
+            }
+        }
+    };
+}
+pub(super) use shells;
+
+/// Encrypts or decrypts a short sector by itself (`Job::is_short`): nothing to overlap with, and the shortest way
+/// counts. `One` is the 128-bit form of `V`.
 ///
 /// # Safety
 /// The processor has the features of `V` and `One`.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn run_job<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: this function's contract; `keys` holds 10 rounds or 14.
+pub(super) unsafe fn one_sector<V: Vector, One: Vector>(
+    keys: &RoundKeys,
+    direction: Direction,
+    job: &Job<'_>,
+) {
+    // SAFETY: this function's contract.
     unsafe {
-        match (keys.rounds, direction) {
-            (10, Direction::Encrypt) => sectors::<V, One, 10, false>(keys, job),
-            (10, Direction::Decrypt) => sectors::<V, One, 10, true>(keys, job),
-            (_, Direction::Encrypt) => sectors::<V, One, 14, false>(keys, job),
-            (_, Direction::Decrypt) => sectors::<V, One, 14, true>(keys, job),
+        match direction {
+            Direction::Encrypt => sector::<V, One, false>(keys, &keys.encrypt, job),
+            Direction::Decrypt => sector::<V, One, true>(keys, &keys.decrypt, job),
         }
     }
 }
 
-/// Encrypts or decrypts a job with `ROUNDS` rounds.
-///
-/// # Safety
-/// As [`run_job`], and `keys` holds `ROUNDS` rounds.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
+unsafe fn sector<V: Vector, One: Vector, const DECRYPT: bool>(
     keys: &RoundKeys,
+    schedule: &Schedule,
     job: &Job<'_>,
 ) {
-    let mut tweaks = Blocks::<BATCH>::new();
-    let size = job.sector_size;
-    let schedule = if DECRYPT { &keys.decrypt } else { &keys.encrypt };
-    if job.sectors == 1 && size <= SHORT {
-        // Nothing to overlap with: the shortest way counts.
-        let Place { src, dst } = job.place(0);
-        // SAFETY: one sector, one block.
-        unsafe {
-            tweaks.at(0).write(job.tweaks.number());
-            if !job.encrypted {
-                ecb::<One, 1, ROUNDS>(&keys.tweak, tweaks.at(0).cast());
-            }
-            unit::<V, One, ROUNDS, DECRYPT>(schedule, src, dst, size, tweaks.at(0));
+    let tweak = Blocks::<1>::new();
+    let Place { src, dst } = job.place(0);
+    // SAFETY: the features are the caller's; one sector, one block.
+    unsafe {
+        tweak.at(0).write(job.tweaks.number());
+        if !job.encrypted {
+            ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
         }
-        return;
+        unit::<V, One, DECRYPT>(schedule, src, dst, job.sector_size, tweak.at(0));
     }
+}
+
+/// Encrypts or decrypts a job, batch by batch. `One` is the 128-bit form of `V`.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    let mut tweaks = Blocks::<BATCH>::new();
     let mut sequence = job.tweaks;
     let mut done = 0;
-    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`
-    // and of `row`, whose first `count` places are written before they are read.
+    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
             sequence.fill(tweaks.zeroed(count));
             if !job.encrypted {
-                encrypt_numbers::<V, One, ROUNDS>(&keys.tweak, tweaks.at(0), count);
+                encrypt_numbers::<V, One>(&keys.tweak, tweaks.at(0), count);
             }
-            let mut row = [const { MaybeUninit::<Place>::uninit() }; BATCH];
-            let places = match job.places {
-                Places::Scattered(places) => &places[done..done + count],
-                Places::Row(first) => {
-                    let first = first.add(size * done);
-                    let sectors = (0..count).map(|i| first.add(size * i));
-                    let numbers = tweaks.at(0);
-                    if size.is_multiple_of(tile_len::<V>()) {
-                        let tiles = size / tile_len::<V>();
-                        let far = first.src == first.dst && size * job.sectors >= FAR;
-                        if !V::row::<ROUNDS, DECRYPT>(schedule, first, tiles, tiles * count, numbers, far) {
-                            let then = Number::Unused;
-                            tiled_sectors::<V, ROUNDS, DECRYPT>(
-                                schedule, sectors, count, size, numbers, then,
-                            );
-                        }
-                        &[]
-                    } else if size < tile_len::<V>() && size.is_multiple_of(16) {
-                        short_sectors::<V, One, ROUNDS, DECRYPT>(schedule, first, size, numbers, count);
-                        &[]
-                    } else {
-                        row.iter_mut().zip(sectors).for_each(|(place, sector)| _ = place.write(sector));
-                        row[..count].assume_init_ref()
-                    }
-                }
-            };
-            if !places.is_empty() {
-                sectors_anywhere::<V, One, ROUNDS, DECRYPT>(schedule, places, size, tweaks.at(0));
+            let sectors = job.batch(done, count);
+            let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
+            match direction {
+                Direction::Encrypt => batch::<V, false>(&keys.encrypt, sectors, tweaks.at(0), far),
+                Direction::Decrypt => batch::<V, true>(&keys.decrypt, sectors, tweaks.at(0), far),
             }
             done += count;
             sequence = sequence.skip(count);
         }
+    }
+}
+
+/// A batch of sectors, whose encrypted numbers `numbers` holds; they are written over. `far` as in [`Vector::row`].
+#[cfg_attr(optimized, inline(always))]
+unsafe fn batch<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
+    sectors: Sectors<'_>,
+    numbers: *mut Block,
+    far: bool,
+) {
+    let Sectors { size, count, .. } = sectors;
+    // SAFETY: the caller's sectors and numbers.
+    unsafe {
+        if let Some(first) = sectors.row() {
+            let tiles = size / tile_len::<V>();
+            if size.is_multiple_of(tile_len::<V>())
+                && V::row::<DECRYPT>(keys, first, tiles, tiles * count, numbers, far)
+            {
+                return;
+            }
+            if size < tile_len::<V>() && size.is_multiple_of(16) {
+                short_sectors::<V, DECRYPT>(keys, first, size, numbers, count);
+                return;
+            }
+        }
+        sectors_anywhere::<V, DECRYPT>(keys, sectors, numbers);
     }
 }
 
@@ -124,44 +182,35 @@ unsafe fn sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bo
 /// The processor has the features of `One`.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn encrypt_number<One: Vector>(keys: &RoundKeys, number: &mut Block) {
-    // SAFETY: this function's contract; a block; `keys` holds 10 rounds or 14.
-    unsafe {
-        match keys.rounds {
-            10 => ecb::<One, 1, 10>(&keys.tweak, number.as_mut_ptr()),
-            _ => ecb::<One, 1, 14>(&keys.tweak, number.as_mut_ptr()),
-        }
-    }
+    // SAFETY: this function's contract; a block.
+    unsafe { ecb::<One, 1>(&keys.tweak, number.as_mut_ptr()) }
 }
 
 /// Encrypts `count` sector numbers into tweaks, in place.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn encrypt_numbers<V: Vector, One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
-    blocks: *mut Block,
-    count: usize,
-) {
+unsafe fn encrypt_numbers<V: Vector, One: Vector>(keys: &Schedule, blocks: *mut Block, count: usize) {
     // Whole vectors of uninitialised blocks would be undefined behaviour to read, so that the ladder ends in single
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.
     unsafe {
         let (mut p, mut left) = (blocks.cast::<u8>(), count);
         while left >= WIDTH * V::BLOCKS {
-            ecb::<V, WIDTH, ROUNDS>(keys, p);
+            ecb::<V, WIDTH>(keys, p);
             p = p.add(16 * WIDTH * V::BLOCKS);
             left -= WIDTH * V::BLOCKS;
         }
         if left >= 4 * V::BLOCKS {
-            ecb::<V, 4, ROUNDS>(keys, p);
+            ecb::<V, 4>(keys, p);
             p = p.add(64 * V::BLOCKS);
             left -= 4 * V::BLOCKS;
         }
         while left >= V::BLOCKS {
-            ecb::<V, 1, ROUNDS>(keys, p);
+            ecb::<V, 1>(keys, p);
             p = p.add(16 * V::BLOCKS);
             left -= V::BLOCKS;
         }
         while V::BLOCKS > 1 && left != 0 {
-            ecb::<One, 1, ROUNDS>(keys, p);
+            ecb::<One, 1>(keys, p);
             p = p.add(16);
             left -= 1;
         }

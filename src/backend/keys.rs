@@ -6,15 +6,60 @@ use zeroize::Zeroize;
 
 use super::vector::Block;
 
-/// The three key schedules of an XTS key: 11 (AES-128) or 15 (AES-256) round keys each, the rest zero.
+/// Rounds of both key sizes but the last: all that AES-128 has.
+pub(super) const COMMON_ROUNDS: usize = 9;
+/// Rounds that AES-256 has beyond those.
+pub(super) const MORE_ROUNDS: usize = 4;
+/// Where the last round's key is.
+const LAST: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
+
+/// The round keys of one direction, in the order of use. Those of the last round have the same place for both key
+/// sizes, so that one piece of code serves both, and only skips what AES-128 does not have.
 #[repr(C, align(64))]
+pub(super) struct Schedule {
+    keys: [Block; LAST + 1],
+    /// AES-256.
+    long: bool,
+}
+
+impl Schedule {
+    /// Puts keys that follow each other to their places: the last one to the end, and the one before it there a second
+    /// time, so that `before_last` need not ask for the key size.
+    #[inline(always)]
+    fn spread(&mut self) {
+        if !self.long {
+            self.keys[LAST] = self.keys[COMMON_ROUNDS + 1];
+            self.keys[LAST - 1] = self.keys[COMMON_ROUNDS];
+            self.keys[COMMON_ROUNDS + 1] = [0; 16];
+        }
+    }
+
+    /// The key of round `i`, from 0, which is the whitening key, to 13.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn key(&self, i: usize) -> &Block {
+        &self.keys[i % LAST]
+    }
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn before_last(&self) -> &Block {
+        &self.keys[LAST - 1]
+    }
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn last(&self) -> &Block {
+        &self.keys[LAST]
+    }
+    /// Whether there are `MORE_ROUNDS`.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn is_long(&self) -> bool {
+        self.long
+    }
+}
+
+/// The three key schedules of an XTS key.
 pub(crate) struct RoundKeys {
-    pub(super) encrypt: [Block; 15],
-    /// For the equivalent inverse cipher, in the order of use.
-    pub(super) decrypt: [Block; 15],
-    pub(super) tweak: [Block; 15],
-    /// 10 or 14.
-    pub(super) rounds: u8,
+    pub(super) encrypt: Schedule,
+    /// For the equivalent inverse cipher.
+    pub(super) decrypt: Schedule,
+    pub(super) tweak: Schedule,
 }
 
 impl RoundKeys {
@@ -27,20 +72,24 @@ impl RoundKeys {
         schedule: impl Fn(&[u8], &mut [Block; 15]),
         inverse_mix_columns: impl Fn(&Block) -> Block,
     ) -> Option<RoundKeys> {
-        let rounds = match (key1.len(), key2.len()) {
-            (16, 16) => 10,
-            (32, 32) => 14,
+        let long = match (key1.len(), key2.len()) {
+            (16, 16) => false,
+            (32, 32) => true,
             _ => return None,
         };
-        let mut keys =
-            RoundKeys { encrypt: [[0; 16]; 15], decrypt: [[0; 16]; 15], tweak: [[0; 16]; 15], rounds };
-        schedule(key1, &mut keys.encrypt);
-        schedule(key2, &mut keys.tweak);
-        let last = usize::from(rounds);
-        keys.decrypt[0] = keys.encrypt[last];
-        keys.decrypt[last] = keys.encrypt[0];
+        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long };
+        let mut keys = RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() };
+        schedule(key1, &mut keys.encrypt.keys);
+        schedule(key2, &mut keys.tweak.keys);
+        let last = if long { LAST } else { COMMON_ROUNDS + 1 };
+        let (encrypt, decrypt) = (&keys.encrypt.keys, &mut keys.decrypt.keys);
+        decrypt[0] = encrypt[last];
+        decrypt[last] = encrypt[0];
         for i in 1..last {
-            keys.decrypt[i] = inverse_mix_columns(&keys.encrypt[last - i]);
+            decrypt[i] = inverse_mix_columns(&encrypt[last - i]);
+        }
+        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
+            schedule.spread();
         }
         Some(keys)
     }
@@ -48,8 +97,8 @@ impl RoundKeys {
 
 impl Drop for RoundKeys {
     fn drop(&mut self) {
-        let RoundKeys { encrypt, decrypt, tweak, rounds: _ } = self;
-        for keys in [encrypt, decrypt, tweak] {
+        let RoundKeys { encrypt, decrypt, tweak } = self;
+        for Schedule { keys, long: _ } in [encrypt, decrypt, tweak] {
             keys.as_flattened_mut().zeroize();
         }
     }
@@ -106,10 +155,10 @@ mod tests {
         let mut place = MaybeUninit::new(keys);
         // SAFETY: initialised, and not used as keys any more; the arrays are bytes, whatever they hold.
         let left = unsafe {
-            assert_eq!((*place.as_ptr()).tweak[14], [2; 16]);
+            assert_eq!((*place.as_ptr()).tweak.keys[14], [2; 16]);
             place.assume_init_drop();
             let keys = place.as_ptr();
-            [(*keys).encrypt, (*keys).decrypt, (*keys).tweak]
+            [(*keys).encrypt.keys, (*keys).decrypt.keys, (*keys).tweak.keys]
         };
         assert_eq!(left, [[[0; 16]; 15]; 3]);
     }

@@ -1,7 +1,7 @@
 //! One AES-XTS loop, instantiated for each instruction set; the only place with SIMD.
 //!
 //! [`kernel`] is the loop, written once over the trait [`vector::Vector`]. Each instruction set is a file with its
-//! vector type, its key expansion where it has one, and a shell: the function that carries the target features, into
+//! vector type, its key expansion where it has one, and its shells: the functions that carry the target features, into
 //! which the whole loop is inlined. [`soft`] is the fallback for every other processor.
 //!
 //! Callers check lengths before they make a [`Job`]; nothing here can fail.

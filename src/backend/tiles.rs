@@ -2,8 +2,8 @@
 
 use super::{
     group::{Between, Nothing, WIDTH, group},
-    job::Place,
-    keys::Blocks,
+    job::Sectors,
+    keys::{Blocks, Schedule},
     vector::{Block, Vector, unrolled},
 };
 
@@ -11,15 +11,14 @@ pub(super) const fn tile_len<V: Vector>() -> usize {
     V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
 }
 
-/// The whole tiles at the start of each of `count` (at least one) sectors: `len` bytes. `numbers` holds
-/// the sectors' encrypted numbers, and is written over where `then` says so.
+/// The whole tiles at the start of each sector (there is at least one): `len` bytes. `numbers` holds the sectors'
+/// encrypted numbers, and is written over where `then` says so.
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
-    mut sectors: impl Iterator<Item = Place>,
-    count: usize,
+pub(super) unsafe fn tiled_sectors<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
+    sectors: Sectors<'_>,
     len: usize,
     numbers: *mut Block,
     then: Number,
@@ -30,36 +29,36 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const ROUNDS: usize, const DECRYPT
     let mut current = tweaks.at(0);
     let mut other = tweaks.at(TILE);
     let tiles_in_sector = len / tile_len::<V>();
-    let Some(mut at) = sectors.next() else { return };
+    let mut at = sectors.place(0);
+    let mut sector = 0;
     // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the
     // two halves of `tweaks` hold one each.
     unsafe {
-        let mut tiles = Tiles::<V>::new(numbers, count, tiles_in_sector, then);
+        let mut tiles = Tiles::<V>::new(numbers, sectors.count, tiles_in_sector, then);
         let mut left_in_sector = tiles_in_sector;
         for step in 0..WIDTH * V::TILE_GROUPS {
             V::step(&mut tiles.tile, step, current);
         }
         tiles.advance(current);
-        for _ in 1..tiles_in_sector * count {
+        for _ in 1..tiles_in_sector * sectors.count {
             unrolled!(G < V::TILE_GROUPS, {
                 let tweaks = current.add(G * WIDTH * V::BLOCKS);
                 let mut between = Steps { tiles: &mut tiles, group: G, out: other };
-                group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut between);
+                group::<V, WIDTH, DECRYPT>(keys, at.src, at.dst, tweaks, &mut between);
                 at = at.add(group_len);
             });
             core::mem::swap(&mut current, &mut other);
             left_in_sector -= 1;
             if left_in_sector == 0 {
                 left_in_sector = tiles_in_sector;
-                if let Some(next) = sectors.next() {
-                    at = next;
-                }
+                sector += 1;
+                at = sectors.place(sector);
             }
         }
         unrolled!(G < V::TILE_GROUPS, {
             let tweaks = current.add(G * WIDTH * V::BLOCKS);
             let at = at.add(G * group_len);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
+            group::<V, WIDTH, DECRYPT>(keys, at.src, at.dst, tweaks, &mut Nothing);
         });
     }
 }

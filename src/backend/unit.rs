@@ -1,16 +1,16 @@
 //! One data unit by itself, short sectors, and ciphertext stealing.
 
 use super::{
-    group::{MAX_LANES, Nothing, WIDTH, group, rest, whole_blocks},
+    group::{MAX_LANES, Nothing, WIDTH, group, rest},
     job::Place,
-    keys::Blocks,
+    keys::{Blocks, Schedule},
     vector::{Block, Vector, unrolled},
 };
 
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn unit<V: Vector, One: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     mut src: *const u8,
     mut dst: *mut u8,
     len: usize,
@@ -24,7 +24,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
     // SAFETY: `bulk + kept + tail` bytes are left in source and destination all along.
     unsafe {
         if len == 16 {
-            group::<One, 1, ROUNDS, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
+            group::<One, 1, DECRYPT>(keys, src, dst, tweak, &mut Nothing);
             return;
         }
         // Stealing takes up to two tweaks past a unit's bulk, and so perhaps one vector more than a group has.
@@ -32,7 +32,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
         let mut sequence = V::first_tweaks(tweak);
         while bulk >= group_len {
             lay::<V>(&mut sequence, tweaks.at(0), WIDTH * V::BLOCKS);
-            group::<V, WIDTH, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), &mut Nothing);
+            group::<V, WIDTH, DECRYPT>(keys, src, dst, tweaks.at(0), &mut Nothing);
             src = src.add(group_len);
             dst = dst.add(group_len);
             bulk -= group_len;
@@ -46,13 +46,13 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
             V::next_tweaks(&mut sequence, 0, tweaks.at(WIDTH * V::BLOCKS));
         }
         let blocks = bulk / 16;
-        rest::<V, One, ROUNDS, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
+        rest::<V, One, DECRYPT>(keys, src, dst, tweaks.at(0), blocks);
         if tail != 0 {
             let (src, dst) = (src.add(bulk), dst.add(bulk));
             if DECRYPT {
-                steal_decrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
+                steal_decrypt::<One>(keys, src, dst, tail, tweaks.at(blocks));
             } else {
-                steal_encrypt::<One, ROUNDS>(keys, src, dst, tail, tweaks.at(blocks));
+                steal_encrypt::<One>(keys, src, dst, tail, tweaks.at(blocks));
             }
         }
     }
@@ -61,8 +61,8 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const ROUNDS: usize, const DEC
 /// The end of an encrypted unit (IEEE Std 1619-2007, 5.3.2): `src` and `dst` point at the tail, behind the last whole
 /// block, which is encrypted already; `tweak` is the tail's.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
+unsafe fn steal_encrypt<One: Vector>(
+    keys: &Schedule,
     src: *const u8,
     dst: *mut u8,
     tail: usize,
@@ -72,7 +72,7 @@ unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
     unsafe {
         let merged = Blocks::<1>::new();
         steal(src, dst, tail, merged.at(0));
-        group::<One, 1, ROUNDS, false>(keys, merged.at(0).cast(), dst.sub(16), tweak, &mut Nothing);
+        group::<One, 1, false>(keys, merged.at(0).cast(), dst.sub(16), tweak, &mut Nothing);
         merged.wipe();
     }
 }
@@ -80,8 +80,8 @@ unsafe fn steal_encrypt<One: Vector, const ROUNDS: usize>(
 /// The end of a decrypted unit (IEEE Std 1619-2007, 5.4.2): `src` and `dst` point at the last whole block, with `tail`
 /// bytes behind it; `tweaks` are that block's and the tail's.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
-    keys: &[Block; 15],
+unsafe fn steal_decrypt<One: Vector>(
+    keys: &Schedule,
     src: *const u8,
     dst: *mut u8,
     tail: usize,
@@ -90,9 +90,9 @@ unsafe fn steal_decrypt<One: Vector, const ROUNDS: usize>(
     // SAFETY: `16 + tail` (1 to 15) bytes from `src` and `dst` on are inside the unit, and two tweaks are given.
     unsafe {
         let merged = Blocks::<1>::new();
-        group::<One, 1, ROUNDS, true>(keys, src, dst, tweaks.add(1), &mut Nothing);
+        group::<One, 1, true>(keys, src, dst, tweaks.add(1), &mut Nothing);
         steal(src.add(16), dst.add(16), tail, merged.at(0));
-        group::<One, 1, ROUNDS, true>(keys, merged.at(0).cast(), dst, tweaks, &mut Nothing);
+        group::<One, 1, true>(keys, merged.at(0).cast(), dst, tweaks, &mut Nothing);
         merged.wipe();
     }
 }
@@ -136,15 +136,15 @@ pub(super) unsafe fn steal(mut src: *const u8, mut dst: *mut u8, tail: usize, me
 /// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
 /// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, const DECRYPT: bool>(
-    keys: &[Block; 15],
+pub(super) unsafe fn short_sectors<V: Vector, const DECRYPT: bool>(
+    keys: &Schedule,
     first: Place,
     sector_size: usize,
     mut numbers: *const Block,
     mut count: usize,
 ) {
     const CAPACITY: usize = 128;
-    let Place { mut src, mut dst } = first;
+    let mut place = first;
     let per_sector = sector_size / 16;
     let at_once = CAPACITY / per_sector;
     // Whole vectors are written for the last sector too.
@@ -170,9 +170,8 @@ pub(super) unsafe fn short_sectors<V: Vector, One: Vector, const ROUNDS: usize, 
             }
             numbers = numbers.add(sectors);
             count -= sectors;
-            whole_blocks::<V, One, ROUNDS, DECRYPT>(keys, src, dst, laid, blocks);
-            src = src.add(16 * blocks);
-            dst = dst.add(16 * blocks);
+            V::whole_blocks::<DECRYPT>(keys, place, laid, blocks);
+            place = place.add(16 * blocks);
         }
     }
 }

@@ -5,9 +5,9 @@ use core::arch::x86_64::*;
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::{Direction, Job, Place},
-    kernel::run_job,
-    keys::RoundKeys,
+    job::Place,
+    kernel::shells,
+    keys::Schedule,
     vaes256_row::{SHORTEST, row},
     vector::{Block, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
@@ -108,8 +108,8 @@ impl Vector for X2 {
         }
     }
     #[inline(always)]
-    unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
-        keys: &[Block; 15],
+    unsafe fn row<const DECRYPT: bool>(
+        keys: &Schedule,
         at: Place,
         tiles_in_sector: usize,
         tiles: usize,
@@ -120,9 +120,19 @@ impl Vector for X2 {
         let long = tiles >= SHORTEST && cfg!(not(msan));
         if long {
             // SAFETY: as above.
-            unsafe { row::<ROUNDS, DECRYPT>(keys, at, tiles_in_sector, tiles, numbers, far) };
+            unsafe { row(keys, DECRYPT, at, tiles_in_sector, tiles, numbers, far) };
         }
         long
+    }
+    #[inline(always)]
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
     }
     #[inline(always)]
     unsafe fn tile_start(tile: Tile, out: *mut Block) {
@@ -268,11 +278,4 @@ pub(super) unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X
 }
 
 pins!(X2, ymm_reg, "avx2");
-
-/// # Safety
-/// The processor has avx2, aes, vaes.
-#[target_feature(enable = "avx2,aes,vaes")]
-pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: the features are this function's own.
-    unsafe { run_job::<X2, X1>(keys, direction, job) }
-}
+shells!(X2, X1, "avx2,aes,vaes");

@@ -5,9 +5,9 @@ use core::arch::x86_64::*;
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::{Direction, Job},
-    kernel::run_job,
-    keys::RoundKeys,
+    job::Place,
+    kernel::shells,
+    keys::Schedule,
     vector::{Block, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
@@ -160,6 +160,16 @@ impl Vector for X4 {
         unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
     }
     #[inline(always)]
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
+    }
+    #[inline(always)]
     unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
         // SAFETY: as above.
         unsafe { Self::next_tweak(&tile, out) }
@@ -221,11 +231,4 @@ unsafe fn xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
 }
 
 pins!(X4, zmm_reg, "avx512f");
-
-/// # Safety
-/// The processor has avx512f, avx512bw, avx512vbmi, aes, vaes.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
-pub(super) unsafe fn run(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: the features are this function's own.
-    unsafe { run_job::<X4, X1>(keys, direction, job) }
-}
+shells!(X4, X1, "avx512f,avx512bw,avx512vbmi,aes,vaes");

@@ -1,6 +1,6 @@
 //! What the loop needs of an instruction set.
 
-use super::job::Place;
+use super::{job::Place, keys::Schedule};
 
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
@@ -70,8 +70,8 @@ pub(super) trait Vector: Copy {
     /// long as that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than
     /// caches hold.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn row<const ROUNDS: usize, const DECRYPT: bool>(
-        _keys: &[Block; 15],
+    unsafe fn row<const DECRYPT: bool>(
+        _keys: &Schedule,
         _at: Place,
         _tiles_in_sector: usize,
         _tiles: usize,
@@ -80,6 +80,14 @@ pub(super) trait Vector: Copy {
     ) -> bool {
         false
     }
+    /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
+    /// it into each would take more room than it saves time.
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &Schedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    );
     /// Stores the tweak of a tile's first block, before any step.
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
