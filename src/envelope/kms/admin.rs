@@ -4,11 +4,12 @@ use super::super::{
     BoxFuture, ErrorClass, Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, KeyManager,
     ProviderError, RotationStatus, WrappedKey,
 };
+use super::arn::is_reserved;
 use super::calls::send;
 use super::clients::Clients;
 use super::fault::printable;
 use super::grants::next_page;
-use super::keys::{describe, explain, is_reserved, resolve};
+use super::keys::{describe, explain, resolve};
 use super::{Arn, AwsKms, NAME, check, grants};
 use std::rc::Rc;
 use tokio::task::JoinSet;

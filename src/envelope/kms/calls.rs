@@ -1,9 +1,10 @@
 //! The requests that wrap and unwrap root keys.
 
 use super::super::{EncryptionContext, ErrorClass, ProviderError, RootKey, Secret, WrappedKey};
+use super::arn::{another_key, answered_arn, is_reserved};
 use super::clients::Clients;
 use super::fault::malformed;
-use super::keys::{another_key, answered_arn, explain, is_reserved, require_fit, require_fit_now};
+use super::keys::{explain, require_fit, require_fit_now};
 use super::{Arn, NAME};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;

@@ -1,6 +1,7 @@
 //! AWS KMS as a key provider.
 
 mod admin;
+mod arn;
 mod calls;
 mod check;
 mod clients;
@@ -18,7 +19,7 @@ use super::{
 use std::fmt;
 use worker::Worker;
 
-pub use keys::Arn;
+pub use arn::Arn;
 pub use options::KmsOptions;
 pub use policy::{Policies, policies};
 
