@@ -10,14 +10,18 @@ mod common;
 mod fake;
 mod faults;
 mod life;
+mod place;
 mod process;
+mod regions;
 mod server;
+mod untouched;
 mod volumes;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use common::peers;
 use libtest_mimic::{Arguments, Trial};
 use server::Server;
 
@@ -42,13 +46,14 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("moto::{name}"), move || {
             match Server::moto() {
                 Some(moto) => test(&moto),
-                None => common::peers::missing("moto is not installed (tests/run does it)"),
+                None => peers::missing("moto is not installed (tests/run does it)"),
             }
             Ok(())
         }));
     }
-    for (name, test) in [access::OWN, faults::OWN, process::OWN, volumes::OWN].concat() {
-        let test: Own = test;
+    let own: &[&[(&str, Own)]] =
+        &[access::OWN, faults::OWN, process::OWN, regions::OWN, untouched::OWN, volumes::OWN];
+    for (name, test) in own.concat() {
         trials.push(Trial::test(name, move || {
             test();
             Ok(())

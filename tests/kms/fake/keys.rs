@@ -12,6 +12,7 @@ impl State {
         let or = |name: &str, default: &str| request[name].as_str().unwrap_or(default).to_owned();
         let key = Key {
             id,
+            region: self.region.clone(),
             spec: or("KeySpec", "SYMMETRIC_DEFAULT"),
             usage: or("KeyUsage", "ENCRYPT_DECRYPT"),
             state: "Enabled".into(),
@@ -25,9 +26,10 @@ impl State {
         self.keys.push(key);
         metadata
     }
+
     pub fn create_alias(&mut self, request: &Value) -> Answer {
         let target = text(request, "TargetKeyId")?;
-        self.aliases.insert(text(request, "AliasName")?, target);
+        self.aliases.insert((self.region.clone(), text(request, "AliasName")?), target);
         Ok(json!({}))
     }
 
@@ -39,7 +41,8 @@ impl State {
         let all: Vec<Value> = self
             .aliases
             .iter()
-            .map(|(name, target)| json!({ "AliasName": name, "TargetKeyId": target }))
+            .filter(|((region, _), _)| *region == self.region)
+            .map(|((_, name), target)| json!({ "AliasName": name, "TargetKeyId": target }))
             .collect();
         let from: usize = request["Marker"].as_str().map_or(0, |marker| marker.parse().unwrap());
         let limit = request["Limit"].as_u64().unwrap_or(2) as usize;
@@ -48,6 +51,7 @@ impl State {
         let next = more.then(|| (from + page.len()).to_string());
         Ok(json!({ "Aliases": page, "Truncated": more, "NextMarker": next }))
     }
+
     pub fn describe_key(&self, request: &Value, who: &str) -> Answer {
         let key = self.find(request, "KeyId", true)?;
         self.authorise(who, "DescribeKey", &key, request)?;

@@ -1,6 +1,8 @@
 //! A KMS for tests: JSON 1.1 over HTTP on a loopback port, strict where AWS documents that it is. One thread for each
-//! connection; nothing is encrypted, since whoever holds a ciphertext here can only hand it back.
+//! connection; nothing is encrypted, since whoever holds a ciphertext here can only hand it back. All regions have one
+//! address: a request is for the region that it is signed for.
 
+mod clock;
 mod grants;
 mod http;
 mod keys;
@@ -9,6 +11,7 @@ mod state;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 pub use state::State;
 
@@ -47,11 +50,24 @@ pub enum Fault {
     /// The right answer, but for the material.
     WrongMaterial,
 }
+
 #[derive(Clone)]
 pub struct Fake {
     state: Arc<Mutex<State>>,
     pub endpoint: String,
 }
+
+/// A request that came in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: String,
+    /// The region that it was signed for.
+    pub region: String,
+    /// The same for all attempts of one request.
+    pub invocation: String,
+    pub at: Instant,
+}
+
 impl Fake {
     pub fn start() -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -74,7 +90,12 @@ impl Fake {
 
     /// The operations since the last time.
     pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().calls)
+        self.asked().into_iter().map(|asked| asked.operation).collect()
+    }
+
+    /// The requests since the last time.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state().asked)
     }
 
     pub fn fault(&self, operation: &'static str, fault: Fault, times: usize) {

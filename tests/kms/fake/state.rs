@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Map, Value};
 
-use super::{ACCOUNT, Fault, REGION};
+use super::{ACCOUNT, Asked, Fault};
 
 #[derive(Clone)]
 pub struct Key {
     pub id: String,
+    pub region: String,
     pub spec: String,
     pub usage: String,
     pub state: String,
@@ -22,7 +23,7 @@ pub struct Key {
 
 impl Key {
     pub fn arn(&self) -> String {
-        format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{}", self.id)
+        format!("arn:aws:kms:{}:{ACCOUNT}:key/{}", self.region, self.id)
     }
 
     pub fn material(&self) -> Option<&String> {
@@ -48,14 +49,23 @@ pub struct Sealed {
 #[derive(Default)]
 pub struct State {
     pub keys: Vec<Key>,
-    pub aliases: BTreeMap<String, String>,
-    sealed: HashMap<Vec<u8>, Sealed>,
+    /// By region and name.
+    pub aliases: BTreeMap<(String, String), String>,
+    pub sealed: HashMap<Vec<u8>, Sealed>,
     /// What the caller named `user` may do with any key, beside what grants allow.
     pub allowed: Vec<&'static str>,
     /// For requests of this operation, or of all if it is empty; this many times.
     pub fault: Option<(&'static str, Fault, usize)>,
-    /// The operations asked for, in order.
-    pub calls: Vec<String>,
+    /// Regions where nobody answers.
+    pub down: Vec<&'static str>,
+    /// By how many seconds its clock is ahead of everybody else's.
+    pub clock_ahead: i64,
+    /// Whether it keeps its time to itself.
+    pub hides_date: bool,
+    /// What was asked for, in order.
+    pub asked: Vec<Asked>,
+    /// The region of the request at hand.
+    pub region: String,
     pub count: u64,
 }
 
@@ -80,16 +90,19 @@ impl State {
     /// The key that is named. Few operations take aliases.
     pub fn find(&self, request: &Value, field: &str, aliases: bool) -> Result<Key, Refusal> {
         let name = text(request, field)?;
-        let prefix = format!("arn:aws:kms:{REGION}:{ACCOUNT}:");
+        let prefix = format!("arn:aws:kms:{}:{ACCOUNT}:", self.region);
         let short = name.strip_prefix(&prefix).unwrap_or(&name);
+        if short.starts_with("arn:") {
+            return Err(refuse("NotFoundException", format!("Invalid arn {name}")));
+        }
         let id = match short.strip_prefix("alias/") {
             Some(_) if !aliases => {
                 return Err(refuse("InvalidArnException", format!("Invalid keyId {name}")));
             }
-            Some(_) => self.aliases.get(short).cloned(),
+            Some(_) => self.aliases.get(&(self.region.clone(), short.to_owned())).cloned(),
             None => Some(short.strip_prefix("key/").unwrap_or(short).to_owned()),
         };
-        let key = id.and_then(|id| self.keys.iter().find(|key| key.id == id));
+        let key = id.and_then(|id| self.keys.iter().find(|key| key.id == id && key.region == self.region));
         key.cloned().ok_or_else(|| refuse("NotFoundException", format!("Key '{name}' does not exist")))
     }
 
