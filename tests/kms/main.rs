@@ -14,6 +14,7 @@ mod place;
 mod process;
 mod regions;
 mod server;
+mod spans;
 mod untouched;
 mod volumes;
 
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         }));
     }
     let own: &[&[(&str, Own)]] =
-        &[access::OWN, faults::OWN, process::OWN, regions::OWN, untouched::OWN, volumes::OWN];
+        &[access::OWN, faults::OWN, process::OWN, regions::OWN, spans::OWN, untouched::OWN, volumes::OWN];
     for (name, test) in own.concat() {
         trials.push(Trial::test(name, move || {
             test();

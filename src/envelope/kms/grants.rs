@@ -1,10 +1,11 @@
 //! Grants: made, listed, taken back.
 
-use super::super::{Grant, GrantDescription, GrantRequest, Operation, ProviderError};
-use super::calls::{pairs, send};
+use super::super::{ErrorClass, Grant, GrantDescription, GrantRequest, Operation, ProviderError};
+use super::calls::pairs;
 use super::clients::Clients;
 use super::fault::{malformed, printable};
 use super::keys::{explain, require_fit_now, resolve};
+use super::trace::send;
 use aws_sdk_kms::types::{GrantConstraints, GrantListEntry, GrantOperation};
 use sha2::{Digest as _, Sha256};
 
@@ -30,7 +31,7 @@ pub async fn create(kms: &Clients, key: &str, request: GrantRequest) -> Result<G
         .set_retiring_principal(request.retiring_principal.clone())
         .name(name)
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, &arn, call) {
+    let answer = match send!(kms, OPERATION, &arn, call) {
         Ok(answer) => answer,
         Err(error) => return Err(explain(kms, &arn, error).await),
     };
@@ -78,7 +79,7 @@ pub async fn list(kms: &Clients, key: &str) -> Result<Vec<GrantDescription>, Pro
     let mut marker = None;
     loop {
         let request = client.list_grants().key_id(&arn).set_marker(marker.clone());
-        let answer = match send!(OPERATION, &arn, request) {
+        let answer = match send!(kms, OPERATION, &arn, request) {
             Ok(answer) => answer,
             Err(error) => return Err(explain(kms, &arn, error).await),
         };
@@ -142,7 +143,7 @@ pub async fn revoke(kms: &Clients, key: &str, grant: &str) -> Result<(), Provide
     const OPERATION: &str = "RevokeGrant";
     let arn = resolve(kms, key).await?;
     let request = kms.of(&arn).await?.revoke_grant().key_id(&arn).grant_id(grant);
-    grant_gone(send!(OPERATION, &arn, request).map(drop), &arn, grant)
+    grant_gone(send!(kms, OPERATION, &arn, request).map(drop), &arn, grant)
 }
 
 /// RetireGrant.
@@ -150,12 +151,11 @@ pub async fn retire(kms: &Clients, key: &str, grant: &str) -> Result<(), Provide
     const OPERATION: &str = "RetireGrant";
     let arn = resolve(kms, key).await?;
     let request = kms.of(&arn).await?.retire_grant().key_id(&arn).grant_id(grant);
-    grant_gone(send!(OPERATION, &arn, request).map(drop), &arn, grant)
+    grant_gone(send!(kms, OPERATION, &arn, request).map(drop), &arn, grant)
 }
 
 /// Not found is here more often the grant than the key.
 fn grant_gone(result: Result<(), ProviderError>, key: &str, grant: &str) -> Result<(), ProviderError> {
-    use super::super::ErrorClass;
     result.map_err(|error| match (error.class(), error.answer()) {
         (ErrorClass::KeyNotFound, Some(answer)) => {
             let text = format!(

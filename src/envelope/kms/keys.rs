@@ -12,7 +12,7 @@ use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeyState as AwsState};
 pub async fn describe(kms: &Clients, key: &str) -> Result<KeyDescription, ProviderError> {
     const OPERATION: &str = "DescribeKey";
     let request = kms.of(key).await?.describe_key().key_id(key).set_grant_tokens(kms.tokens());
-    let answer = super::calls::send!(OPERATION, key, request)?;
+    let answer = super::trace::send!(kms, OPERATION, key, request)?;
     let Some(metadata) = answer.key_metadata else {
         return Err(malformed(OPERATION, key, "it describes no key"));
     };
