@@ -138,6 +138,10 @@ fn a_grant_is_made_once_used_and_given_back() {
     assert_eq!(user(&["decrypt", "v", "-"], &token).status.code(), Some(1));
     place.fails(&["key", "retire", &key, &id], &[&id, "key grants"]);
     assert_eq!(place.json(&["key", "grants", &key, "--json"])[0]["id"], *other);
+    place.fails(
+        &["key", "grant", &key, "--to", "nobody"],
+        &["no grant for nobody", "give the ARN of a role", "InvalidArnException"],
+    );
 }
 
 fn a_list_tells_what_each_key_is() {

@@ -33,12 +33,29 @@ pub async fn create(kms: &Clients, key: &str, request: GrantRequest) -> Result<G
         .set_grant_tokens(kms.tokens());
     let answer = match send!(kms, OPERATION, &arn, call) {
         Ok(answer) => answer,
+        // The key's ARN is known good by now.
+        Err(error) if error.class() == ErrorClass::KeyName => return Err(no_principal(&request, &error)),
         Err(error) => return Err(explain(kms, &arn, error).await),
     };
     let id = answer.grant_id.ok_or_else(|| malformed(OPERATION, &arn, "it holds no grant id"))?;
     // What follows here may need the grant before it has spread.
     answer.grant_token.iter().for_each(|token| kms.add_token(token));
     Ok(Grant::new(&id, answer.grant_token.as_deref()))
+}
+
+/// KMS makes nothing of the names of those whom a grant is for.
+fn no_principal(request: &GrantRequest, error: &ProviderError) -> ProviderError {
+    let retiring = request.retiring_principal.as_deref().map(|name| format!(" or {}", printable(name)));
+    let why = format!(
+        "AWS KMS takes no grant for {}{}: give the ARN of a role, a user or an account ({error})",
+        printable(&request.principal),
+        retiring.unwrap_or_default()
+    );
+    let better = ProviderError::new(ErrorClass::InvalidRequest, why);
+    match error.answer() {
+        Some(answer) => better.with_answer(answer.clone()),
+        None => better,
+    }
 }
 
 /// A name that follows from the request, so that KMS takes a repeated request for the same grant.
