@@ -5,10 +5,15 @@
 //! own settings of AWS play no part.
 
 mod access;
+#[cfg(feature = "capi")]
+#[path = "../common/c.rs"]
+mod c;
 #[path = "../common/mod.rs"]
 mod common;
 mod fake;
 mod faults;
+#[cfg(feature = "capi")]
+mod from_c;
 mod life;
 mod place;
 mod process;
@@ -52,8 +57,17 @@ fn main() -> ExitCode {
             Ok(())
         }));
     }
-    let own: &[&[(&str, Own)]] =
-        &[access::OWN, faults::OWN, process::OWN, regions::OWN, spans::OWN, untouched::OWN, volumes::OWN];
+    let own: &[&[(&str, Own)]] = &[
+        access::OWN,
+        faults::OWN,
+        #[cfg(feature = "capi")]
+        from_c::OWN,
+        process::OWN,
+        regions::OWN,
+        spans::OWN,
+        untouched::OWN,
+        volumes::OWN,
+    ];
     for (name, test) in own.concat() {
         trials.push(Trial::test(name, move || {
             test();
