@@ -20,6 +20,7 @@ mod process;
 mod regions;
 mod server;
 mod spans;
+mod tls;
 mod untouched;
 mod volumes;
 
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         process::OWN,
         regions::OWN,
         spans::OWN,
+        tls::OWN,
         untouched::OWN,
         volumes::OWN,
     ];

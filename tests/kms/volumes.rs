@@ -61,6 +61,11 @@ fn the_command_checks_shares_and_withdraws() {
     assert_eq!(check.status.code(), Some(1));
     let table = text(&check.stdout);
     assert!(table.contains("required   kms:Decrypt") && table.contains("DENIED"), "{table}");
+    // And what would help.
+    let (_, statements) = table.split_once("would grant what is required:\n").unwrap();
+    let statements: serde_json::Value = serde_json::from_str(statements).unwrap();
+    assert_eq!(statements[0]["Effect"], "Allow");
+    assert!(statements.to_string().contains("kms:GenerateDataKeyWithoutPlaintext"), "{statements}");
     let principal = "arn:aws:iam::111122223333:role/user";
     let grant = place.succeed(&["key", "grant", &key, "--to", principal, "--volume", "v"]);
     let row = |name: &str| {

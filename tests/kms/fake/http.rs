@@ -42,6 +42,7 @@ impl Fake {
         let mut scope = credential.split('/');
         let (who, region) = (scope.next()?.to_owned(), scope.nth(1)?.to_owned());
         let mut state = self.state();
+        state.calls.push(operation.clone());
         state.asked.push(Asked {
             operation: operation.clone(),
             region: region.clone(),

@@ -90,12 +90,16 @@ impl Fake {
 
     /// The operations since the last time.
     pub fn calls(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.operation).collect()
+        let state = &mut *self.state();
+        state.asked.clear();
+        std::mem::take(&mut state.calls)
     }
 
     /// The requests since the last time.
     pub fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.state().asked)
+        let state = &mut *self.state();
+        state.calls.clear();
+        std::mem::take(&mut state.asked)
     }
 
     pub fn fault(&self, operation: &'static str, fault: Fault, times: usize) {

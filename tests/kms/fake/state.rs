@@ -62,7 +62,9 @@ pub struct State {
     pub clock_ahead: i64,
     /// Whether it keeps its time to itself.
     pub hides_date: bool,
-    /// What was asked for, in order.
+    /// The operations asked for, in order.
+    pub calls: Vec<String>,
+    /// The same, with what else is known of them.
     pub asked: Vec<Asked>,
     /// The region of the request at hand.
     pub region: String,
