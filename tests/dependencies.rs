@@ -50,6 +50,15 @@ fn no_cloud_without_the_feature_kms() {
     assert!(kernel.len() <= 12, "a user of the kernel builds {kernel:?}");
 }
 
+/// docs/architecture.md says how many crates there are; this is so that nobody lets them double unseen.
+#[test]
+fn the_crates_are_few() {
+    for (features, most) in [("volume", 60), ("cli", 80), ("kms,volume", 200), ("cli,kms", 220)] {
+        let crates = tree(&["--features", features]);
+        assert!(crates.len() <= most, "{features} builds {} crates: {crates:?}", crates.len());
+    }
+}
+
 #[test]
 fn one_tls_stack_with_it() {
     let crates = tree(&["--features", "kms,cli"]);

@@ -33,6 +33,7 @@ mod date;
 mod description;
 mod document;
 mod error;
+mod grants;
 mod json;
 mod keyref;
 #[cfg(feature = "kms")]
@@ -43,15 +44,13 @@ mod root;
 mod secret;
 mod slots;
 
-pub use admin::{
-    Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, Operation, PermissionCheck,
-    PermissionOutcome,
-};
+pub use admin::{KeyAdmin, KeyAlias, KeyCheck, PermissionCheck, PermissionOutcome};
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
 pub use date::utc_date;
 pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
 pub use document::{Class, Envelope};
 pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};
+pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};

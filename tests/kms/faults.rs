@@ -1,5 +1,6 @@
 //! What goes wrong on the way: each fault ends in time, in the right class, and changes nothing on the disk.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -18,21 +19,13 @@ pub const OWN: &[(&str, Own)] = &[
     ("every_fault_has_its_class_and_ends_in_time", every_fault_has_its_class_and_ends_in_time),
     ("the_deadline_ends_all_attempts", the_deadline_ends_all_attempts),
     ("what_passes_is_tried_again", what_passes_is_tried_again),
+    ("pauses_between_attempts_are_random", pauses_between_attempts_are_random),
+    ("a_clock_that_is_wrong_is_put_right_or_told", a_clock_that_is_wrong_is_put_right_or_told),
     ("nobody_listens", nobody_listens),
     ("no_credentials", no_credentials),
     ("keys_do_not_cross_the_network_in_the_clear", keys_do_not_cross_the_network_in_the_clear),
     ("options_out_of_range_are_refused", options_out_of_range_are_refused),
 ];
-
-/// Short, so that the tests are.
-fn hasty(server: &Server) -> KmsOptions {
-    let mut options = server.options();
-    options.connect_timeout = Duration::from_millis(300);
-    options.attempt_timeout = Duration::from_millis(400);
-    options.timeout = Duration::from_millis(1500);
-    options.attempts = 1;
-    options
-}
 
 fn every_fault_has_its_class_and_ends_in_time() {
     use ErrorClass as Class_;
@@ -42,12 +35,14 @@ fn every_fault_has_its_class_and_ends_in_time() {
         (Fault::Slow, Class_::TimedOut),
         (Fault::Html, Class_::Malformed),
         (Fault::HalfJson, Class_::Malformed),
+        (Fault::Truncated, Class_::Malformed),
         (Fault::Empty, Class_::Malformed),
         (Fault::Internal, Class_::Unreachable),
         (Fault::Unavailable, Class_::Unreachable),
         (Fault::Code("ThrottlingException"), Class_::Throttled),
         (Fault::Code("ExpiredTokenException"), Class_::NoCredentials),
         (Fault::Code("InvalidSignatureException"), Class_::NoCredentials),
+        (Fault::Code("RequestTimeTooSkewed"), Class_::NoCredentials),
         (Fault::Code("UnrecognizedClientException"), Class_::NoCredentials),
         (Fault::Code("AccessDeniedException"), Class_::NotAuthorised),
         (Fault::Code("KeyUnavailableException"), Class_::KeyUnavailable),
@@ -68,7 +63,7 @@ fn every_fault_has_its_class_and_ends_in_time() {
     let path = dir.path().join("v");
     let (server, fake) = Server::fake();
     let (key, other) = (server.key(), server.key());
-    let kms = AwsKms::new(hasty(&server)).unwrap();
+    let kms = AwsKms::new(server.hasty()).unwrap();
     let (envelope, keys) =
         block_on(Envelope::create(&kms, &key, new_uuid().unwrap(), Class::Persistent)).unwrap();
     Volume::create(new_file(&path), &CreateOptions::new(100), envelope.clone(), &keys).unwrap();
@@ -125,7 +120,7 @@ fn every_fault_has_its_class_and_ends_in_time() {
 fn the_deadline_ends_all_attempts() {
     let (server, fake) = Server::fake();
     let key = server.key();
-    let mut options = hasty(&server);
+    let mut options = server.hasty();
     options.attempts = 10;
     let kms = AwsKms::new(options).unwrap();
     fake.fault("DescribeKey", Fault::Hang, usize::MAX);
@@ -163,9 +158,67 @@ fn what_passes_is_tried_again() {
     }
 }
 
+/// Many clients that a service sends away at one moment must not all come back at another.
+fn pauses_between_attempts_are_random() {
+    let (server, fake) = Server::fake();
+    let (kms, key) = (server.provider(), server.key());
+    fake.fault("DescribeKey", Fault::Code("ThrottlingException"), usize::MAX);
+    fake.asked();
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let error = block_on(kms.describe(&key)).unwrap_err();
+                assert_eq!(error.class(), ErrorClass::Throttled, "{error}");
+            });
+        }
+    });
+    // One second at most before the second attempt, two before the third.
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let mut attempts: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
+    for asked in fake.asked() {
+        attempts.entry(asked.invocation).or_default().push(asked.at);
+    }
+    assert_eq!(attempts.len(), 8);
+    assert!(attempts.values().all(|attempts| attempts.len() == 3));
+    for pause in 0..2 {
+        let mut pauses: Vec<Duration> =
+            attempts.values().map(|at| at[pause + 1].duration_since(at[pause])).collect();
+        pauses.sort();
+        // Were they alike, they would differ by what the machine adds; the chance that eight random ones lie so close is
+        // one in millions.
+        let spread = pauses[7] - pauses[0];
+        assert!(spread > Duration::from_millis(100), "{pauses:?}");
+    }
+}
+
+fn a_clock_that_is_wrong_is_put_right_or_told() {
+    let (server, fake) = Server::fake();
+    let (kms, key) = (server.provider(), server.key());
+    let context = EncryptionContext::for_volume(new_uuid().unwrap());
+    let wrapped = block_on(kms.generate(&key, &context)).unwrap();
+    for ahead in [3600, -86_400] {
+        fake.state().clock_ahead = ahead;
+        fake.asked();
+        // The service says what time it is, and the next signature is of that time.
+        block_on(kms.unwrap(&wrapped)).unwrap();
+        assert_eq!(fake.calls(), ["Decrypt", "Decrypt"]);
+        block_on(kms.unwrap(&wrapped)).unwrap();
+        assert_eq!(fake.calls(), ["Decrypt"]);
+    }
+    // A proxy that leaves the time out leaves the client with its own.
+    fake.state().hides_date = true;
+    let error = block_on(server.provider().unwrap(&wrapped)).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::NoCredentials, "{error}");
+    for part in ["InvalidSignatureException", "Signature", "check the clock of this machine"] {
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
+    assert_eq!(fake.calls(), ["Decrypt"], "it is not tried again");
+}
+
 fn nobody_listens() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut options = hasty(&Server { endpoint: format!("http://127.0.0.1:{port}"), fake: None });
+    let mut options = Server { endpoint: format!("http://127.0.0.1:{port}"), fake: None }.hasty();
     options.timeout = Duration::from_secs(5);
     let error = block_on(AwsKms::new(options).unwrap().describe("alias/a")).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Unreachable, "{error}");

@@ -5,19 +5,30 @@
 //! own settings of AWS play no part.
 
 mod access;
+#[cfg(feature = "capi")]
+#[path = "../common/c.rs"]
+mod c;
 #[path = "../common/mod.rs"]
 mod common;
 mod fake;
 mod faults;
+#[cfg(feature = "capi")]
+mod from_c;
 mod life;
+mod place;
 mod process;
+mod regions;
 mod server;
+mod spans;
+mod tls;
+mod untouched;
 mod volumes;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use common::peers;
 use libtest_mimic::{Arguments, Trial};
 use server::Server;
 
@@ -42,13 +53,24 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("moto::{name}"), move || {
             match Server::moto() {
                 Some(moto) => test(&moto),
-                None => common::peers::missing("moto is not installed (tests/run does it)"),
+                None => peers::missing("moto is not installed (tests/run does it)"),
             }
             Ok(())
         }));
     }
-    for (name, test) in [access::OWN, faults::OWN, process::OWN, volumes::OWN].concat() {
-        let test: Own = test;
+    let own: &[&[(&str, Own)]] = &[
+        access::OWN,
+        faults::OWN,
+        #[cfg(feature = "capi")]
+        from_c::OWN,
+        process::OWN,
+        regions::OWN,
+        spans::OWN,
+        tls::OWN,
+        untouched::OWN,
+        volumes::OWN,
+    ];
+    for (name, test) in own.concat() {
         trials.push(Trial::test(name, move || {
             test();
             Ok(())

@@ -34,6 +34,10 @@ impl Server {
 
     /// Sends a request, as the keys' owner, and gives the answer.
     pub fn call(&self, operation: &str, request: &Value) -> Value {
+        self.call_in(REGION, operation, request)
+    }
+
+    pub fn call_in(&self, region: &str, operation: &str, request: &Value) -> Value {
         let address = self.endpoint.strip_prefix("http://").unwrap();
         let body = request.to_string();
         let mut stream = TcpStream::connect(address).unwrap();
@@ -41,7 +45,7 @@ impl Server {
             stream,
             "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: TrentService.{operation}\r\nContent-Type: \
              application/x-amz-json-1.1\r\nAuthorization: AWS4-HMAC-SHA256 \
-             Credential=owner/20260101/{REGION}/kms/aws4_request, SignedHeaders=host, Signature=0\r\nConnection: \
+             Credential=owner/20260101/{region}/kms/aws4_request, SignedHeaders=host, Signature=0\r\nConnection: \
              close\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -75,6 +79,12 @@ impl Server {
         self.key_of("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
     }
 
+    /// A new key that wraps, in another region.
+    pub fn key_in(&self, region: &str) -> String {
+        let answer = self.call_in(region, "CreateKey", &json!({}));
+        answer["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+    }
+
     /// A new alias for a key, with a name that no other test has.
     pub fn alias(&self, key: &str) -> String {
         let id = key.rsplit('/').next().unwrap();
@@ -87,6 +97,16 @@ impl Server {
         let mut options = KmsOptions::default();
         options.endpoint = Some(self.endpoint.clone());
         options.region = Some(REGION.to_owned());
+        options
+    }
+
+    /// Short times and one attempt, so that tests of faults are short.
+    pub fn hasty(&self) -> KmsOptions {
+        let mut options = self.options();
+        options.connect_timeout = Duration::from_millis(300);
+        options.attempt_timeout = Duration::from_millis(400);
+        options.timeout = Duration::from_millis(1500);
+        options.attempts = 1;
         options
     }
 

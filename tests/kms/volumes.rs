@@ -1,12 +1,7 @@
 //! Whole volumes under keys of the service, through the command.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
-use serde_json::Value;
-
 use crate::common::{header_of, noise};
-use crate::fake::{Fault, REGION};
+use crate::place::{Place, text};
 use crate::server::Server;
 use crate::{Own, Shared};
 
@@ -14,57 +9,10 @@ pub const SHARED: &[(&str, Shared)] = &[("the_life_of_a_volume", the_life_of_a_v
 
 pub const OWN: &[(&str, Own)] = &[
     ("the_command_checks_shares_and_withdraws", the_command_checks_shares_and_withdraws),
-    ("a_refused_key_leaves_no_volume", a_refused_key_leaves_no_volume),
+    ("a_grant_is_made_once_used_and_given_back", a_grant_is_made_once_used_and_given_back),
+    ("a_list_tells_what_each_key_is", a_list_tells_what_each_key_is),
+    ("what_each_command_costs", what_each_command_costs),
 ];
-
-/// A directory with a keystore, and the command in it.
-struct Place<'a> {
-    dir: tempfile::TempDir,
-    server: &'a Server,
-}
-
-impl Place<'_> {
-    fn new(server: &Server) -> Place<'_> {
-        Place { dir: tempfile::tempdir().unwrap(), server }
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_atrest")));
-        command.args(arguments).current_dir(self.dir.path()).env("ATREST_HOME", self.path("home"));
-        command.env("AWS_ENDPOINT_URL", &self.server.endpoint).env("AWS_REGION", REGION);
-        command
-    }
-
-    #[track_caller]
-    fn succeed(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        output
-    }
-
-    #[track_caller]
-    fn fails(&self, arguments: &[&str], parts: &[&str]) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        let line = text(&output.stderr);
-        assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{arguments:?}: {line}");
-        for part in parts {
-            assert!(line.contains(part), "{part:?} is not in: {line}");
-        }
-        output
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_slice(&self.succeed(arguments).stdout).unwrap()
-    }
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
 
 fn the_life_of_a_volume(server: &Server) {
     let place = Place::new(server);
@@ -113,6 +61,11 @@ fn the_command_checks_shares_and_withdraws() {
     assert_eq!(check.status.code(), Some(1));
     let table = text(&check.stdout);
     assert!(table.contains("required   kms:Decrypt") && table.contains("DENIED"), "{table}");
+    // And what would help.
+    let (_, statements) = table.split_once("would grant what is required:\n").unwrap();
+    let statements: serde_json::Value = serde_json::from_str(statements).unwrap();
+    assert_eq!(statements[0]["Effect"], "Allow");
+    assert!(statements.to_string().contains("kms:GenerateDataKeyWithoutPlaintext"), "{statements}");
     let principal = "arn:aws:iam::111122223333:role/user";
     let grant = place.succeed(&["key", "grant", &key, "--to", principal, "--volume", "v"]);
     let row = |name: &str| {
@@ -153,19 +106,100 @@ fn the_command_checks_shares_and_withdraws() {
     drop(fake);
 }
 
-fn a_refused_key_leaves_no_volume() {
+fn a_grant_is_made_once_used_and_given_back() {
+    let (server, _) = Server::fake();
+    let place = Place::new(&server);
+    let key = format!("aws:{}", server.key());
+    place.succeed(&["create", "v", "--size", "1M", "--key", &key]);
+    place.succeed(&["create", "w", "--size", "1M", "--key", &key]);
+    let principal = "arn:aws:iam::111122223333:role/user";
+    let mut grant = vec!["key", "grant", &key, "--to", principal, "--volume", "v", "--operations"];
+    let row = |output: &[u8], name: &str| {
+        let line = text(output).lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().to_owned()
+    };
+    grant.push("decrypt,retire-grant");
+    let made = place.succeed(&grant).stdout;
+    let (id, token) = (row(&made, "Grant"), row(&made, "Token"));
+    // Asked for again, it is the same grant; for something else, another one.
+    assert_eq!(row(&place.succeed(&grant).stdout, "Grant"), id);
+    grant.pop();
+    grant.push("describe-key");
+    let other = row(&place.succeed(&grant).stdout, "Grant");
+    assert_ne!(other, id);
+    let grants = place.json(&["key", "grants", &key, "--json"]);
+    assert_eq!(grants.as_array().unwrap().len(), 2);
+    assert_eq!(grants[0]["operations"], serde_json::json!(["Decrypt", "RetireGrant"]));
+    let user = |arguments: &[&str], token: &str| {
+        let mut command = place.command(arguments);
+        command.env("AWS_PROFILE", "user").env("ATREST_GRANT_TOKENS", token).output().unwrap()
+    };
+    assert!(user(&["decrypt", "v", "-"], &token).status.success());
+    let stranger = user(&["decrypt", "w", "-"], &token);
+    assert_eq!(stranger.status.code(), Some(1), "the grant is for the volume v alone");
+    assert!(text(&stranger.stderr).contains("not authorised"), "{}", text(&stranger.stderr));
+    // The user gives it back, and has it no more; what is not there cannot be given back.
+    assert!(user(&["key", "retire", &key, &id], &token).status.success());
+    assert_eq!(user(&["decrypt", "v", "-"], &token).status.code(), Some(1));
+    place.fails(&["key", "retire", &key, &id], &[&id, "key grants"]);
+    assert_eq!(place.json(&["key", "grants", &key, "--json"])[0]["id"], *other);
+    place.fails(
+        &["key", "grant", &key, "--to", "nobody"],
+        &["no grant for nobody", "give the ARN of a role", "InvalidArnException"],
+    );
+}
+
+fn a_list_tells_what_each_key_is() {
     let (server, fake) = Server::fake();
     let place = Place::new(&server);
-    let rsa = format!("aws:{}", server.key_of("RSA_2048", "ENCRYPT_DECRYPT"));
-    place.fails(&["create", "v", "--size", "1M", "--key", &rsa], &["RSA_2048", "create a symmetric"]);
-    place.fails(
-        &["create", "v", "--size", "1M", "--key", "aws:alias/none"],
-        &["alias/none", "NotFoundException"],
-    );
-    let key = format!("aws:{}", server.key());
-    for fault in [Fault::Html, Fault::Empty, Fault::WrongKey, Fault::PlaintextLength(31)] {
-        fake.fault("Decrypt", fault, usize::MAX);
-        place.fails(&["create", "v", "--size", "1M", "--key", &key], &[&key]);
+    let (wraps, signs, off) = (server.key(), server.key_of("ECC_NIST_P256", "SIGN_VERIFY"), server.key());
+    let managed = server.call("CreateKey", &serde_json::json!({ "Manager": "AWS" }));
+    let managed = managed["KeyMetadata"]["KeyId"].as_str().unwrap();
+    let alias = serde_json::json!({ "AliasName": "alias/aws/ebs", "TargetKeyId": managed });
+    server.call("CreateAlias", &alias);
+    let names = [&wraps, &signs, &off].map(|key| server.alias(key));
+    place.succeed(&["key", "disable", &format!("aws:{off}")]);
+    let list = place.succeed(&["key", "list", "aws"]).stdout;
+    let row = |name: &str| text(&list).lines().find(|line| line.contains(name)).unwrap_or_default();
+    for (name, facts) in [
+        (names[0].as_str(), ["SYMMETRIC_DEFAULT", "enabled"]),
+        (names[1].as_str(), ["ECC_NIST_P256", "enabled"]),
+        (names[2].as_str(), ["SYMMETRIC_DEFAULT", "disabled"]),
+        ("alias/aws/ebs", ["SYMMETRIC_DEFAULT", "AWS"]),
+    ] {
+        assert!(facts.iter().all(|fact| row(name).contains(fact)), "{name}: {}", text(&list));
     }
-    assert!(!place.path("v").exists());
+    // Who may not list names a key all the same.
+    fake.state().allowed = vec!["GenerateDataKeyWithoutPlaintext", "DescribeKey", "Decrypt"];
+    let mut command = place.command(&["key", "list", "aws"]);
+    let denied = command.env("AWS_PROFILE", "user").output().unwrap();
+    assert_eq!(denied.status.code(), Some(1));
+    assert!(text(&denied.stderr).contains("kms:ListAliases"), "{}", text(&denied.stderr));
+    let mut command = place.command(&["create", "v", "--size", "1M", "--key", &format!("aws:{}", names[0])]);
+    assert!(command.env("AWS_PROFILE", "user").output().unwrap().status.success());
+}
+
+/// One request to open a volume; one to make one, one to use it, and one to learn what kind of key it is.
+fn what_each_command_costs() {
+    let (server, fake) = Server::fake();
+    let place = Place::new(&server);
+    let key = format!("aws:{}", server.key());
+    std::fs::write(place.path("in"), noise(1000, 2)).unwrap();
+    let new = ["GenerateDataKeyWithoutPlaintext", "DescribeKey", "Decrypt"].as_slice();
+    let commands: [(&[&str], &[&str]); 9] = [
+        (&["create", "v", "--size", "1M", "--key", &key], new),
+        (&["encrypt", "in", "w", "--key", &key], new),
+        (&["decrypt", "v", "-"], &["Decrypt"]),
+        (&["volume-key", "v"], &["Decrypt"]),
+        (&["info", "v"], &[]),
+        (&["info", "v", "--keys"], &["DescribeKey"]),
+        (&["slot", "list", "v"], &[]),
+        (&["rewrap", "v"], &["DescribeKey", "ReEncrypt"]),
+        (&["slot", "add", "w", "--key", "local:default"], &["Decrypt"]),
+    ];
+    for (arguments, requests) in commands {
+        fake.asked();
+        place.succeed(arguments);
+        assert_eq!(fake.calls(), requests, "{arguments:?}");
+    }
 }

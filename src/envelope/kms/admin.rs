@@ -4,11 +4,12 @@ use super::super::{
     BoxFuture, ErrorClass, Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, KeyManager,
     ProviderError, RotationStatus, WrappedKey,
 };
-use super::calls::send;
+use super::arn::is_reserved;
 use super::clients::Clients;
 use super::fault::printable;
 use super::grants::next_page;
-use super::keys::{describe, explain, is_reserved, resolve};
+use super::keys::{describe, explain, resolve};
+use super::trace::send;
 use super::{Arn, AwsKms, NAME, check, grants};
 use std::rc::Rc;
 use tokio::task::JoinSet;
@@ -76,9 +77,9 @@ impl KeyAdmin for AwsKms {
             let done = if enabled {
                 let days = days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
                 let request = client.enable_key_rotation().key_id(id).set_rotation_period_in_days(days);
-                send!("EnableKeyRotation", &arn, request).map(drop)
+                send!(kms, "EnableKeyRotation", &arn, request).map(drop)
             } else {
-                send!("DisableKeyRotation", &arn, client.disable_key_rotation().key_id(id)).map(drop)
+                send!(kms, "DisableKeyRotation", &arn, client.disable_key_rotation().key_id(id)).map(drop)
             };
             or_why(&kms, &arn, done).await
         })
@@ -89,7 +90,7 @@ impl KeyAdmin for AwsKms {
         self.worker.call("RotateKeyOnDemand", async move |kms| {
             let (arn, id) = own(&kms, &key).await?;
             let request = kms.of(&arn).await?.rotate_key_on_demand().key_id(id);
-            let done = send!("RotateKeyOnDemand", &arn, request).map(drop);
+            let done = send!(kms, "RotateKeyOnDemand", &arn, request).map(drop);
             or_why(&kms, &arn, done).await
         })
     }
@@ -100,8 +101,8 @@ impl KeyAdmin for AwsKms {
             let (arn, id) = own(&kms, &key).await?;
             let client = kms.of(&arn).await?;
             let done = match enabled {
-                true => send!("EnableKey", &arn, client.enable_key().key_id(id)).map(drop),
-                false => send!("DisableKey", &arn, client.disable_key().key_id(id)).map(drop),
+                true => send!(kms, "EnableKey", &arn, client.enable_key().key_id(id)).map(drop),
+                false => send!(kms, "DisableKey", &arn, client.disable_key().key_id(id)).map(drop),
             };
             or_why(&kms, &arn, done).await
         })
@@ -125,7 +126,7 @@ impl KeyAdmin for AwsKms {
             let days = days.map(|days| days as i32);
             let request =
                 kms.of(&arn).await?.schedule_key_deletion().key_id(id).set_pending_window_in_days(days);
-            let done = send!("ScheduleKeyDeletion", &arn, request);
+            let done = send!(kms, "ScheduleKeyDeletion", &arn, request);
             let answer = or_why(&kms, &arn, done).await?;
             Ok(answer.deletion_date.and_then(|date| u64::try_from(date.secs()).ok()))
         })
@@ -136,7 +137,7 @@ impl KeyAdmin for AwsKms {
         self.worker.call("CancelKeyDeletion", async move |kms| {
             let (arn, id) = own(&kms, &key).await?;
             let request = kms.of(&arn).await?.cancel_key_deletion().key_id(id);
-            let done = send!("CancelKeyDeletion", &arn, request).map(drop);
+            let done = send!(kms, "CancelKeyDeletion", &arn, request).map(drop);
             or_why(&kms, &arn, done).await
         })
     }
@@ -160,7 +161,7 @@ async fn or_why<T>(kms: &Clients, key: &str, done: Result<T, ProviderError>) -> 
 pub async fn rotation(kms: &Clients, key: &str) -> Result<RotationStatus, ProviderError> {
     let arn = resolve(kms, key).await?;
     let request = kms.of(&arn).await?.get_key_rotation_status().key_id(&arn);
-    let answer = or_why(kms, &arn, send!("GetKeyRotationStatus", &arn, request)).await?;
+    let answer = or_why(kms, &arn, send!(kms, "GetKeyRotationStatus", &arn, request)).await?;
     let seconds = |date: aws_sdk_kms::primitives::DateTime| u64::try_from(date.secs()).ok();
     Ok(RotationStatus {
         enabled: answer.key_rotation_enabled,
@@ -179,7 +180,7 @@ async fn list(kms: Rc<Clients>) -> Result<Vec<KeyAlias>, ProviderError> {
     let mut found = Vec::new();
     let mut marker = None;
     loop {
-        let answer = send!(OPERATION, ALL, client.list_aliases().set_marker(marker.clone()))?;
+        let answer = send!(kms, OPERATION, ALL, client.list_aliases().set_marker(marker.clone()))?;
         found.extend(answer.aliases.unwrap_or_default());
         match next_page(OPERATION, ALL, answer.truncated, answer.next_marker, &marker)? {
             Some(next) => marker = Some(next),

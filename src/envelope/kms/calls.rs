@@ -1,41 +1,16 @@
 //! The requests that wrap and unwrap root keys.
 
 use super::super::{EncryptionContext, ErrorClass, ProviderError, RootKey, Secret, WrappedKey};
+use super::arn::{another_key, answered_arn, is_reserved};
 use super::clients::Clients;
 use super::fault::malformed;
-use super::keys::{another_key, answered_arn, explain, is_reserved, require_fit, require_fit_now};
+use super::keys::{explain, require_fit, require_fit_now};
+use super::trace::send;
 use super::{Arn, NAME};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
-
-/// Sends a request, within a span that tells the operation, the key and the service's number for the request.
-macro_rules! send {
-    ($operation:expr, $key:expr, $request:expr) => {{
-        use aws_sdk_kms::operation::RequestId as _;
-        use tracing::{Instrument as _, field};
-        let span = tracing::debug_span!(
-            "kms",
-            operation = $operation,
-            key = $key,
-            request_id = field::Empty,
-            class = field::Empty
-        );
-        let answer = $request.send().instrument(span.clone()).await;
-        let id = match &answer {
-            Ok(answer) => answer.request_id(),
-            Err(error) => error.request_id(),
-        };
-        span.record("request_id", id);
-        answer.map_err(|error| {
-            let error = $crate::envelope::kms::fault::fault($operation, $key, error);
-            span.record("class", field::display(error.class()));
-            error
-        })
-    }};
-}
-pub(super) use send;
 
 /// An encryption context as the SDK takes it.
 pub fn pairs(context: &EncryptionContext) -> Option<HashMap<String, String>> {
@@ -63,7 +38,7 @@ pub async fn generate(
         .key_spec(DataKeySpec::Aes256)
         .set_encryption_context(pairs(&context))
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, key, request) {
+    let answer = match send!(kms, OPERATION, key, request) {
         Ok(answer) => answer,
         Err(error) => return Err(explain(kms, key, error).await),
     };
@@ -83,7 +58,7 @@ pub async fn decrypt(kms: &Clients, wrapped: WrappedKey) -> Result<RootKey, Prov
         .ciphertext_blob(Blob::new(wrapped))
         .set_encryption_context(pairs(&context))
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, &key, request) {
+    let answer = match send!(kms, OPERATION, &key, request) {
         Ok(answer) => answer,
         Err(error) => return Err(explain(kms, &key, error).await),
     };
@@ -121,7 +96,7 @@ pub async fn encrypt(
         .plaintext(Blob::new(root.expose().as_slice()))
         .set_encryption_context(pairs(&context))
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, &arn, request) {
+    let answer = match send!(kms, OPERATION, &arn, request) {
         Ok(answer) => answer,
         Err(error) => return Err(explain(kms, &arn, error).await),
     };
@@ -148,7 +123,7 @@ pub async fn re_encrypt(kms: &Clients, old: WrappedKey, key: &str) -> Result<Wra
         .set_source_encryption_context(pairs(&old.context))
         .set_destination_encryption_context(pairs(&old.context))
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, &destination, request) {
+    let answer = match send!(kms, OPERATION, &destination, request) {
         Ok(answer) => answer,
         Err(error) => {
             // Either key may be the reason.

@@ -4,9 +4,10 @@ use super::super::{
     EncryptionContext, ErrorClass, KeyCheck, PermissionCheck, PermissionOutcome, ProviderError, WrappedKey,
     new_uuid,
 };
-use super::calls::{pairs, send};
+use super::calls::pairs;
 use super::clients::Clients;
 use super::keys::{describe, unfit, unusable};
+use super::trace::send;
 use super::{Arn, admin};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeySpec, DryRunModifierType, GrantConstraints, GrantOperation};
@@ -38,14 +39,14 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         .key_spec(DataKeySpec::Aes256)
         .set_encryption_context(context_pairs.clone())
         .set_grant_tokens(tokens.clone());
-    let dry = send!("GenerateDataKeyWithoutPlaintext", &key, request.clone().dry_run(true)).map(drop);
+    let dry = send!(kms, "GenerateDataKeyWithoutPlaintext", &key, request.clone().dry_run(true)).map(drop);
     let generate = outcome(dry);
 
     // The volume's own wrapping, or a new one that nobody keeps; else no ciphertext, which KMS can be told to pass over.
     let blob = match &wrapped {
         Some(wrapped) => Some(wrapped.wrapped.clone()),
         None if generate == PermissionOutcome::Allowed => {
-            let made = send!("GenerateDataKeyWithoutPlaintext", &key, request)?;
+            let made = send!(kms, "GenerateDataKeyWithoutPlaintext", &key, request)?;
             made.ciphertext_blob.map(Blob::into_inner)
         }
         None => None,
@@ -61,7 +62,7 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         .set_grant_tokens(tokens.clone())
         .dry_run(true)
         .set_dry_run_modifiers(without.clone());
-    let decrypt = outcome(send!("Decrypt", &key, request).map(|answer| {
+    let decrypt = outcome(send!(kms, "Decrypt", &key, request).map(|answer| {
         // A service that passes over DryRun answers in earnest.
         drop(answer.plaintext.map(|blob| zeroize::Zeroizing::new(blob.into_inner())));
     }));
@@ -73,7 +74,7 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         .set_encryption_context(context_pairs.clone())
         .set_grant_tokens(tokens.clone())
         .dry_run(true);
-    let encrypt = outcome(send!("Encrypt", &key, request).map(drop));
+    let encrypt = outcome(send!(kms, "Encrypt", &key, request).map(drop));
 
     let request = client
         .re_encrypt()
@@ -85,10 +86,10 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         .set_grant_tokens(tokens)
         .dry_run(true)
         .set_dry_run_modifiers(without);
-    let re_encrypt = outcome(send!("ReEncrypt", &key, request).map(drop));
+    let re_encrypt = outcome(send!(kms, "ReEncrypt", &key, request).map(drop));
 
     let grant = create_grant(kms, &key, &context).await;
-    let aliases = outcome(send!("ListAliases", &key, client.list_aliases().limit(1)).map(drop));
+    let aliases = outcome(send!(kms, "ListAliases", &key, client.list_aliases().limit(1)).map(drop));
     let describe = match &description {
         Ok(_) => PermissionOutcome::Allowed,
         Err(error) => denied(error),
@@ -129,12 +130,12 @@ async fn create_grant(kms: &Clients, key: &str, context: &EncryptionContext) -> 
         .constraints(GrantConstraints::builder().set_encryption_context_subset(pairs(context)).build())
         .set_grant_tokens(kms.tokens())
         .dry_run(true);
-    match send!("CreateGrant", key, request) {
+    match send!(kms, "CreateGrant", key, request) {
         Ok(answer) => {
             // A service that passes over DryRun has made a grant, which goes again.
             if let Some(id) = answer.grant_id {
                 let request = client.revoke_grant().key_id(key).grant_id(id);
-                let _ = send!("RevokeGrant", key, request);
+                let _ = send!(kms, "RevokeGrant", key, request);
             }
             PermissionOutcome::Allowed
         }

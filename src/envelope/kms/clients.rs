@@ -42,19 +42,11 @@ impl Clients {
     /// A client for the region of `key`, if that is an ARN, else for the configured one.
     pub async fn of(&self, key: &str) -> Result<Client, ProviderError> {
         let shared = self.shared.get_or_init(|| self.load()).await;
-        let region = match (Arn::parse(key), shared.region()) {
-            (Some(arn), _) => arn.region.to_owned(),
-            (None, Some(region)) => region.to_string(),
-            // A service of one's own may have no regions; the signature needs some name.
-            (None, None) if shared.endpoint_url().is_some() => "us-east-1".to_owned(),
-            (None, None) => {
-                return Err(ProviderError::new(
-                    ErrorClass::InvalidRequest,
-                    format!(
-                        "no AWS region is set for the key {key}: set AWS_REGION, or name the key by its ARN"
-                    ),
-                ));
-            }
+        let Some(region) = self.region(key) else {
+            return Err(ProviderError::new(
+                ErrorClass::InvalidRequest,
+                format!("no AWS region is set for the key {key}: set AWS_REGION, or name the key by its ARN"),
+            ));
         };
         let mut clients = self.by_region.borrow_mut();
         let new = || {
@@ -65,6 +57,17 @@ impl Clients {
             Client::from_conf(config)
         };
         Ok(clients.entry(region.clone()).or_insert_with(new).clone())
+    }
+
+    /// The region of `key`, if that is an ARN, else the configured one; that is known once there is a client.
+    pub fn region(&self, key: &str) -> Option<String> {
+        let shared = self.shared.get();
+        match (Arn::parse(key), shared.and_then(SdkConfig::region)) {
+            (Some(arn), _) => Some(arn.region.to_owned()),
+            (None, Some(region)) => Some(region.to_string()),
+            // A service of one's own may have no regions; the signature needs some name.
+            (None, None) => shared.and_then(SdkConfig::endpoint_url).map(|_| "us-east-1".to_owned()),
+        }
     }
 
     async fn load(&self) -> SdkConfig {

@@ -1,10 +1,11 @@
 //! Grants: made, listed, taken back.
 
-use super::super::{Grant, GrantDescription, GrantRequest, Operation, ProviderError};
-use super::calls::{pairs, send};
+use super::super::{ErrorClass, Grant, GrantDescription, GrantRequest, Operation, ProviderError};
+use super::calls::pairs;
 use super::clients::Clients;
 use super::fault::{malformed, printable};
 use super::keys::{explain, require_fit_now, resolve};
+use super::trace::send;
 use aws_sdk_kms::types::{GrantConstraints, GrantListEntry, GrantOperation};
 use sha2::{Digest as _, Sha256};
 
@@ -30,14 +31,31 @@ pub async fn create(kms: &Clients, key: &str, request: GrantRequest) -> Result<G
         .set_retiring_principal(request.retiring_principal.clone())
         .name(name)
         .set_grant_tokens(kms.tokens());
-    let answer = match send!(OPERATION, &arn, call) {
+    let answer = match send!(kms, OPERATION, &arn, call) {
         Ok(answer) => answer,
+        // The key's ARN is known good by now.
+        Err(error) if error.class() == ErrorClass::KeyName => return Err(no_principal(&request, &error)),
         Err(error) => return Err(explain(kms, &arn, error).await),
     };
     let id = answer.grant_id.ok_or_else(|| malformed(OPERATION, &arn, "it holds no grant id"))?;
     // What follows here may need the grant before it has spread.
     answer.grant_token.iter().for_each(|token| kms.add_token(token));
     Ok(Grant::new(&id, answer.grant_token.as_deref()))
+}
+
+/// KMS makes nothing of the names of those whom a grant is for.
+fn no_principal(request: &GrantRequest, error: &ProviderError) -> ProviderError {
+    let retiring = request.retiring_principal.as_deref().map(|name| format!(" or {}", printable(name)));
+    let why = format!(
+        "AWS KMS takes no grant for {}{}: give the ARN of a role, a user or an account ({error})",
+        printable(&request.principal),
+        retiring.unwrap_or_default()
+    );
+    let better = ProviderError::new(ErrorClass::InvalidRequest, why);
+    match error.answer() {
+        Some(answer) => better.with_answer(answer.clone()),
+        None => better,
+    }
 }
 
 /// A name that follows from the request, so that KMS takes a repeated request for the same grant.
@@ -78,7 +96,7 @@ pub async fn list(kms: &Clients, key: &str) -> Result<Vec<GrantDescription>, Pro
     let mut marker = None;
     loop {
         let request = client.list_grants().key_id(&arn).set_marker(marker.clone());
-        let answer = match send!(OPERATION, &arn, request) {
+        let answer = match send!(kms, OPERATION, &arn, request) {
             Ok(answer) => answer,
             Err(error) => return Err(explain(kms, &arn, error).await),
         };
@@ -142,7 +160,7 @@ pub async fn revoke(kms: &Clients, key: &str, grant: &str) -> Result<(), Provide
     const OPERATION: &str = "RevokeGrant";
     let arn = resolve(kms, key).await?;
     let request = kms.of(&arn).await?.revoke_grant().key_id(&arn).grant_id(grant);
-    grant_gone(send!(OPERATION, &arn, request).map(drop), &arn, grant)
+    grant_gone(send!(kms, OPERATION, &arn, request).map(drop), &arn, grant)
 }
 
 /// RetireGrant.
@@ -150,12 +168,11 @@ pub async fn retire(kms: &Clients, key: &str, grant: &str) -> Result<(), Provide
     const OPERATION: &str = "RetireGrant";
     let arn = resolve(kms, key).await?;
     let request = kms.of(&arn).await?.retire_grant().key_id(&arn).grant_id(grant);
-    grant_gone(send!(OPERATION, &arn, request).map(drop), &arn, grant)
+    grant_gone(send!(kms, OPERATION, &arn, request).map(drop), &arn, grant)
 }
 
 /// Not found is here more often the grant than the key.
 fn grant_gone(result: Result<(), ProviderError>, key: &str, grant: &str) -> Result<(), ProviderError> {
-    use super::super::ErrorClass;
     result.map_err(|error| match (error.class(), error.answer()) {
         (ErrorClass::KeyNotFound, Some(answer)) => {
             let text = format!(

@@ -1,6 +1,7 @@
 //! AWS KMS as a key provider.
 
 mod admin;
+mod arn;
 mod calls;
 mod check;
 mod clients;
@@ -9,6 +10,7 @@ mod grants;
 mod keys;
 mod options;
 mod policy;
+mod trace;
 mod worker;
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
 use std::fmt;
 use worker::Worker;
 
-pub use keys::Arn;
+pub use arn::Arn;
 pub use options::KmsOptions;
 pub use policy::{Policies, policies};
 
@@ -40,6 +42,10 @@ const NAME: &str = "aws";
 /// The SDK runs on a thread of its own with a runtime of its own, so calls can be awaited under any runtime, and be
 /// waited for by [`block_on`](super::block_on). It is shared by clones. After a fork the child gets errors of the class
 /// [`ErrorClass::Forked`](super::ErrorClass::Forked); it needs a provider of its own.
+///
+/// With `tracing`, each request has a span `kms` of level DEBUG within the caller's own, for the caller's subscriber:
+/// `operation`, `key`, `region`, `request_id`, and `class` if it fails. The SDK's events come along, but for those of
+/// level TRACE, which hold plaintext keys and grant tokens.
 ///
 /// Plaintext keys come in over TLS, and are moved into [`Secret`] memory; the copies that the SDK makes while it reads
 /// the answer, and the TLS library's, are out of reach.

@@ -3,6 +3,7 @@
 use super::super::{BoxFuture, ErrorClass, ProviderError};
 use super::KmsOptions;
 use super::clients::Clients;
+use super::trace::Caller;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -66,9 +67,10 @@ impl Worker {
                 || ProviderError::new(ErrorClass::Unreachable, "the thread that talks to AWS KMS is gone");
             let (mut answer, answered) = oneshot::channel();
             let timeout = self.timeout;
+            let caller = Caller::here();
             let job: Job = Box::new(move |clients| {
                 Box::pin(async move {
-                    let mut work = pin!(tokio::time::timeout(timeout, work(clients)));
+                    let mut work = pin!(tokio::time::timeout(timeout, caller.traced(work(clients))));
                     let done = poll_fn(|context| match work.as_mut().poll(context) {
                         Poll::Ready(done) => Poll::Ready(Some(done)),
                         Poll::Pending => answer.poll_closed(context).map(|()| None),

@@ -1,6 +1,7 @@
 //! Whatever other users could read, write or have put there is refused.
 
 use super::*;
+use std::process::Command;
 use std::{
     fs::{metadata, set_permissions},
     os::unix::fs::{PermissionsExt, chown, symlink},
