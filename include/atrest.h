@@ -826,6 +826,38 @@ atrest_status atrest_local_create_key(const char *keystore,
                                       size_t error_len);
 
 /*
+ Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
+ and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
+ key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
+ the key service in any case.
+
+ `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+ off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
+ day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
+ with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+
+ `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
+ No network. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_set_cache(atrest_providers *providers,
+                                         size_t max_keys,
+                                         uint32_t time_ms,
+                                         char *error,
+                                         size_t error_len);
+
+/*
+ Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
+ withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
+
+/*
  Reads a part of a volume, and decrypts it.
 
  `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no

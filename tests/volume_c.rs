@@ -15,8 +15,14 @@ mod peers;
 
 use c::{Linking, compile, compilers, links, succeed};
 
-/// Compiles the test program under each compiler that knows `flags`, and runs it, by way of `tool`.
-fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
+/// The test programs, and what they say at their end.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("tests/c/volume.c", "volumes, envelopes, providers and every misuse: as they should be\n"),
+    ("tests/c/withdrawal.c", "keys that go away: as it should be\n"),
+];
+
+/// Compiles the test programs under each compiler that knows `flags`, and runs them, by way of `tool`.
+fn test_programs(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
     let able: Vec<_> = compilers().into_iter().filter(|compiler| links(compiler, flags)).collect();
     if able.is_empty() {
         return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
@@ -24,11 +30,13 @@ fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
     // One compiler's code is enough for memcheck, which takes a while.
     let count = if tool.is_empty() { able.len() } else { 1 };
     for compiler in able.into_iter().take(count) {
-        for &linking in linkings {
+        for (&linking, (source, end)) in
+            linkings.iter().flat_map(|linking| PROGRAMS.map(|program| (linking, program)))
+        {
             let directory = tempfile::tempdir().unwrap();
             let (program, place) = (directory.path().join("program"), directory.path().join("place"));
             fs::create_dir(&place).unwrap();
-            compile(&compiler, "tests/c/volume.c", flags, linking, &program);
+            compile(&compiler, source, flags, linking, &program);
             let mut command = match tool {
                 [] => Command::new(&program),
                 [tool, arguments @ ..] => {
@@ -41,26 +49,26 @@ fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
             // For a service that never answers.
             command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
             let said = succeed(&mut command);
-            assert_eq!(said, "volumes, envelopes, providers and every misuse: as they should be\n");
+            assert_eq!(said, end);
         }
     }
 }
 
 #[test]
 fn c11_program() {
-    test_program(&[], &[Linking::Static, Linking::Shared], &[]);
+    test_programs(&[], &[Linking::Static, Linking::Shared], &[]);
 }
 
 #[test]
 fn under_address_and_undefined_behaviour_sanitizers() {
     let flags =
         ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
-    test_program(&flags, &[Linking::Static], &[]);
+    test_programs(&flags, &[Linking::Static], &[]);
 }
 
 #[test]
 fn under_the_thread_sanitizer() {
-    test_program(&["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
+    test_programs(&["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
 }
 
 #[test]
@@ -68,7 +76,7 @@ fn under_memcheck() {
     let Some(valgrind) = peers::required("valgrind") else { return };
     let valgrind = valgrind.to_str().unwrap();
     let tool = [valgrind, "--quiet", "--error-exitcode=9", "--leak-check=full", LEAKS];
-    test_program(&["-O1", NO_THREADS], &[Linking::Static], &tool);
+    test_programs(&["-O1", NO_THREADS], &[Linking::Static], &tool);
 }
 
 /// The thread of a KMS provider is not instrumented, and in a forked child what it held is out of everybody's reach.

@@ -67,7 +67,7 @@ impl Envelope {
             return Err(EnvelopeError::Full);
         }
         let to = find(providers, provider)?;
-        let (_, root, _) = self.open_any(providers).await?;
+        let (_, root, _) = self.open_any(&providers.without_cache()).await?;
         self.wrap_root(None, &root, to, key).await
     }
 

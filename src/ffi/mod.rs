@@ -32,11 +32,16 @@ mod object;
 mod providers;
 
 #[cfg(feature = "volume")]
+mod cache;
+
+#[cfg(feature = "volume")]
 mod volume;
 
 #[cfg(feature = "volume")]
 mod envelope;
 
+#[cfg(feature = "volume")]
+pub use cache::{atrest_providers_clear_cache, atrest_providers_set_cache};
 #[cfg(feature = "volume")]
 pub use envelope::{
     atrest_envelope, atrest_envelope_create, atrest_envelope_free, atrest_envelope_json, atrest_envelope_key,
