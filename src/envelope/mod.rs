@@ -29,7 +29,7 @@
 
 mod admin;
 mod cache;
-mod clock;
+pub(crate) mod clock;
 mod context;
 mod date;
 mod description;
@@ -64,6 +64,8 @@ pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost};
+#[cfg(feature = "volume")]
+pub(crate) use origin::Origin;
 pub use provider::{BoxFuture, KeyProvider, WrappedKey};
 pub use providers::Providers;
 pub(crate) use root::on_wiped_stack;
@@ -71,6 +73,8 @@ pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};
 pub use slots::Rewrapped;
 pub use uuid::Uuid;
+#[cfg(feature = "volume")]
+pub(crate) use wait::block_on_while;
 pub use wait::{block_on, block_on_timeout};
 
 /// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.

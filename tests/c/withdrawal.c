@@ -126,6 +126,107 @@ static void check_cache(void) {
     atrest_providers_free(providers);
 }
 
+/* Waits until a volume has closed itself; a machine may be slow. */
+static void wait_for_the_end(const atrest_volume *volume) {
+    for (int i = 0; atrest_volume_check_lease(volume, ERROR) == ATREST_OK; i++) {
+        CHECK(i < 60000);
+        CHECK(error[0] == '\0');
+        usleep(1000);
+    }
+}
+
+static void is_closed(const atrest_volume *volume) {
+    uint8_t bytes[100] = {0};
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_check_lease(volume, ERROR));
+    CHECK(strstr(error, "open the volume again") != NULL && strchr(error, '\n') == NULL);
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_read(volume, bytes, sizeof bytes, 5000));
+    for (size_t i = 0; i < sizeof bytes; i++) CHECK(bytes[i] == 0);
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_write(volume, bytes, sizeof bytes, 5000));
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_write_zeros(volume, 100, 5000));
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_discard(volume, 100, 5000));
+    IS(ATREST_OK, atrest_volume_flush(volume));
+}
+
+static atrest_volume *open_volume(const atrest_providers *providers) {
+    atrest_volume *volume;
+    IS(ATREST_OK, atrest_volume_open(in("v"), ATREST_VOLUME_DISCARD, providers, WAIT, &volume, ERROR));
+    return volume;
+}
+
+static atrest_volume *forked; /* open in the parent */
+
+/* The volume works, and then its time is over: the thread that prolongs it is not there. */
+static atrest_status goes_out(const atrest_providers *providers) {
+    (void)providers;
+    uint8_t bytes[100];
+    const atrest_status status = atrest_volume_read(forked, bytes, sizeof bytes, 5000);
+    if (status != ATREST_OK) return status;
+    wait_for_the_end(forked);
+    is_closed(forked);
+    atrest_volume_close(forked);
+    return ATREST_ERROR_WITHDRAWN;
+}
+
+/* The child checks for itself: it goes on for longer than one check is good for, and sees a withdrawal. */
+static atrest_status checks_for_itself(const atrest_providers *providers) {
+    const atrest_status status = atrest_volume_recheck(forked, providers, 20, 600000, ERROR);
+    if (status != ATREST_OK) return status;
+    usleep(200000);
+    IS(ATREST_OK, atrest_volume_check_lease(forked, ERROR));
+    withdraw();
+    wait_for_the_end(forked);
+    is_closed(forked);
+    give_back();
+    atrest_volume_close(forked);
+    return ATREST_OK;
+}
+
+static void check_recheck(void) {
+    atrest_providers *providers = new_providers(), *none;
+    uint8_t bytes[100], found[100];
+    memset(bytes, 7, sizeof bytes);
+    /* Without it a volume goes on. */
+    atrest_volume *plain = open_volume(providers), *volume = open_volume(providers);
+    IS(ATREST_OK, atrest_volume_recheck(volume, providers, 20, 600000, ERROR));
+    IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 5000));
+    withdraw();
+    wait_for_the_end(volume);
+    is_closed(volume);
+    IS(ATREST_ERROR_WITHDRAWN, atrest_volume_recheck(volume, providers, 20, 600000, ERROR));
+    IS(ATREST_OK, atrest_volume_check_lease(plain, ERROR));
+    IS(ATREST_OK, atrest_volume_read(plain, found, sizeof found, 5000));
+    CHECK(memcmp(bytes, found, sizeof bytes) == 0);
+    give_back();
+    is_closed(volume);
+    atrest_volume_close(volume);
+    atrest_volume_close(plain);
+
+    /* What cannot be done changes nothing. */
+    volume = open_volume(providers);
+    IS(ATREST_OK, atrest_providers_new(&none));
+    IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_recheck(volume, none, 1000, 1000, ERROR));
+    CHECK(strstr(error, "local") != NULL);
+    IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_recheck(volume, providers, 9, 1000, ERROR));
+    IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_recheck(volume, providers, 1000, 604800001, ERROR));
+    IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_recheck(volume, providers, 0, 0, NULL, 0));
+    IS(ATREST_ERROR_NULL, atrest_volume_recheck(NULL, providers, 1000, 1000, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_recheck(volume, NULL, 1000, 1000, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_check_lease(NULL, ERROR));
+    atrest_providers_free(none);
+    IS(ATREST_OK, atrest_volume_check_lease(volume, NULL, 0));
+
+    /* Children of a volume that is rechecked. The providers may go before the volume. */
+    forked = volume;
+    IS(ATREST_OK, atrest_volume_recheck(volume, providers, 50, 300, ERROR));
+    usleep(100000);
+    CHECK(status_in_child(goes_out, providers) == ATREST_ERROR_WITHDRAWN);
+    IS(ATREST_OK, atrest_volume_recheck(volume, providers, 604800000, 604800000, ERROR));
+    CHECK(status_in_child(checks_for_itself, providers) == ATREST_OK);
+    atrest_providers_free(providers);
+    IS(ATREST_OK, atrest_volume_read(volume, found, sizeof found, 5000));
+    atrest_volume_close(volume);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     base = argv[1];
@@ -136,6 +237,7 @@ int main(int argc, char **argv) {
     atrest_volume_close(volume);
     atrest_providers_free(providers);
     check_cache();
+    check_recheck();
     puts("keys that go away: as it should be");
     return EXIT_SUCCESS;
 }

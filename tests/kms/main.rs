@@ -11,6 +11,7 @@ mod fake;
 mod faults;
 mod life;
 mod process;
+mod recheck;
 mod server;
 mod volumes;
 
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
             Ok(())
         }));
     }
-    for (name, test) in [access::OWN, faults::OWN, process::OWN, volumes::OWN].concat() {
+    for (name, test) in [access::OWN, faults::OWN, process::OWN, recheck::OWN, volumes::OWN].concat() {
         let test: Own = test;
         trials.push(Trial::test(name, move || {
             test();
