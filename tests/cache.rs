@@ -250,6 +250,11 @@ fn changes_of_wrappings_ask_the_provider() {
     bench.keystore.ensure_key("other").unwrap();
     let envelope = bench.envelope();
     bench.open(&envelope).unwrap();
+    // For the key in the old wrapping, and for the new wrapping, which must open.
+    block_on(envelope.add_slot("local", "other", &bench.providers)).unwrap();
+    assert_eq!(bench.switch.calls(), 3);
+    block_on(envelope.rewrap(0, "local", "other", &bench.providers)).unwrap();
+    assert_eq!(bench.switch.calls(), 5);
     *bench.switch.fail.lock().unwrap() = Some(ErrorClass::NotAuthorised);
     let class = |error: EnvelopeError| error.class();
     let added = block_on(envelope.add_slot("local", "other", &bench.providers));

@@ -194,8 +194,18 @@ fn the_lease_is_as_long_as_interval_and_grace() {
         thread::sleep(Duration::from_millis(1));
     }
     assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
-    assert!(bench.switch.calls() > 3, "it was asked again meanwhile");
     assert!(withdrawal(&bench.volume).lapsed);
+}
+
+#[test]
+fn after_a_failure_it_asks_again_before_the_next_interval() {
+    let mut bench = Bench::new();
+    bench.fail(Some(ErrorClass::Throttled));
+    bench.recheck(LONG, 8 * SHORT);
+    bench.checks(4);
+    bench.fail(None);
+    bench.checks(1);
+    bench.volume.check_lease().unwrap();
 }
 
 #[test]
@@ -330,13 +340,7 @@ fn it_closes_under_load() {
         assert!(!done.load(SeqCst));
         bench.fail(Some(ErrorClass::KeyDisabled));
     });
-    assert!(read_all(&bench.place_open()) == bench.content);
-}
-
-impl Bench {
-    fn place_open(&self) -> Volume {
-        self.place.open("v").unwrap()
-    }
+    assert!(read_all(&bench.place.open("v").unwrap()) == bench.content);
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub use local::{LocalKeystore, Passphrase, PassphraseCost};
 pub(crate) use origin::Origin;
 pub use provider::{BoxFuture, KeyProvider, WrappedKey};
 pub use providers::Providers;
+#[cfg(feature = "volume")]
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};

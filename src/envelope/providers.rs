@@ -43,8 +43,8 @@ impl Providers {
         }
     }
 
-    /// Keeps root keys, once unwrapped, as `cache` says: [`Envelope::open`](super::Envelope::open) and so
-    /// [`Volume::open`](../volume/struct.Volume.html#method.open) ask a provider only for those that it does not have.
+    /// Keeps root keys, once unwrapped, as `cache` says: [`Envelope::open`](super::Envelope::open), and so opening a
+    /// volume, asks a provider only for those that it does not have.
     /// Everything else that needs a root key, changes of wrappings and rechecks of open volumes, asks in any case.
     ///
     /// Clones of the set share the cache.

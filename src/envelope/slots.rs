@@ -88,6 +88,7 @@ impl Envelope {
     }
 
     /// Whether `other` wraps the same root key of the same volume, as far as the two envelopes say.
+    #[cfg(feature = "volume")]
     pub(crate) fn is_rewrapping_of(&self, other: &Envelope) -> bool {
         (self.volume, self.class, self.commitment) == (other.volume, other.class, other.commitment)
     }

@@ -106,6 +106,12 @@ impl Lease {
         let _ = self.until.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
     }
 
+    /// Lets the time be over.
+    #[cfg(test)]
+    pub(super) fn expire(&self) {
+        self.until.store(1, Ordering::Release);
+    }
+
     /// Remembers a failure, for the case that the time ends without a better answer.
     pub(super) fn note(&self, class: ErrorClass, reason: String) {
         let end = Withdrawal::in_time(self.left(), class, reason);

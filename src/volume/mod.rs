@@ -48,6 +48,7 @@
 //! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
+mod checker;
 mod chunk;
 mod create;
 mod digest;

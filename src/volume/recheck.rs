@@ -1,29 +1,24 @@
-//! Asking the key providers again, while a volume is open, whether its key may still be used.
+//! A volume that closes itself when its key is withdrawn: what its user asks for.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::checker::Checker;
 use super::error::Error;
-use super::header::Header;
 use super::io::Volume;
 use super::lease::{Lease, Withdrawal};
-use crate::envelope::{
-    Envelope, EnvelopeError, ErrorClass, Origin, Providers, SecretError, block_on_while, clock,
-};
+use crate::envelope::{Origin, Providers, SecretError, clock};
 
-/// The longest sleep of the thread that checks: its alarm clock stands still while the machine is suspended.
-const NAP: Duration = Duration::from_secs(60);
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);
 
 /// How often the key of an open volume is checked, and how long the volume goes on without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recheck {
-    interval: Duration,
-    grace: Duration,
+    pub(super) interval: Duration,
+    pub(super) grace: Duration,
 }
 
 impl Recheck {
@@ -53,7 +48,8 @@ impl Volume {
     /// just as well when the thread is gone, in a forked child for example, and after the machine was suspended for longer
     /// (where its clock counts that: on Linux and Android).
     ///
-    /// The first check begins at once, and is not waited for. Calling it again replaces interval, grace and providers.
+    /// Providers are asked on that thread: a local keystore whose passphrase is typed would ask for it each time, and should
+    /// have one that remembers it. The first check begins at once, and is not waited for. Calling it again replaces interval, grace and providers.
     ///
     /// ```
     /// use atrest::volume::{Mode, Recheck, Volume};
@@ -63,9 +59,7 @@ impl Volume {
     /// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
     /// # keystore.ensure_key("default")?;
     /// # let (envelope, keys) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
-    /// # let file = std::fs::File::create_new(dir.path().join("volume"))?;
-    /// # drop(file);
-    /// # let file = std::fs::File::options().read(true).write(true).open(dir.path().join("volume"))?;
+    /// # let file = std::fs::File::options().read(true).write(true).create_new(true).open(dir.path().join("volume"))?;
     /// # Volume::create(file.try_clone()?, &atrest::volume::CreateOptions::new(1000), envelope, &keys)?;
     /// # let providers = Providers::new().with(keystore);
     ///
@@ -162,117 +156,46 @@ impl Drop for Watch {
     }
 }
 
-/// What the thread knows.
-struct Checker {
-    lease: Arc<Lease>,
-    stop: Arc<AtomicBool>,
-    file: File,
-    /// As it was when it was last read.
-    envelope: Envelope,
-    providers: Providers,
-    recheck: Recheck,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::{Class, Envelope, LocalKeystore, block_on, new_uuid};
+    use crate::volume::CreateOptions;
+    use std::fs::File;
+    use std::thread;
+    use std::time::Instant;
 
-/// Ends the lease if a provider panics.
-struct Panicked<'a>(&'a Lease);
-
-impl Drop for Panicked<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let reason = "the key provider panicked, which is a defect of it".to_owned();
-            self.0.end(Some(Withdrawal::now(ErrorClass::Malformed, reason)));
+    /// By a refusal, which the thread sees, and by the time, which a call may see first: the last copy of the key goes, and
+    /// with it its round keys are wiped.
+    #[test]
+    fn the_key_goes_when_the_lease_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+        keystore.ensure_key("default").unwrap();
+        let create = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
+        let (envelope, keys) = block_on(create).unwrap();
+        let providers = Providers::new().with(keystore);
+        for refused in [false, true] {
+            let path = dir.path().join(if refused { "refused" } else { "lapsed" });
+            let file = File::options().read(true).write(true).create_new(true).open(path).unwrap();
+            let options = CreateOptions::new(1000);
+            let mut volume = Volume::create(file, &options, envelope.clone(), &keys).unwrap();
+            let key = Arc::downgrade(volume.stripes.reading(0).as_ref().unwrap());
+            let week = *TIMES.end();
+            if refused {
+                std::fs::remove_file(dir.path().join("keys/keys/default.json")).unwrap();
+                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+            } else {
+                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+                volume.watch.as_ref().unwrap().lease.expire();
+                assert!(matches!(volume.check_lease(), Err(Error::Withdrawn(_))));
+            }
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while key.strong_count() > 0 {
+                assert!(Instant::now() < deadline, "the key stays");
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(matches!(volume.read_at(&mut [0; 10], 0), Err(Error::Withdrawn(_))));
         }
     }
-}
-
-impl Checker {
-    fn run(mut self) {
-        let lease = Arc::clone(&self.lease);
-        let _panicked = Panicked(&lease);
-        let Recheck { interval, grace } = self.recheck;
-        let soonest = (grace / 8).min(interval).clamp(Duration::from_millis(5), Duration::from_secs(1));
-        let mut retry = soonest;
-        loop {
-            self.read_envelope();
-            let asked = clock::now();
-            let pause =
-                match block_on_while(self.envelope.open(&self.providers.without_cache()), || self.nap()) {
-                    None => Duration::ZERO,
-                    Some(Ok(_)) => {
-                        lease.prolong(asked + interval + grace);
-                        retry = soonest;
-                        jittered(interval)
-                    }
-                    Some(Err(error)) => {
-                        let class = error.class().unwrap_or(ErrorClass::Malformed);
-                        if self.is_refused(&error) {
-                            if let Some(cache) = self.providers.cache() {
-                                cache.clear();
-                            }
-                            return lease.end(Some(Withdrawal::now(class, error.to_string())));
-                        }
-                        lease.note(class, error.to_string());
-                        let pause = jittered(retry);
-                        retry = (retry * 2).min(interval).min(NAP).max(soonest);
-                        pause
-                    }
-                };
-            let next = clock::now() + pause;
-            while let Some(nap) = self.nap().filter(|_| clock::now() < next) {
-                thread::park_timeout(nap.min(next.saturating_sub(clock::now())));
-            }
-            if self.stop.load(Ordering::Acquire) {
-                return;
-            }
-            if !lease.holds() {
-                return lease.end(None);
-            }
-        }
-    }
-
-    /// How long the thread may wait: not at all when the volume is closed, or has closed itself.
-    fn nap(&self) -> Option<Duration> {
-        let goes_on = !self.stop.load(Ordering::Acquire) && self.lease.holds();
-        goes_on.then(|| self.lease.left().min(NAP))
-    }
-
-    /// Takes the wrappings that are in the header now: they may have been changed since. Where the header cannot be read,
-    /// or is not this volume's any more, those that were there before decide.
-    fn read_envelope(&mut self) {
-        let token = Header::read(&self.file).and_then(|(header, _)| header.own_token());
-        if let Ok(token) = token
-            && token.envelope.is_rewrapping_of(&self.envelope)
-        {
-            self.envelope = token.envelope;
-        }
-    }
-
-    /// Whether everybody who could be asked has refused the key.
-    fn is_refused(&self, error: &EnvelopeError) -> bool {
-        let EnvelopeError::NoSlotOpened { failures, .. } = error else { return false };
-        let mut asked =
-            failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some()).peekable();
-        asked.peek().is_some() && asked.all(|slot| is_refusal(slot.error.class()))
-    }
-}
-
-/// Whether it says that the key may not be used, rather than that it cannot be said now.
-fn is_refusal(class: ErrorClass) -> bool {
-    matches!(
-        class,
-        ErrorClass::NotAuthorised
-            | ErrorClass::KeyNotFound
-            | ErrorClass::KeyDisabled
-            | ErrorClass::KeyPendingDeletion
-            | ErrorClass::WrongKey
-            | ErrorClass::WrongKeyType
-    )
-}
-
-/// The time, or up to a tenth less: volumes that were opened together need not ask together for ever.
-fn jittered(time: Duration) -> Duration {
-    let mut random = [0];
-    // Without random bytes they do.
-    let _ = getrandom::fill(&mut random);
-    time - time / 10 * u32::from(random[0]) / 256
 }

@@ -57,6 +57,15 @@ impl Bench {
         volume
     }
 
+    /// A volume that was opened while the service still answered.
+    fn rechecked_in_outage(&self) -> Volume {
+        let fault = self.fake.state().fault.take();
+        let mut volume = self.open().unwrap();
+        self.fake.state().fault = fault;
+        volume.recheck(&self.providers, Recheck::new(INTERVAL, Duration::from_millis(300))).unwrap();
+        volume
+    }
+
     /// A request of the key's owner.
     fn owner(&self, operation: &str) {
         self.server.call(operation, &json!({ "KeyId": self.key, "PendingWindowInDays": 7 }));
@@ -134,17 +143,6 @@ fn an_outage_is_survived_within_the_grace() {
     bench.fake.state().fault = None;
     assert_eq!(closes(&volume), why);
     assert!(read_all(&bench.open().unwrap()) == bench.content);
-}
-
-impl Bench {
-    /// A volume that was opened while the service still answered.
-    fn rechecked_in_outage(&self) -> Volume {
-        let fault = self.fake.state().fault.take();
-        let mut volume = self.open().unwrap();
-        self.fake.state().fault = fault;
-        volume.recheck(&self.providers, Recheck::new(INTERVAL, Duration::from_millis(300))).unwrap();
-        volume
-    }
 }
 
 fn a_cache_spares_decrypt_and_no_recheck() {
