@@ -84,12 +84,17 @@ impl Lease {
         }
         // Another value: it was prolonged just now.
         let ended = self.until.compare_exchange(until, 0, Ordering::AcqRel, Ordering::Acquire);
-        if ended == Err(0) || ended.is_ok() {
-            // Whoever ended it takes the key away; the thread that checks waits for calls under way as well.
-            self.stripes.take_free_keys();
-            return false;
+        match ended {
+            Ok(_) => {
+                if let Ok(mut end) = self.end.try_write() {
+                    end.get_or_insert_with(unknown);
+                }
+                // Without waiting; the thread that checks waits for calls under way as well.
+                self.stripes.take_free_keys();
+                false
+            }
+            Err(now) => now != 0,
         }
-        true
     }
 
     /// How much time is left.
@@ -99,11 +104,12 @@ impl Lease {
 
     /// Makes it longer, unless it has ended.
     pub(super) fn prolong(&self, until: Duration) {
-        *self.end.write().unwrap_or_else(PoisonError::into_inner) = None;
         let now = nanoseconds(clock::now());
         let longer = |old: u64| (old > now).then(|| old.max(nanoseconds(until)));
         // Where it has ended, whoever asks next is told so.
-        let _ = self.until.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer);
+        if self.until.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer).is_ok() {
+            *self.end.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// Lets the time be over.
@@ -114,6 +120,9 @@ impl Lease {
 
     /// Remembers a failure, for the case that the time ends without a better answer.
     pub(super) fn note(&self, class: ErrorClass, reason: String) {
+        if !self.holds() {
+            return;
+        }
         let end = Withdrawal::in_time(self.left(), class, reason);
         *self.end.write().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
@@ -140,12 +149,14 @@ impl Lease {
                 Err(_) => thread::yield_now(),
             }
         }
-        let unknown = || {
-            let reason = "no check of the key has succeeded in time".to_owned();
-            Withdrawal::in_time(Duration::ZERO, ErrorClass::TimedOut, reason)
-        };
         Error::Withdrawn(Box::new(known.unwrap_or_else(unknown)))
     }
+}
+
+/// For a time that ended without any answer.
+fn unknown() -> Withdrawal {
+    let reason = "no check of the key was answered in time".to_owned();
+    Withdrawal::in_time(Duration::ZERO, ErrorClass::TimedOut, reason)
 }
 
 /// The date in so long a time, in seconds since 1970.
