@@ -225,6 +225,10 @@ enum atrest_status
    */
   ATREST_ERROR_RANDOM = 52,
   /*
+   The volume was rechecked, and has closed itself: its key was withdrawn, or nobody could be asked for too long.
+   */
+  ATREST_ERROR_WITHDRAWN = 53,
+  /*
    The text names no key, or no key that this call takes.
    */
   ATREST_ERROR_KEY_NAME = 64,
@@ -826,15 +830,47 @@ atrest_status atrest_local_create_key(const char *keystore,
                                       size_t error_len);
 
 /*
+ Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
+ and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
+ key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
+ the key service in any case.
+
+ `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+ off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
+ day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
+ with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+
+ `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
+ No network. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_set_cache(atrest_providers *providers,
+                                         size_t max_keys,
+                                         uint32_t time_ms,
+                                         char *error,
+                                         size_t error_len);
+
+/*
+ Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
+ withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
+
+/*
  Reads a part of a volume, and decrypts it.
 
  `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
  alignment, and may be NULL when `len` is 0.
 
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO
- and _TRUNCATED (the file was cut off meanwhile), which leave in it some plaintext, some ciphertext and some of what
- it held before. ATREST_OK does not say that the plaintext is the one that was written: XTS has no authentication,
- and whoever can write to the file can garble or roll back sectors.
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
+ _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
+ plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
+ was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
 
  Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
  KiB of the volume, against writes of the same volume. It allocates nothing.
@@ -855,8 +891,8 @@ atrest_status atrest_volume_read(const atrest_volume *volume,
  write that is to be on the disk when it is answered (FUA) is this call and then that one.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
- untouched; _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes at the same
- time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
+ untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
+ at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
  both.
 
  Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
@@ -891,7 +927,7 @@ atrest_status atrest_volume_write_zeros(const atrest_volume *volume,
  ATREST_VOLUME_DISCARD for this.
 
  `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
- _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+ _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
  system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
  Blocks on the file; no network. Any number of threads may use one volume.
  */
@@ -1051,6 +1087,56 @@ atrest_status atrest_volume_create_fd(int fd,
  whether it worked. No other thread may be using the volume.
  */
 void atrest_volume_close(atrest_volume *volume);
+
+/*
+ Has the key providers asked again and again, while a volume is open, whether its key may still be used, and the volume
+ close itself when it may not. Without this an open volume goes on working when its key is withdrawn.
+
+ `interval_ms`: how often, 10 to 604800000 milliseconds (a week). `grace_ms`: how long after that the volume goes on
+ without an answer, in the same range; longer than the providers take, 20 seconds for AWS KMS with its retries. An
+ answer is good for both times together, from the moment of the question. Each check reads the header from the file and
+ has its wrapped key unwrapped, as an open does: all wrappings are tried, and a cache is left aside. The first one begins
+ at once, and is not waited for.
+
+ A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, by all that can be asked) closes the
+ volume at once. All else (unreachable, throttled, timed out, no credentials and so on) is tried again, and closes it
+ when both times have passed since the last success; suspended time counts, on Linux. From then on, and until the volume
+ is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN but for atrest_volume_flush(), which still
+ brings to the disk what was written before; the key is wiped as soon as the calls under way are done.
+ atrest_volume_check_lease() tells why.
+
+ Starts a thread, which ends in atrest_volume_close(). `providers` is not needed any more once this has returned. A
+ second call replaces times and providers. After a fork the child has no such thread: there the volume closes itself
+ when its time is over, unless the child calls this for itself, with providers of its own where these are AWS KMS. (So
+ a daemon calls this when it is in the background.)
+
+ `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of their ranges, or no provider
+ for any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY; the volume
+ is as it was then. No network. No other thread may be using the volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_recheck(atrest_volume *volume,
+                                    const atrest_providers *providers,
+                                    uint32_t interval_ms,
+                                    uint32_t grace_ms,
+                                    char *error,
+                                    size_t error_len);
+
+/*
+ Whether a volume may use its key, as each call on data asks before it does; always so without atrest_volume_recheck().
+
+ `error`, `error_len`: room for one line that says why not, since when and what to do, as for atrest_volume_open(); 700
+ bytes hold most; may be NULL.
+
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, whose reason may be the answer of a key provider
+ or that there was none for too long. Does not wait. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_check_lease(const atrest_volume *volume,
+                                        char *error,
+                                        size_t error_len);
 
 /*
  Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of

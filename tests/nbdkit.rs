@@ -399,6 +399,46 @@ fn reading_only() {
     assert!(fs::read(place.path("v")).unwrap() == before);
 }
 
+/// In the background, where nbdkit is after a fork: the volume was opened before, the thread that checks begins after.
+#[test]
+fn a_withdrawn_key_ends_a_server_that_rechecks() {
+    if !ready(&["qemu-io"]) {
+        return;
+    }
+    let place = Place::new();
+    place.volume_of("v", &vec![7; MIB], 4096);
+    let (socket, pid) = (place.path("socket"), place.path("pid"));
+    let mut command = Command::new(program("nbdkit").unwrap());
+    command.arg("--unix").arg(&socket).arg("--pidfile").arg(&pid).arg(plugin().unwrap());
+    // Once the plugin is in the background its errors go to the system's log.
+    command.args(arguments(&place, &["key=local:default", "recheck=1", "grace=3600"]));
+    c::succeed(&mut command);
+    let uri = format!("nbd+unix:///?socket={}", socket.display());
+    let read = || {
+        let arguments = ["-t", "writeback", "-f", "raw", &uri, "-c", "read -P 7 0 1M", "-c", "flush"];
+        let output =
+            Command::new(program("qemu-io").unwrap()).args(arguments).env("LC_ALL", "C").output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let fails = || read().contains("Input/output error");
+    let end = || Command::new("kill").arg(fs::read_to_string(&pid).unwrap().trim()).status().unwrap();
+    let (early, key) = (fails(), place.keystore.path().join("keys/default.json"));
+    fs::rename(&key, place.path("kept")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !fails() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let withdrawn = fails();
+    // It stays so, until it is started again.
+    fs::rename(place.path("kept"), &key).unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    let (late, said) = (fails(), read());
+    assert!(end().success());
+    assert!(!early && withdrawn && late, "{early} {withdrawn} {late}: {said}");
+    let server = Server::start(&place, &["recheck=86400", "grace=86400"]);
+    server.qemu_io(&["read -P 7 0 1M"]);
+}
+
 #[test]
 fn what_cannot_be_served_is_one_clear_line() {
     if !ready(&[]) {
@@ -426,6 +466,8 @@ fn what_cannot_be_served_is_one_clear_line() {
         (with("v", &place, "key=default"), vec!["key=default", "local:NAME"]),
         (with("v", &place, "timeout=-1"), vec!["timeout"]),
         (with("v", &place, "timeout=86401"), vec!["86400"]),
+        (with("v", &place, "recheck=0"), vec!["recheck=0: 1 to 86400 seconds"]),
+        (with("v", &place, "grace=86401"), vec!["grace=86401: 1 to 86400 seconds"]),
         (with("v", &place, "color=red"), vec!["unknown parameter 'color'"]),
         (with("keys", &place, ""), vec!["/keys: ", "Is a directory"]),
     ];

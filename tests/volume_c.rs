@@ -15,8 +15,16 @@ mod peers;
 
 use c::{Linking, compile, compilers, links, succeed};
 
-/// Compiles the test program under each compiler that knows `flags`, and runs it, by way of `tool`.
-fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
+/// A test program, and what it says at its end.
+type Program = (&'static str, &'static str);
+
+const VOLUME: Program =
+    ("tests/c/volume.c", "volumes, envelopes, providers and every misuse: as they should be\n");
+/// The library has threads of its own there.
+const WITHDRAWAL: Program = ("tests/c/withdrawal.c", "keys that go away: as it should be\n");
+
+/// Compiles the test programs under each compiler that knows `flags`, and runs them, by way of `tool`.
+fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], tool: &[&str]) {
     let able: Vec<_> = compilers().into_iter().filter(|compiler| links(compiler, flags)).collect();
     if able.is_empty() {
         return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
@@ -24,11 +32,13 @@ fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
     // One compiler's code is enough for memcheck, which takes a while.
     let count = if tool.is_empty() { able.len() } else { 1 };
     for compiler in able.into_iter().take(count) {
-        for &linking in linkings {
+        for (&linking, &(source, end)) in
+            linkings.iter().flat_map(|linking| programs.iter().map(move |program| (linking, program)))
+        {
             let directory = tempfile::tempdir().unwrap();
             let (program, place) = (directory.path().join("program"), directory.path().join("place"));
             fs::create_dir(&place).unwrap();
-            compile(&compiler, "tests/c/volume.c", flags, linking, &program);
+            compile(&compiler, source, flags, linking, &program);
             let mut command = match tool {
                 [] => Command::new(&program),
                 [tool, arguments @ ..] => {
@@ -41,26 +51,27 @@ fn test_program(flags: &[&str], linkings: &[Linking], tool: &[&str]) {
             // For a service that never answers.
             command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
             let said = succeed(&mut command);
-            assert_eq!(said, "volumes, envelopes, providers and every misuse: as they should be\n");
+            assert_eq!(said, end);
         }
     }
 }
 
 #[test]
 fn c11_program() {
-    test_program(&[], &[Linking::Static, Linking::Shared], &[]);
+    test_programs(&[VOLUME, WITHDRAWAL], &[], &[Linking::Static, Linking::Shared], &[]);
 }
 
 #[test]
 fn under_address_and_undefined_behaviour_sanitizers() {
     let flags =
         ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
-    test_program(&flags, &[Linking::Static], &[]);
+    test_programs(&[VOLUME, WITHDRAWAL], &flags, &[Linking::Static], &[]);
 }
 
 #[test]
 fn under_the_thread_sanitizer() {
-    test_program(&["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
+    // The threads of a recheck are not instrumented: what they lock is out of its sight.
+    test_programs(&[VOLUME], &["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
 }
 
 #[test]
@@ -68,7 +79,7 @@ fn under_memcheck() {
     let Some(valgrind) = peers::required("valgrind") else { return };
     let valgrind = valgrind.to_str().unwrap();
     let tool = [valgrind, "--quiet", "--error-exitcode=9", "--leak-check=full", LEAKS];
-    test_program(&["-O1", NO_THREADS], &[Linking::Static], &tool);
+    test_programs(&[VOLUME, WITHDRAWAL], &["-O1", NO_THREADS], &[Linking::Static], &tool);
 }
 
 /// The thread of a KMS provider is not instrumented, and in a forked child what it held is out of everybody's reach.

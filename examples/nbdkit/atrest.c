@@ -22,6 +22,8 @@ static char *path;           /* of the volume */
 static char *keystore;       /* NULL: the user's own */
 static const char *key;      /* NULL: whichever opens it */
 static unsigned seconds = 60; /* for a key service to answer */
+static unsigned recheck;     /* seconds between checks of the key; 0: none */
+static unsigned grace = 300; /* seconds without an answer */
 static int read_only, discard;
 
 static atrest_volume *volume;
@@ -30,6 +32,15 @@ static void plugin_unload(void) {
     atrest_volume_close(volume);
     free(keystore);
     free(path);
+}
+
+static int parse_seconds(const char *name, const char *value, unsigned least, unsigned *out) {
+    if (nbdkit_parse_unsigned(name, value, out) == -1) return -1;
+    if (*out < least || *out > 86400) {
+        nbdkit_error("%s=%s: %u to 86400 seconds", name, value, least);
+        return -1;
+    }
+    return 0;
 }
 
 static int config(const char *name, const char *value) {
@@ -47,14 +58,9 @@ static int config(const char *name, const char *value) {
         keystore = nbdkit_realpath(value);
         return keystore == NULL ? -1 : 0;
     }
-    if (strcmp(name, "timeout") == 0) {
-        if (nbdkit_parse_unsigned("timeout", value, &seconds) == -1) return -1;
-        if (seconds > 86400) {
-            nbdkit_error("timeout=%s: at most 86400 seconds", value);
-            return -1;
-        }
-        return 0;
-    }
+    if (strcmp(name, "timeout") == 0) return parse_seconds(name, value, 0, &seconds);
+    if (strcmp(name, "recheck") == 0) return parse_seconds(name, value, 1, &recheck);
+    if (strcmp(name, "grace") == 0) return parse_seconds(name, value, 1, &grace);
     if (strcmp(name, "readonly") == 0) return (read_only = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
     if (strcmp(name, "discard") == 0) return (discard = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
     nbdkit_error("unknown parameter '%s'", name);
@@ -86,6 +92,9 @@ static int config_complete(void) {
     "key=<KEY>          The key that must wrap the volume's key: " KEYS ".\n"         \
     "keystore=<DIR>     The local keystore (default: the user's own).\n"              \
     "timeout=<SECONDS>  How long a key service may take to answer (default 60).\n"    \
+    "recheck=<SECONDS>  Ask that often whether the key may still be used; when it\n"  \
+    "                   may not, requests fail until nbdkit is started again.\n"      \
+    "grace=<SECONDS>    With recheck, how long the service may be out (default 300).\n" \
     "readonly=true      Open the volume for reading only.\n"                          \
     "discard=true       Let trims punch holes; they show which sectors are unused."
 
@@ -114,28 +123,49 @@ static atrest_status add_provider(atrest_providers *providers, char *why, size_t
     return atrest_providers_add_local(providers, keystore, why, room);
 }
 
-/* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
-static int get_ready(void) {
+/* The providers of keys; NULL, and said so, where they cannot be had. */
+static atrest_providers *new_providers(void) {
     char why[500];
     atrest_providers *providers;
     atrest_status status = atrest_providers_new(&providers);
     if (status != ATREST_OK) {
         nbdkit_error("%s", atrest_status_message(status));
-        return -1;
+        return NULL;
     }
     status = add_provider(providers, why, sizeof why);
-    if (status != ATREST_OK) {
-        nbdkit_error("keys: %s", why);
-    } else {
-        const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u);
-        status = atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);
-        if (status != ATREST_OK)
-            nbdkit_error("%s: %s", path, why);
-        else if (why[0] != '\0')
-            nbdkit_error("warning: %s: %s", path, why);
-    }
+    if (status == ATREST_OK) return providers;
+    nbdkit_error("keys: %s", why);
+    atrest_providers_free(providers);
+    return NULL;
+}
+
+/* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
+static int get_ready(void) {
+    char why[500];
+    atrest_providers *providers = new_providers();
+    if (providers == NULL) return -1;
+    const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u);
+    const atrest_status status =
+        atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);
+    if (status != ATREST_OK)
+        nbdkit_error("%s: %s", path, why);
+    else if (why[0] != '\0')
+        nbdkit_error("warning: %s: %s", path, why);
     atrest_providers_free(providers);
     return status == ATREST_OK && is_under_key() ? 0 : -1;
+}
+
+/* In the background: threads do not come along, and neither do providers that have some. */
+static int after_fork(void) {
+    if (recheck == 0) return 0;
+    char why[500];
+    atrest_providers *providers = new_providers();
+    if (providers == NULL) return -1;
+    const atrest_status status =
+        atrest_volume_recheck(volume, providers, recheck * 1000, grace * 1000, why, sizeof why);
+    if (status != ATREST_OK) nbdkit_error("%s: %s", path, why);
+    atrest_providers_free(providers);
+    return status == ATREST_OK ? 0 : -1;
 }
 
 static void *open_connection(int readonly) {
@@ -151,7 +181,9 @@ static int answer(const char *what, atrest_status status) {
     if (status == ATREST_ERROR_NO_MEMORY) error = ENOMEM;
     if (status == ATREST_ERROR_OUT_OF_BOUNDS) error = EINVAL;
     if (status == ATREST_ERROR_READ_ONLY) error = EROFS;
-    nbdkit_error("%s: %s: %s", path, what, atrest_status_message(status));
+    char why[1000] = "";
+    if (status == ATREST_ERROR_WITHDRAWN && atrest_volume_check_lease(volume, why, sizeof why) == ATREST_OK) why[0] = '\0';
+    nbdkit_error("%s: %s: %s", path, what, why[0] != '\0' ? why : atrest_status_message(status));
     nbdkit_set_error(error);
     return -1;
 }
@@ -229,6 +261,7 @@ static struct nbdkit_plugin plugin = {
     .magic_config_key = "volume",
     .dump_plugin = dump_plugin,
     .get_ready = get_ready,
+    .after_fork = after_fork,
     .open = open_connection,
     .get_size = get_size,
     .block_size = block_size,

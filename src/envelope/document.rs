@@ -2,8 +2,9 @@
 
 use super::{
     EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey,
-    SlotFailure, Uuid, VolumeKeys, WrappedKey, json, slots,
+    SlotFailure, Uuid, VolumeKeys, WrappedKey, json,
 };
+use std::sync::Arc;
 
 /// What becomes of a volume's key when the volume is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +73,8 @@ impl Envelope {
         Ok((envelope, keys))
     }
 
-    /// Unwraps the volume's keys: the slots are tried in order until one opens.
+    /// Unwraps the volume's keys: the slots are tried in order until one opens. Where the providers have a
+    /// [cache](Providers::with_cache), a root key in it opens its slot.
     ///
     /// # Errors
     /// [`EnvelopeError::NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
@@ -85,7 +87,7 @@ impl Envelope {
     pub(super) async fn open_any(
         &self,
         providers: &Providers,
-    ) -> Result<(usize, RootKey, VolumeKeys), EnvelopeError> {
+    ) -> Result<(usize, Arc<RootKey>, VolumeKeys), EnvelopeError> {
         let mut failures = Vec::new();
         for (i, slot) in self.slots.iter().enumerate() {
             match self.open_slot(slot, providers).await {
@@ -104,9 +106,14 @@ impl Envelope {
         &self,
         slot: &WrappedKey,
         providers: &Providers,
-    ) -> Result<(RootKey, VolumeKeys), ProviderError> {
-        let root = slots::find(providers, &slot.provider)?.unwrap(slot).await?;
-        let keys = self.committed(&root)?;
+    ) -> Result<(Arc<RootKey>, VolumeKeys), ProviderError> {
+        let root = providers.unwrap(slot).await?;
+        let keys = self.committed(&root).inspect_err(|_| {
+            // It may be another one the next time.
+            if let Some(cache) = providers.cache() {
+                cache.forget(slot);
+            }
+        })?;
         Ok((root, keys))
     }
 

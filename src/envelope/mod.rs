@@ -28,23 +28,31 @@
 //! and what a debugger or the kernel reads from a running process, is out of reach.
 
 mod admin;
+mod cache;
+pub(crate) mod clock;
 mod context;
 mod date;
 mod description;
 mod document;
 mod error;
+mod flight;
 mod grants;
 mod json;
+mod kept;
 mod keyref;
 #[cfg(feature = "kms")]
 mod kms;
 mod local;
+mod origin;
 mod provider;
+mod providers;
 mod root;
 mod secret;
 mod slots;
+mod wait;
 
 pub use admin::{KeyAdmin, KeyAlias, KeyCheck, PermissionCheck, PermissionOutcome};
+pub use cache::{CacheStatistics, RootKeyCache};
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
 pub use date::utc_date;
 pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
@@ -55,12 +63,19 @@ pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost};
-pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on, block_on_timeout};
+#[cfg(feature = "volume")]
+pub(crate) use origin::Origin;
+pub use provider::{BoxFuture, KeyProvider, WrappedKey};
+pub use providers::Providers;
+#[cfg(feature = "volume")]
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};
 pub use slots::Rewrapped;
 pub use uuid::Uuid;
+#[cfg(feature = "volume")]
+pub(crate) use wait::block_on_while;
+pub use wait::{block_on, block_on_timeout};
 
 /// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.
 ///

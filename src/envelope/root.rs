@@ -64,6 +64,11 @@ impl RootKey {
         self.0.expose()
     }
 
+    /// Which protections took hold for the memory of this key.
+    pub(super) fn protection(&self) -> super::Protection {
+        self.0.protection()
+    }
+
     /// Derives the keys of `volume` by HKDF-SHA256 (RFC 5869) with the UUID's 16 bytes, in the order in which
     /// they are written, as salt.
     ///

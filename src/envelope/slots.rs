@@ -67,7 +67,7 @@ impl Envelope {
             return Err(EnvelopeError::Full);
         }
         let to = find(providers, provider)?;
-        let (_, root, _) = self.open_any(providers).await?;
+        let (_, root, _) = self.open_any(&providers.without_cache()).await?;
         self.wrap_root(None, &root, to, key).await
     }
 
@@ -88,6 +88,7 @@ impl Envelope {
     }
 
     /// Whether `other` wraps the same root key of the same volume, as far as the two envelopes say.
+    #[cfg(feature = "volume")]
     pub(crate) fn is_rewrapping_of(&self, other: &Envelope) -> bool {
         (self.volume, self.class, self.commitment) == (other.volume, other.class, other.commitment)
     }

@@ -17,8 +17,9 @@ use super::status::{
     ATREST_ERROR_PERMISSION, ATREST_ERROR_RANDOM, ATREST_ERROR_READ_ONLY, ATREST_ERROR_REFUSED,
     ATREST_ERROR_SECRET_MEMORY, ATREST_ERROR_SLOT, ATREST_ERROR_THROTTLED, ATREST_ERROR_TIMED_OUT,
     ATREST_ERROR_TRUNCATED, ATREST_ERROR_UNREACHABLE, ATREST_ERROR_UNSUPPORTED,
-    ATREST_ERROR_VOLUME_SECTOR_SIZE, ATREST_ERROR_VOLUME_SIZE, ATREST_ERROR_WRONG_KEY,
-    ATREST_ERROR_WRONG_KEY_TYPE, ATREST_ERROR_WRONG_PASSPHRASE, atrest_status, guarded, message,
+    ATREST_ERROR_VOLUME_SECTOR_SIZE, ATREST_ERROR_VOLUME_SIZE, ATREST_ERROR_WITHDRAWN,
+    ATREST_ERROR_WRONG_KEY, ATREST_ERROR_WRONG_KEY_TYPE, ATREST_ERROR_WRONG_PASSPHRASE, atrest_status,
+    guarded, message,
 };
 use crate::envelope::{EnvelopeError, ErrorClass, KeyRefError, ProviderError, SecretError};
 use crate::volume::Error;
@@ -96,6 +97,8 @@ impl From<&Error> for atrest_status {
             Error::DiscardOff => ATREST_ERROR_DISCARD_OFF,
             Error::OutOfBounds { .. } => ATREST_ERROR_OUT_OF_BOUNDS,
             Error::Busy | Error::Changed => ATREST_ERROR_BUSY,
+            Error::Withdrawn(_) => ATREST_ERROR_WITHDRAWN,
+            Error::Recheck(_) => ATREST_ERROR_INVALID_REQUEST,
             Error::Random(_) => ATREST_ERROR_RANDOM,
             Error::Envelope(error) => error.into(),
             Error::Xts(error) => (*error).into(),

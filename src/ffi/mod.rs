@@ -32,11 +32,16 @@ mod object;
 mod providers;
 
 #[cfg(feature = "volume")]
+mod cache;
+
+#[cfg(feature = "volume")]
 mod volume;
 
 #[cfg(feature = "volume")]
 mod envelope;
 
+#[cfg(feature = "volume")]
+pub use cache::{atrest_providers_clear_cache, atrest_providers_set_cache};
 #[cfg(feature = "volume")]
 pub use envelope::{
     atrest_envelope, atrest_envelope_create, atrest_envelope_free, atrest_envelope_json, atrest_envelope_key,
@@ -69,11 +74,12 @@ pub use tweaks::{
 };
 #[cfg(feature = "volume")]
 pub use volume::{
-    ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_close, atrest_volume_create,
-    atrest_volume_create_fd, atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush,
-    atrest_volume_open, atrest_volume_open_fd, atrest_volume_read, atrest_volume_rewrap,
-    atrest_volume_rewrap_fd, atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid,
-    atrest_volume_write, atrest_volume_write_zeros,
+    ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_check_lease,
+    atrest_volume_close, atrest_volume_create, atrest_volume_create_fd, atrest_volume_discard,
+    atrest_volume_envelope, atrest_volume_flush, atrest_volume_open, atrest_volume_open_fd,
+    atrest_volume_read, atrest_volume_recheck, atrest_volume_rewrap, atrest_volume_rewrap_fd,
+    atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid, atrest_volume_write,
+    atrest_volume_write_zeros,
 };
 pub use xts::{
     atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit, atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::lease::Withdrawal;
 use super::luks2::HeaderCopy;
 use crate::envelope::{EnvelopeError, Uuid};
 
@@ -201,6 +202,13 @@ pub enum Error {
         /// The copy that was being written.
         copy: HeaderCopy,
     },
+    /// The key of an open volume was withdrawn, see [`Volume::recheck`](super::Volume::recheck): the volume has to be
+    /// opened again.
+    #[error("{0}")]
+    Withdrawn(Box<Withdrawal>),
+    /// A volume's key cannot be rechecked so.
+    #[error("the volume's key is not rechecked: {0}")]
+    Recheck(String),
     /// No random bytes.
     #[error("the system's random number generator failed: {0}")]
     Random(getrandom::Error),

@@ -39,11 +39,17 @@
 //!
 //! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
 //!
+//! # Withdrawn keys
+//! An open volume goes on working when its key is withdrawn. [`Volume::recheck`] makes it ask the key providers again and
+//! again, and close itself when they say no, or when none of them says yes for too long.
+//!
 //! # Zeros and discards
 //! [`Volume::write_zeros`] writes encrypted zeros. [`Volume::discard`] gives space back, and is off until
 //! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
+mod checker;
+mod chunk;
 mod create;
 mod digest;
 mod disk;
@@ -51,11 +57,13 @@ mod error;
 mod header;
 mod io;
 mod json;
+mod lease;
 mod luks2;
 mod metadata;
 mod open;
 mod policy;
 mod ranges;
+mod recheck;
 mod stripes;
 mod token;
 mod wrappings;
@@ -68,7 +76,9 @@ pub use create::CreateOptions;
 pub use error::{Error, HeaderFault, Warning};
 pub use header::Header;
 pub use io::{Mode, Volume};
+pub use lease::Withdrawal;
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use recheck::Recheck;
 pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

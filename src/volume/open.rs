@@ -65,7 +65,9 @@ impl Volume {
         let header = &opening.header;
         digest::check(header.digests(), header.data_segment()?.id, key)?;
         let size = header.size()?;
-        opening.assemble(key, size)
+        let mut volume = opening.assemble(key, size)?;
+        volume.is_enveloped = false;
+        Ok(volume)
     }
 }
 

@@ -43,8 +43,8 @@ impl Volume {
     /// `allow_discards` does the same.) Parts of sectors at the edges keep their content.
     ///
     /// # Errors
-    /// [`Error::DiscardOff`] unless [`Volume::allow_discards`] was called, [`Error::OutOfBounds`] and
-    /// [`Error::ReadOnly`], which leave the volume untouched. [`Error::Io`], where its source has the kind
+    /// [`Error::DiscardOff`] unless [`Volume::allow_discards`] was called, [`Error::OutOfBounds`], [`Error::ReadOnly`]
+    /// and [`Error::Withdrawn`], which leave the volume untouched. [`Error::Io`], where its source has the kind
     /// [`Unsupported`](std::io::ErrorKind::Unsupported) if the system, the file system or the device has no such call:
     /// each sector of the range may be as it was or discarded.
     pub fn discard(&self, length: u64, offset: u64) -> Result<(), Error> {
@@ -52,6 +52,7 @@ impl Volume {
         if !self.discards {
             return Err(Error::DiscardOff);
         }
+        self.check_lease()?;
         let sector_size = self.geometry.sector_size as u64;
         let end = offset + length;
         // The volume's last sector is whole, whatever part of it the volume has.

@@ -79,7 +79,7 @@ static void check_messages(void) {
     const char *unknown = atrest_status_message((atrest_status)31);
     for (int status = 32; status <= 96; status++) {
         const char *message = atrest_status_message((atrest_status)status);
-        const int known = (status <= ATREST_ERROR_RANDOM) || (status >= 64 && status <= ATREST_ERROR_WRONG_PASSPHRASE);
+        const int known = (status <= ATREST_ERROR_WITHDRAWN) || (status >= 64 && status <= ATREST_ERROR_WRONG_PASSPHRASE);
         CHECK((strcmp(message, unknown) != 0) == known);
         for (int other = 32; known && other < status; other++) {
             CHECK(strcmp(message, atrest_status_message((atrest_status)other)) != 0);

@@ -17,6 +17,7 @@ mod from_c;
 mod life;
 mod place;
 mod process;
+mod recheck;
 mod regions;
 mod server;
 mod spans;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "capi")]
         from_c::OWN,
         process::OWN,
+        recheck::OWN,
         regions::OWN,
         spans::OWN,
         tls::OWN,

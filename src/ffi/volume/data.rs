@@ -8,10 +8,10 @@ use crate::ffi::{object, pointer};
 /// `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
 /// alignment, and may be NULL when `len` is 0.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO
-/// and _TRUNCATED (the file was cut off meanwhile), which leave in it some plaintext, some ciphertext and some of what
-/// it held before. ATREST_OK does not say that the plaintext is the one that was written: XTS has no authentication,
-/// and whoever can write to the file can garble or roll back sectors.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
+/// _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
+/// plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
+/// was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
 ///
 /// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
 /// KiB of the volume, against writes of the same volume. It allocates nothing.
@@ -42,8 +42,8 @@ pub unsafe extern "C" fn atrest_volume_read(
 /// write that is to be on the disk when it is answered (FUA) is this call and then that one.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
-/// untouched; _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes at the same
-/// time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
+/// untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
+/// at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
 /// both.
 ///
 /// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn atrest_volume_write_zeros(
 /// ATREST_VOLUME_DISCARD for this.
 ///
 /// `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
-/// _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+/// _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
 /// system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
 /// Blocks on the file; no network. Any number of threads may use one volume.
 ///

@@ -1,5 +1,6 @@
 mod data;
 mod open;
+mod recheck;
 mod rewrap;
 
 pub use data::{
@@ -11,6 +12,7 @@ pub use open::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume_close, atrest_volume_create,
     atrest_volume_create_fd, atrest_volume_open, atrest_volume_open_fd,
 };
+pub use recheck::{atrest_volume_check_lease, atrest_volume_recheck};
 pub use rewrap::{atrest_volume_rewrap, atrest_volume_rewrap_fd};
 
 use super::fork::Calls;

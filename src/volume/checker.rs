@@ -1,0 +1,130 @@
+//! The thread that asks the key providers, while a volume is open, whether its key may still be used.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::header::Header;
+use super::lease::{Lease, Withdrawal};
+use super::recheck::Recheck;
+use crate::envelope::{Envelope, EnvelopeError, ErrorClass, Providers, block_on_while, clock};
+
+/// The longest sleep of the thread that checks: its alarm clock stands still while the machine is suspended.
+const NAP: Duration = Duration::from_secs(60);
+
+/// What the thread knows.
+pub(super) struct Checker {
+    pub(super) lease: Arc<Lease>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) file: File,
+    /// As it was when it was last read.
+    pub(super) envelope: Envelope,
+    pub(super) providers: Providers,
+    pub(super) recheck: Recheck,
+}
+
+/// Ends the lease if a provider panics.
+struct Panicked<'a>(&'a Lease);
+
+impl Drop for Panicked<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let reason = "the key provider panicked, which is a defect of it".to_owned();
+            self.0.end(Some(Withdrawal::now(ErrorClass::Malformed, reason)));
+        }
+    }
+}
+
+impl Checker {
+    pub(super) fn run(mut self) {
+        let lease = Arc::clone(&self.lease);
+        let _panicked = Panicked(&lease);
+        let Recheck { interval, grace } = self.recheck;
+        let soonest = (grace / 8).min(interval).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let mut retry = soonest;
+        loop {
+            self.read_envelope();
+            let asked = clock::now();
+            let pause =
+                match block_on_while(self.envelope.open(&self.providers.without_cache()), || self.nap()) {
+                    None => Duration::ZERO,
+                    Some(Ok(_)) => {
+                        lease.prolong(asked + interval + grace);
+                        retry = soonest;
+                        jittered(interval)
+                    }
+                    Some(Err(error)) => {
+                        let class = error.class().unwrap_or(ErrorClass::Malformed);
+                        if self.is_refused(&error) {
+                            if let Some(cache) = self.providers.cache() {
+                                cache.clear();
+                            }
+                            return lease.end(Some(Withdrawal::now(class, error.to_string())));
+                        }
+                        lease.note(class, error.to_string());
+                        let pause = jittered(retry);
+                        retry = (retry * 2).min(interval).min(NAP).max(soonest);
+                        pause
+                    }
+                };
+            let next = clock::now() + pause;
+            while let Some(nap) = self.nap().filter(|_| clock::now() < next) {
+                thread::park_timeout(nap.min(next.saturating_sub(clock::now())));
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return;
+            }
+            if !lease.holds() {
+                return lease.end(None);
+            }
+        }
+    }
+
+    /// How long the thread may wait: not at all when the volume is closed, or has closed itself.
+    fn nap(&self) -> Option<Duration> {
+        let goes_on = !self.stop.load(Ordering::Acquire) && self.lease.holds();
+        goes_on.then(|| self.lease.left().min(NAP))
+    }
+
+    /// Takes the wrappings that are in the header now: they may have been changed since. Where the header cannot be read,
+    /// or is not this volume's any more, those that were there before decide.
+    fn read_envelope(&mut self) {
+        let token = Header::read(&self.file).and_then(|(header, _)| header.own_token());
+        if let Ok(token) = token
+            && token.envelope.is_rewrapping_of(&self.envelope)
+        {
+            self.envelope = token.envelope;
+        }
+    }
+
+    /// Whether everybody who could be asked has refused the key.
+    fn is_refused(&self, error: &EnvelopeError) -> bool {
+        let EnvelopeError::NoSlotOpened { failures, .. } = error else { return false };
+        let mut asked =
+            failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some()).peekable();
+        asked.peek().is_some() && asked.all(|slot| is_refusal(slot.error.class()))
+    }
+}
+
+/// Whether it says that the key may not be used, rather than that it cannot be said now.
+fn is_refusal(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::NotAuthorised
+            | ErrorClass::KeyNotFound
+            | ErrorClass::KeyDisabled
+            | ErrorClass::KeyPendingDeletion
+            | ErrorClass::WrongKey
+            | ErrorClass::WrongKeyType
+    )
+}
+
+/// The time, or up to a tenth less: volumes that were opened together need not ask together for ever.
+fn jittered(time: Duration) -> Duration {
+    let mut random = [0];
+    // Without random bytes they do.
+    let _ = getrandom::fill(&mut random);
+    time - time / 10 * u32::from(random[0]) / 256
+}

@@ -1,0 +1,205 @@
+//! A volume that closes itself when its key is withdrawn: what its user asks for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::checker::Checker;
+use super::error::Error;
+use super::io::Volume;
+use super::lease::{Lease, Withdrawal};
+use crate::envelope::{Origin, Providers, SecretError, clock};
+
+/// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
+const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);
+
+/// How often the key of an open volume is checked, and how long the volume goes on without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    pub(super) interval: Duration,
+    pub(super) grace: Duration,
+}
+
+impl Recheck {
+    /// A check each `interval`, and no answer for `interval` and `grace` together before the volume closes itself; each
+    /// 10 ms to 7 days. The grace is what an outage of the key service may last; it has to be longer than the service
+    /// takes for an answer, 20 seconds for AWS KMS with its retries.
+    pub const fn new(interval: Duration, grace: Duration) -> Recheck {
+        Recheck { interval, grace }
+    }
+}
+
+impl Volume {
+    /// Has the key providers asked again, from now on and for as long as the volume is open, whether its key may still be
+    /// used, by a thread that ends with the volume. It reads the header from the file and unwraps its envelope, as an open
+    /// does: all wrappings are tried, new ones too, and a [cache](Providers::with_cache) is left aside.
+    ///
+    /// - Where a provider unwraps the key the volume goes on, for interval and grace from the moment at which it was asked.
+    /// - Where all that can be asked refuse it (not authorised, no such key, disabled, pending deletion, another key) the
+    ///   volume closes itself at once.
+    /// - Without such an answer (unreachable, throttled, timed out, no credentials and all other failures) it goes on
+    ///   until interval and grace have passed since the last success, and asks again meanwhile, first after a second or an
+    ///   eighth of the grace, then less and less often. Then it closes itself.
+    ///
+    /// A volume that closed itself stays so: its key is wiped as soon as the calls under way are done with their 128 KiB,
+    /// each further read and write fails with [`Error::Withdrawn`], and opening it again is the way back. What was written
+    /// before can still be [flushed](Volume::flush). Each data call looks at the time itself, so that the volume closes
+    /// just as well when the thread is gone, in a forked child for example, and after the machine was suspended for longer
+    /// (where its clock counts that: on Linux and Android).
+    ///
+    /// Providers are asked on that thread: a local keystore whose passphrase is typed would ask for it each time, and should
+    /// have one that remembers it. The first check begins at once, and is not waited for. Calling it again replaces interval, grace and providers.
+    ///
+    /// ```
+    /// use atrest::volume::{Mode, Recheck, Volume};
+    /// use std::time::Duration;
+    /// # use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
+    /// # keystore.ensure_key("default")?;
+    /// # let (envelope, keys) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
+    /// # let file = std::fs::File::options().read(true).write(true).create_new(true).open(dir.path().join("volume"))?;
+    /// # Volume::create(file.try_clone()?, &atrest::volume::CreateOptions::new(1000), envelope, &keys)?;
+    /// # let providers = Providers::new().with(keystore);
+    ///
+    /// let mut volume = Volume::open(file, &providers, Mode::ReadWrite)?;
+    /// volume.recheck(&providers, Recheck::new(Duration::from_secs(60), Duration::from_secs(600)))?;
+    /// volume.write_at(b"at rest", 0)?;
+    /// volume.check_lease()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Recheck`] for times out of their ranges, for a volume that was opened with its raw key, and when none of
+    /// its wrappings is of one of `providers`; [`Error::NoToken`]; [`Error::Withdrawn`] when it has closed itself already;
+    /// [`Error::Io`] when no descriptor or no thread is to be had. The volume is as it was then.
+    pub fn recheck(&mut self, providers: &Providers, recheck: Recheck) -> Result<(), Error> {
+        let Recheck { interval, grace } = recheck;
+        if !TIMES.contains(&interval) || !TIMES.contains(&grace) {
+            return Err(Error::Recheck("interval and grace must each be 10 ms to 7 days".to_owned()));
+        }
+        self.check_lease()?;
+        let envelope = self.header.own_token()?.envelope;
+        if !self.is_enveloped {
+            let why = "it was given when the volume was opened, and not unwrapped by a key provider";
+            return Err(Error::Recheck(why.to_owned()));
+        }
+        if !envelope.slots().iter().any(|slot| providers.get(&slot.provider).is_some()) {
+            let slots: Vec<&str> = envelope.slots().iter().map(|slot| &*slot.provider).collect();
+            let why =
+                format!("none of the key providers is one of those that wrap it ({})", slots.join(", "));
+            return Err(Error::Recheck(why));
+        }
+        let origin = Origin::here().map_err(|error: SecretError| Error::Envelope(error.into()))?;
+        let file = self.file.try_clone().map_err(Error::io("duplicating the descriptor"))?;
+        let lease = Arc::new(Lease::new(clock::now() + interval + grace, Arc::clone(&self.stripes)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (theirs, stopped) = (Arc::clone(&lease), Arc::clone(&stop));
+        let checker =
+            Checker { lease: theirs, stop: stopped, file, envelope, providers: providers.clone(), recheck };
+        let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
+        let thread = thread.map_err(Error::io("starting the thread that rechecks the key"))?;
+        let new = Arc::clone(&lease);
+        let before = self.watch.replace(Watch { lease, stop, thread: Some(thread), origin });
+        let Some(lease) = before.as_ref().map(|before| Arc::clone(&before.lease)) else { return Ok(()) };
+        // Its thread ends here; it may have taken the key away meanwhile.
+        drop(before);
+        lease.check().inspect_err(|error| {
+            if let Error::Withdrawn(why) = error {
+                new.end(Some(Withdrawal::clone(why)));
+            }
+        })
+    }
+
+    /// Whether the volume may use its key, as each read and write asks before it does; always so without
+    /// [`Volume::recheck`].
+    ///
+    /// # Errors
+    /// [`Error::Withdrawn`], with class, time and reason.
+    pub fn check_lease(&self) -> Result<(), Error> {
+        match &self.watch {
+            Some(watch) => watch.lease.check(),
+            None => Ok(()),
+        }
+    }
+
+    /// The error of a volume whose key was taken away.
+    pub(super) fn withdrawn(&self) -> Error {
+        match &self.watch {
+            Some(watch) => watch.lease.error(),
+            None => unreachable!("nobody else takes the key away"),
+        }
+    }
+}
+
+/// The lease of a volume, and the thread that prolongs it, which ends when this is dropped.
+pub(super) struct Watch {
+    lease: Arc<Lease>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    origin: Origin,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else { return };
+        if self.origin.is_here() {
+            thread.thread().unpark();
+            // A check under way is dropped. A panic in it has ended the lease.
+            let _ = thread.join();
+        } else {
+            // There is no such thread in this process, to be waited for or let go.
+            std::mem::forget(thread);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::{Class, Envelope, LocalKeystore, block_on, new_uuid};
+    use crate::volume::CreateOptions;
+    use std::fs::File;
+    use std::thread;
+    use std::time::Instant;
+
+    /// By a refusal, which the thread sees, and by the time, which a call may see first: the last copy of the key goes, and
+    /// with it its round keys are wiped.
+    #[test]
+    fn the_key_goes_when_the_lease_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+        keystore.ensure_key("default").unwrap();
+        let create = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
+        let (envelope, keys) = block_on(create).unwrap();
+        let providers = Providers::new().with(keystore);
+        for refused in [false, true] {
+            let path = dir.path().join(if refused { "refused" } else { "lapsed" });
+            let file = File::options().read(true).write(true).create_new(true).open(path).unwrap();
+            let options = CreateOptions::new(1000);
+            let mut volume = Volume::create(file, &options, envelope.clone(), &keys).unwrap();
+            let key = Arc::downgrade(volume.stripes.reading(0).as_ref().unwrap());
+            let week = *TIMES.end();
+            if refused {
+                std::fs::remove_file(dir.path().join("keys/keys/default.json")).unwrap();
+                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+            } else {
+                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+                let lease = &volume.watch.as_ref().unwrap().lease;
+                lease.expire();
+                // An answer that comes too late.
+                lease.prolong(clock::now() + week);
+                assert!(matches!(volume.check_lease(), Err(Error::Withdrawn(_))));
+            }
+            // Less than the thread's nap: the call that sees the time is over takes the key.
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while key.strong_count() > 0 {
+                assert!(Instant::now() < deadline, "the key stays");
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(matches!(volume.read_at(&mut [0; 10], 0), Err(Error::Withdrawn(_))));
+        }
+    }
+}
