@@ -55,7 +55,7 @@ pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFai
 pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
-pub use local::{LocalKeystore, Passphrase, PassphraseCost};
+pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
 pub use provider::{BoxFuture, KeyProvider, Providers, WrappedKey, block_on, block_on_timeout};
 pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};

@@ -124,6 +124,7 @@ impl From<&EnvelopeError> for atrest_status {
     fn from(error: &EnvelopeError) -> atrest_status {
         match error {
             EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => ATREST_ERROR_SLOT,
+            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => ATREST_ERROR_KEY_NAME,
             error => error.class().map_or(ATREST_ERROR_ENVELOPE, atrest_status::from),
         }
     }

@@ -18,4 +18,5 @@ mod place;
 mod refused;
 mod rewrap;
 mod round;
+mod scratch;
 mod texts;

@@ -189,7 +189,7 @@ fn a_forged_header() {
     forged(&|json| json["segments"]["0"]["size"] = "8192".into(), CODE);
     forged(&|json| json["tokens"]["0"]["size"] = "4999".into(), CODE);
     forged(&|json| json["tokens"]["0"]["authentication"] = "AAAA".into(), CODE);
-    forged(&|json| json["tokens"]["0"]["envelope"]["class"] = "scratch".into(), CODE);
+    forged(&|json| json["tokens"]["0"]["envelope"]["class"] = "scratch".into(), "in a scratch volume");
     forged(&|json| json["tokens"]["0"]["envelope"]["slots"][0]["key"] = "other".into(), "other");
     forged(&|json| json["tokens"]["0"]["envelope"]["version"] = 2.into(), "version 2");
     forged(&|json| json["tokens"]["0"]["type"] = "other".into(), "no atrest token");

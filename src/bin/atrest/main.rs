@@ -20,6 +20,7 @@ mod pipeline;
 mod progress;
 mod providers;
 mod rewrap;
+mod scratch;
 mod signals;
 mod size;
 mod slot;
