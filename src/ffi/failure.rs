@@ -76,10 +76,16 @@ impl From<&Error> for atrest_status {
     fn from(error: &Error) -> atrest_status {
         match error {
             Error::Io { source, .. } => source.into(),
-            Error::TooShort { .. } | Error::NotLuks | Error::Luks1 | Error::NoToken => {
-                ATREST_ERROR_NOT_A_VOLUME
+            Error::TooShort { .. }
+            | Error::NotLuks
+            | Error::Luks1
+            | Error::NoToken
+            | Error::Destroyed(_)
+            | Error::OtherUuid { .. } => ATREST_ERROR_NOT_A_VOLUME,
+            Error::Damaged { .. } | Error::NotVerified { .. } | Error::NotOverwritten { .. } => {
+                ATREST_ERROR_DAMAGED
             }
-            Error::Damaged { .. } | Error::NotVerified { .. } => ATREST_ERROR_DAMAGED,
+            Error::NotScratch { .. } => ATREST_ERROR_REFUSED,
             Error::Refused(_) | Error::HeaderFull { .. } | Error::TokenVersion(_) => ATREST_ERROR_REFUSED,
             Error::Forged | Error::Token(_) | Error::Uuid { .. } => ATREST_ERROR_FORGED,
             Error::WrongKeys | Error::WrongVolumeKey | Error::OtherEnvelope => ATREST_ERROR_WRONG_KEY,

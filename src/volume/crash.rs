@@ -141,6 +141,50 @@ fn a_power_cut_at_any_moment_of_a_rewrap_leaves_a_volume_that_opens() {
     }
 }
 
+/// The key is gone before, so that what is left need not open; but it must tell what it is, and be destroyed again.
+#[test]
+fn a_power_cut_at_any_moment_of_a_destruction_leaves_one_that_can_be_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+    let uuid = new_uuid().unwrap();
+    let (envelope, keys) = keystore.create_scratch(uuid, None).unwrap();
+    let path = dir.path().join("v");
+    let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
+    let volume = Volume::create(file.try_clone().unwrap(), &CreateOptions::new(7), envelope, &keys).unwrap();
+    assert!(keystore.destroy_scratch(uuid).unwrap());
+
+    // Both copies and the first keyslots; once with either copy alone.
+    let size = volume.header().copy_size();
+    let mut sound = vec![7; 3 * size as usize];
+    file.read_exact_at(&mut sound[..2 * size as usize], 0).unwrap();
+    for damaged in [None, Some(0), Some(size as usize + 5000)] {
+        let mut before = sound.clone();
+        if let Some(offset) = damaged {
+            before[offset] ^= 1;
+        }
+        let recorder = Recorder { content: RefCell::new(before.clone()), events: RefCell::default() };
+        let note = super::Tombstone { uuid, class: Some(Class::Scratch), area: before.len() as u64 };
+        super::destroy::wipe(&recorder, &note).unwrap();
+        let states = remains(&before, &recorder.events.borrow());
+        let (mut headers, mut notes) = (0, 0);
+        for state in &states {
+            file.write_all_at(state, 0).unwrap();
+            match Header::read(&file) {
+                Ok((header, _)) if header.uuid() == uuid => headers += 1,
+                Err(super::Error::Destroyed(found)) if found == note => notes += 1,
+                other => panic!("neither the header nor the note: {other:?}"),
+            }
+        }
+        assert!(headers > 5 && notes > 100, "{headers} {notes}");
+        let done = recorder.content.borrow();
+        assert!(done[super::tombstone::LENGTH..].iter().all(|byte| *byte == 0));
+        // What is done is not done again.
+        let recorder = Recorder { content: RefCell::new(done.clone()), events: RefCell::default() };
+        super::destroy::wipe(&recorder, &note).unwrap();
+        assert!(recorder.events.borrow().is_empty());
+    }
+}
+
 #[test]
 fn what_is_on_the_disk_is_checked_before_the_other_copy_goes() {
     /// Loses what is written to it.

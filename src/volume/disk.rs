@@ -65,6 +65,29 @@ pub(super) fn write_verified(
     if back == bytes { Ok(()) } else { Err(Error::NotVerified { copy }) }
 }
 
+/// How much [`overwrite`] writes between two syncs, in bytes.
+pub(super) const CHUNK: usize = 1 << 20;
+
+/// Brings a range of the disk to these bytes, synced and read back, part by part. What is there already is not written:
+/// so holes of a file stay holes.
+pub(super) fn overwrite(disk: &impl Disk, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    let mut back = vec![0; bytes.len().min(CHUNK)];
+    for (part, offset) in bytes.chunks(CHUNK).zip((offset..).step_by(CHUNK)) {
+        let back = &mut back[..part.len()];
+        // What cannot be read may yet be written.
+        if disk.read_back(back, offset).is_ok() && back == part {
+            continue;
+        }
+        disk.write(part, offset).map_err(Error::io("overwriting the header's area"))?;
+        disk.sync().map_err(Error::io("syncing the header's area"))?;
+        disk.read_back(back, offset).map_err(Error::io("reading the header's area back"))?;
+        if back != part {
+            return Err(Error::NotOverwritten { offset, length: part.len() });
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a file that was opened for reading only, or for appending: Linux then ignores where a write is to go.
 pub(super) fn check_writable(file: &File) -> Result<(), Error> {
     let flags = rustix::fs::fcntl_getfl(file)

@@ -37,7 +37,9 @@
 //! covers everything that decides how data is decrypted. It cannot tell an older header of the same volume from
 //! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
-//! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
+//! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume. [`Volume::destroy`] erases
+//! the key of a scratch volume ([`LocalKeystore::create_scratch`](crate::envelope::LocalKeystore::create_scratch)), and
+//! overwrites the header: then no copy of the volume opens.
 //!
 //! # Zeros and discards
 //! [`Volume::write_zeros`] writes encrypted zeros. [`Volume::discard`] gives space back, and is off until
@@ -45,6 +47,7 @@
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
 mod create;
+mod destroy;
 mod digest;
 mod disk;
 mod error;
@@ -58,6 +61,7 @@ mod policy;
 mod ranges;
 mod stripes;
 mod token;
+mod tombstone;
 mod wrappings;
 mod writer;
 
@@ -65,10 +69,12 @@ mod writer;
 mod crash;
 
 pub use create::CreateOptions;
+pub use destroy::{DestroyOptions, Destroyed};
 pub use error::{Error, HeaderFault, Warning};
 pub use header::Header;
 pub use io::{Mode, Volume};
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use tombstone::Tombstone;
 pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

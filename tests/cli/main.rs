@@ -9,6 +9,7 @@ mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod default_key;
+mod destroy;
 mod interrupted;
 mod key_life;
 mod namespaces;

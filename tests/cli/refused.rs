@@ -167,7 +167,7 @@ fn two_damaged_copies_of_the_header() {
     for copy in [0, COPY as u64] {
         read_write(&place.path("v")).write_all_at(b"!", copy + 5000).unwrap();
     }
-    not_opened(&place, &["both copies", "luksHeaderRestore"]);
+    not_opened(&place, &["both copies", "atrest header restore"]);
     place.refuses(&["info", "v"], &["both copies"]);
 }
 

@@ -104,6 +104,7 @@ fn a_scratch_volume_takes_no_other_key() {
     place.refuses(&["key", "create", &own], &["create --scratch"]);
     place.refuses(&["key", "default", &own], &["another name"]);
     place.succeed(&["decrypt", "v", "out"]);
+    place.succeed(&["destroy", "v"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod bench;
 mod create;
 mod decrypt;
+mod destroy;
 mod encrypt;
 mod failure;
 mod info;
@@ -71,6 +72,8 @@ enum Command {
     Rewrap(rewrap::Arguments),
     /// Add, remove and list the keys that open a volume
     Slot(slot::Arguments),
+    /// Erase the key of a scratch volume, and its header: no copy of it opens again, ever
+    Destroy(destroy::Arguments),
     /// Make, list, check, share and retire the keys that wrap volumes' keys
     Key(key::Arguments),
     /// Measure how fast this processor encrypts, beside what it could do
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::VolumeKey(arguments) => volume_key::run(&arguments),
         Command::Rewrap(arguments) => rewrap::run(&arguments),
         Command::Slot(arguments) => slot::run(&arguments),
+        Command::Destroy(arguments) => destroy::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
