@@ -85,7 +85,7 @@ impl From<&Error> for atrest_status {
             Error::Damaged { .. } | Error::NotVerified { .. } | Error::NotOverwritten { .. } => {
                 ATREST_ERROR_DAMAGED
             }
-            Error::NotScratch { .. } => ATREST_ERROR_REFUSED,
+            Error::NotScratch { .. } | Error::NotRestored(_) => ATREST_ERROR_REFUSED,
             Error::Refused(_) | Error::HeaderFull { .. } | Error::TokenVersion(_) => ATREST_ERROR_REFUSED,
             Error::Forged | Error::Token(_) | Error::Uuid { .. } => ATREST_ERROR_FORGED,
             Error::WrongKeys | Error::WrongVolumeKey | Error::OtherEnvelope => ATREST_ERROR_WRONG_KEY,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::differences::{HeaderDifference, joined};
 use super::luks2::HeaderCopy;
 use super::tombstone::Tombstone;
 use crate::envelope::{EnvelopeError, Uuid};
@@ -61,6 +62,9 @@ pub enum Error {
         /// The keys that open it.
         keys: String,
     },
+    /// A backup of a header that is older than the header, or is not its volume's.
+    #[error("the backup is not put in its place: {}; --force does it all the same", joined(.0))]
+    NotRestored(Vec<HeaderDifference>),
     /// The volume is not the one that was meant.
     #[error("its UUID is {volume}, not {given}: it is another volume, and was left as it is")]
     OtherUuid {

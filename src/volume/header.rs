@@ -350,6 +350,40 @@ impl Header {
     }
 }
 
+/// For backups of a header.
+impl Header {
+    /// Writes both copies alike to the beginning of `bytes`, with the sequence number that the header has.
+    pub(super) fn encode_both(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        let json = fits(&self.contents.metadata.object, self.contents.size)?;
+        for (copy, to) in [HeaderCopy::First, HeaderCopy::Second]
+            .into_iter()
+            .zip(bytes.chunks_exact_mut(self.contents.size as usize))
+        {
+            let mut salt = [0; 64];
+            getrandom::fill(&mut salt).map_err(Error::Random)?;
+            to.copy_from_slice(&luks2::encode(&self.contents, &json, copy, &salt));
+        }
+        Ok(())
+    }
+
+    /// This header, to be written over another one: with a sequence number that is above both once it is written, and the
+    /// copy that is not in use there first.
+    pub(super) fn in_place_of(&self, current: Option<&Header>) -> Header {
+        let mut header = self.clone();
+        header.used = current.map_or(HeaderCopy::First, |current| current.used);
+        if let Some(current) = current {
+            header.contents.sequence = header.contents.sequence.max(current.contents.sequence);
+        }
+        header
+    }
+
+    /// A keyslot as the header has it.
+    pub(super) fn keyslot_json(&self, id: u32) -> serde_json::Value {
+        let keyslots = self.contents.metadata.object.get("keyslots");
+        keyslots.and_then(|keyslots| keyslots.get(id.to_string())).cloned().unwrap_or_default()
+    }
+}
+
 /// The JSON as it is written, when it fits in a copy of `size` bytes together with its closing NUL.
 pub(super) fn fits(object: &super::json::Object, size: u64) -> Result<Vec<u8>, Error> {
     let json = serde_json::to_vec(object).map_err(|error| Error::Token(error.to_string()))?;

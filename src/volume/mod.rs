@@ -46,8 +46,10 @@
 //! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
+mod backup;
 mod create;
 mod destroy;
+mod differences;
 mod digest;
 mod disk;
 mod error;
@@ -68,8 +70,10 @@ mod writer;
 #[cfg(test)]
 mod crash;
 
+pub use backup::{HeaderBackup, HeaderRestored};
 pub use create::CreateOptions;
 pub use destroy::{DestroyOptions, Destroyed};
+pub use differences::HeaderDifference;
 pub use error::{Error, HeaderFault, Warning};
 pub use header::Header;
 pub use io::{Mode, Volume};

@@ -10,6 +10,7 @@ mod bench;
 mod common;
 mod default_key;
 mod destroy;
+mod header;
 mod interrupted;
 mod key_life;
 mod namespaces;
