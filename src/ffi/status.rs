@@ -94,6 +94,8 @@ pub enum atrest_status {
     ATREST_ERROR_BUSY = 51,
     /// The system gave no random bytes.
     ATREST_ERROR_RANDOM = 52,
+    /// The call would destroy or bring back something that one may want to keep as it is, and does so with ATREST_FORCE.
+    ATREST_ERROR_NEEDS_FORCE = 53,
     /// The text names no key, or no key that this call takes.
     ATREST_ERROR_KEY_NAME = 64,
     /// The key's owner does not let the caller do this with it.
@@ -246,6 +248,9 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_FORKED) => c"not after this fork; open the volume again in this process",
         s if is(s, ATREST_ERROR_BUSY) => c"another process is changing the volume's header; try again",
         s if is(s, ATREST_ERROR_RANDOM) => c"the system gave no random bytes",
+        s if is(s, ATREST_ERROR_NEEDS_FORCE) => {
+            c"that would destroy or bring back something; force it with ATREST_FORCE"
+        }
         s if is(s, ATREST_ERROR_KEY_NAME) => c"the text names no key, or none that this call takes",
         s if is(s, ATREST_ERROR_NOT_AUTHORISED) => c"not authorised to use the key; ask its owner",
         s if is(s, ATREST_ERROR_KEY_NOT_FOUND) => c"there is no such key",

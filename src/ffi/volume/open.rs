@@ -136,16 +136,7 @@ pub unsafe extern "C" fn atrest_volume_create(
         object::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
-            let file = file.map_err(io_failure("making the file"))?;
-            let made = new.make(file).and_then(|volume| {
-                sync_directory(path)?;
-                Ok(volume)
-            });
-            made.inspect_err(|_| {
-                // Best effort: there is an error already that says more.
-                let _ = fs::remove_file(path);
-            })
+            new_volume_at(path, |file| new.make(file))
         })
     }
 }
@@ -267,6 +258,23 @@ impl New<'_> {
     }
 }
 
+/// Makes a new file and a volume in it; on failure no file is left.
+pub(super) fn new_volume_at(
+    path: &Path,
+    make: impl FnOnce(File) -> Result<atrest_volume, Failure>,
+) -> Result<atrest_volume, Failure> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let file = file.map_err(io_failure("making the file"))?;
+    let made = make(file).and_then(|volume| {
+        sync_directory(path)?;
+        Ok(volume)
+    });
+    made.inspect_err(|_| {
+        // Best effort: there is an error already that says more.
+        let _ = fs::remove_file(path);
+    })
+}
+
 pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
@@ -295,7 +303,7 @@ pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
 }
 
 /// Has the name of a new file written to the disk, where the file system takes that.
-fn sync_directory(path: &Path) -> Result<(), Failure> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -310,6 +318,6 @@ fn sync_directory(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |source| Error::Io { action, source }.into()
 }
