@@ -11,7 +11,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use atrest::volume::{CreateOptions, Error, Header, HeaderCopy, Mode, Volume, Warning};
+use atrest::volume::{
+    CreateOptions, DestroyOptions, Error, Header, HeaderBackup, HeaderCopy, Mode, Volume, Warning,
+};
 use common::peers::required;
 use common::{COPY, DATA_OFFSET, Place, header_of, noise, put_header, read_all, read_only, read_write};
 
@@ -264,6 +266,64 @@ fn cryptsetups_changes_to_the_header_are_followed() {
     assert!(matches!(error, Error::Uuid { envelope, .. } if envelope == header.uuid()), "{error}");
     peer.succeed(&["luksUUID", "@v", "--uuid", &header.uuid().to_string()]);
     good();
+}
+
+#[test]
+fn backups_of_headers_go_both_ways() {
+    let Some(peer) = Peer::new() else { return };
+    let content = noise(10_000, 5);
+    peer.volume(&content, 4096);
+    peer.add_passphrase("@v");
+    let path = peer.place.path("v");
+    peer.succeed(&["luksHeaderBackup", "@v", "--header-backup-file", "@theirs"]);
+    let (ours, warnings) = HeaderBackup::take(&read_only(&path)).unwrap();
+    assert!(fs::read(peer.place.path("theirs")).unwrap() == ours.as_bytes() && warnings.is_empty());
+    fs::write(peer.place.path("ours"), ours.as_bytes()).unwrap();
+    let (theirs, _) = HeaderBackup::read(&read_only(&peer.place.path("theirs"))).unwrap();
+
+    let lose = || put_header(&path, &noise(DATA_OFFSET as usize, 6));
+    let opens = || {
+        peer.succeed(&["open", "--test-passphrase", "@v", "--key-file", "@passphrase"]);
+        let volume = peer.place.open("v").unwrap();
+        assert!(read_all(&volume) == content && volume.warnings().is_empty());
+    };
+    lose();
+    let restored = theirs.restore(&read_write(&path), false).unwrap();
+    assert!(!restored.compared);
+    opens();
+    lose();
+    peer.succeed(&["luksHeaderRestore", "@v", "--header-backup-file", "@ours"]);
+    opens();
+
+    // What cryptsetup changed since is seen: a keyslot that came, and one that went.
+    peer.add_passphrase("@v");
+    let refused = |parts: &[&str]| {
+        let before = fs::read(&path).unwrap();
+        let line = ours.restore(&read_write(&path), false).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+        assert!(fs::read(&path).unwrap() == before);
+    };
+    refused(&["older", "takes away cryptsetup's keyslot 1"]);
+    peer.succeed(&["luksKillSlot", "@v", "0", "--key-file", "@passphrase"]);
+    refused(&["brings back cryptsetup's keyslot 0", "takes away cryptsetup's keyslot 1"]);
+    let restored = ours.restore(&read_write(&path), true).unwrap();
+    assert!(restored.compared && restored.differences.len() == 3, "{:?}", restored.differences);
+    opens();
+}
+
+#[test]
+fn what_is_destroyed_is_none_to_cryptsetup_and_passphrases_in_copies_are_told() {
+    let Some(peer) = Peer::new() else { return };
+    peer.volume(&noise(10_000, 5), 4096);
+    peer.add_passphrase("@v");
+    fs::copy(peer.place.path("v"), peer.place.path("copy")).unwrap();
+    let file = read_write(&peer.place.path("v"));
+    let options = DestroyOptions::new().force(true);
+    let destroyed = Volume::destroy(&file, Some(&peer.place.keystore), &options).unwrap();
+    assert_eq!((destroyed.keyslots, destroyed.key_erased, destroyed.overwritten), (1, false, DATA_OFFSET));
+    assert!(!peer.output(&["isLuks", "@v"]).status.success());
+    assert!(!peer.output(&["repair", "@v"]).status.success());
+    peer.succeed(&["open", "--test-passphrase", "@copy", "--key-file", "@passphrase"]);
 }
 
 #[test]

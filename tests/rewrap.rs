@@ -347,6 +347,7 @@ fn only_wrappings_of_the_same_root_key_are_exchanged_without_it() {
     assert!(matches!(header.set_wrappings(other), Err(Error::OtherEnvelope)));
     let mut json: serde_json::Value = serde_json::from_str(&envelope_of(&place).to_json()).unwrap();
     json["class"] = "scratch".into();
+    json["slots"][0]["key"] = format!("scratch-{}", envelope_of(&place).volume()).into();
     let scratch = Envelope::from_json(json.to_string().as_bytes()).unwrap();
     assert!(matches!(header.set_wrappings(scratch), Err(Error::OtherEnvelope)));
     header.set_wrappings(envelope_of(&place)).unwrap();

@@ -117,7 +117,7 @@ fn one_damaged_copy_is_replaced_by_the_other_and_reported() {
     let error = place.open("v").unwrap_err();
     let sum = HeaderFault::Checksum;
     assert!(matches!(&error, Error::Damaged { first, second } if (first, second) == (&sum, &sum)), "{error}");
-    assert!(error.to_string().contains("luksHeaderRestore"));
+    assert!(error.to_string().contains("atrest header restore"));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_forged_header_is_refused_before_any_data_is_read() {
     );
     refused(&|json| json["tokens"]["0"] = other["tokens"]["0"].clone(), "luksUUID");
     refused(&|json| json["tokens"]["0"]["new"] = json!(1), "does not know");
-    refused(&|json| json["tokens"]["0"]["envelope"]["class"] = json!("scratch"), "authentication code");
+    refused(&|json| json["tokens"]["0"]["envelope"]["class"] = json!("scratch"), "in a scratch volume");
     refused(&|json| json["tokens"]["1"] = json["tokens"]["0"].clone(), "several");
     refused(&|json| json["tokens"] = json!({}), "another tool");
     refused(&|json| json["tokens"]["0"]["type"] = json!("atrest2"), "cryptsetup open");

@@ -26,7 +26,10 @@ fn main() -> Anything<()> {
     let keystore = LocalKeystore::open_or_create(temp.path().join("keys"))?;
     keystore.ensure_key("default")?;
     let new_envelope = |class| -> Anything<(Envelope, VolumeKeys)> {
-        Ok(block_on(Envelope::create(&keystore, "default", new_uuid()?, class))?)
+        Ok(match class {
+            Class::Scratch => keystore.create_scratch(new_uuid()?, None)?,
+            _ => block_on(Envelope::create(&keystore, "default", new_uuid()?, class))?,
+        })
     };
 
     backends(&Seeds::new(&corpus, "backends")?)?;

@@ -2,7 +2,7 @@
 
 use super::{
     EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey,
-    SlotFailure, Uuid, VolumeKeys, WrappedKey, json,
+    SlotFailure, Uuid, VolumeKeys, WrappedKey, json, local,
 };
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ use std::sync::Arc;
 pub enum Class {
     /// The key-encryption key has a life and an owner of its own.
     Persistent,
-    /// The key-encryption key is the volume's alone, and is destroyed with it.
+    /// The key-encryption key is the volume's alone, in a local keystore and nowhere else, and is destroyed with it.
+    /// [`LocalKeystore::create_scratch`](super::LocalKeystore::create_scratch) makes such envelopes. They have one slot
+    /// and take no other wrapping, which would outlive the destruction.
     Scratch,
 }
 
@@ -38,6 +40,19 @@ impl Class {
             Class::Scratch => "scratch",
         }
     }
+
+    /// Refuses keys that may not wrap the root key of this volume of this class.
+    pub(super) fn takes(self, volume: Uuid, provider: &str, key: &str) -> Result<(), EnvelopeError> {
+        let local = provider == local::NAME;
+        match self {
+            Class::Scratch if local && key == local::scratch_key_name(volume) => Ok(()),
+            Class::Scratch => Err(EnvelopeError::Scratch { volume }),
+            Class::Persistent if local && local::scratch_volume_of(key).is_some() => {
+                Err(EnvelopeError::ScratchKey { key: key.to_owned() })
+            }
+            Class::Persistent => Ok(()),
+        }
+    }
 }
 
 impl Envelope {
@@ -55,13 +70,15 @@ impl Envelope {
     ///
     /// # Errors
     /// [`EnvelopeError::Provider`] when the provider fails, or when its answer is not for this provider and
-    /// context or exceeds a limit of the format; [`EnvelopeError::Secret`].
+    /// context or exceeds a limit of the format; [`EnvelopeError::Secret`]; [`EnvelopeError::Scratch`] and
+    /// [`EnvelopeError::ScratchKey`] for a key of the other [`Class`], before the provider is asked.
     pub async fn create(
         provider: &dyn KeyProvider,
         key: &str,
         volume: Uuid,
         class: Class,
     ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+        class.takes(volume, provider.name(), key)?;
         let context = EncryptionContext::for_volume(volume);
         let wrapped = provider.generate(key, &context).await?;
         if wrapped.provider != provider.name() || wrapped.context != context {
@@ -202,7 +219,15 @@ impl Envelope {
                 (&other.provider, &other.key, &other.material) == (&slot.provider, &slot.key, &slot.material)
             };
             require(!self.slots[..i].iter().any(same), "slots", "each key and material at most once")?;
+            let key = match self.class {
+                Class::Scratch => "in a scratch volume, the local key that is its own, scratch- and its UUID",
+                Class::Persistent => "in a persistent volume, no local key of a scratch volume",
+            };
+            let takes = self.class.takes(self.volume, &slot.provider, &slot.key);
+            require(takes.is_ok(), "key", key)?;
         }
+        let one = self.class == Class::Persistent || self.slots.len() == 1;
+        require(one, "slots", "one slot in a scratch volume")?;
         match self.to_json().len() {
             0..=Self::MAX_JSON => Ok(()),
             length => Err(EnvelopeError::TooLong(length)),

@@ -254,6 +254,21 @@ pub enum EnvelopeError {
         /// Its provider and key.
         key: String,
     },
+    /// Another wrapping for the key of a scratch volume.
+    #[error(
+        "volume {volume} is a scratch volume: a local key of its own wraps its key, and no other does, since that would \
+         outlive the destruction of the volume; put data that is to stay into a persistent volume"
+    )]
+    Scratch {
+        /// The volume.
+        volume: super::Uuid,
+    },
+    /// The key of a scratch volume was to wrap that of a persistent one.
+    #[error("local:{key} is the key of a scratch volume, and is destroyed with that: choose another key")]
+    ScratchKey {
+        /// The key's name.
+        key: String,
+    },
     /// The provider could not make a wrapped key.
     #[error(transparent)]
     Provider(#[from] ProviderError),

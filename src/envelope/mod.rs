@@ -62,7 +62,7 @@ pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationErro
 pub use keyref::{KeyRef, KeyRefError};
 #[cfg(feature = "kms")]
 pub use kms::{Arn, AwsKms, KmsOptions, Policies, policies};
-pub use local::{LocalKeystore, Passphrase, PassphraseCost};
+pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
 #[cfg(feature = "volume")]
 pub(crate) use origin::Origin;
 pub use provider::{BoxFuture, KeyProvider, WrappedKey};

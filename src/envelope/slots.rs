@@ -26,7 +26,8 @@ impl Envelope {
     /// wrapping is let go, the new one has opened, to the root key that the envelope commits to.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Provider`] for what a provider
+    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Scratch`] for a scratch volume, and
+    /// [`EnvelopeError::ScratchKey`] for the key of one; [`EnvelopeError::Provider`] for what a provider
     /// fails at, with [`ErrorClass::WrongKey`] when the slot holds another root key than the envelope commits to.
     pub async fn rewrap(
         &self,
@@ -36,6 +37,8 @@ impl Envelope {
         providers: &Providers,
     ) -> Result<Rewrapped, EnvelopeError> {
         let old = self.slot(slot)?;
+        self.may_change()?;
+        self.class.takes(self.volume, provider, key)?;
         let to = find(providers, provider)?;
         if old.provider == to.name() {
             match to.rewrap(old, key).await {
@@ -55,14 +58,16 @@ impl Envelope {
     /// One of these is opened for it; the new one is opened, too, before it is believed.
     ///
     /// # Errors
-    /// [`EnvelopeError::Full`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::NoSlotOpened`];
-    /// [`EnvelopeError::Provider`].
+    /// [`EnvelopeError::Full`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Scratch`];
+    /// [`EnvelopeError::ScratchKey`]; [`EnvelopeError::NoSlotOpened`]; [`EnvelopeError::Provider`].
     pub async fn add_slot(
         &self,
         provider: &str,
         key: &str,
         providers: &Providers,
     ) -> Result<Rewrapped, EnvelopeError> {
+        self.may_change()?;
+        self.class.takes(self.volume, provider, key)?;
         if self.slots.len() >= Self::MAX_SLOTS {
             return Err(EnvelopeError::Full);
         }
@@ -76,9 +81,10 @@ impl Envelope {
     /// Whoever has a copy of the old envelope and the use of its key still opens the volume.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::LastSlot`].
+    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::LastSlot`]; [`EnvelopeError::Scratch`].
     pub fn remove_slot(&self, slot: usize) -> Result<Envelope, EnvelopeError> {
         self.slot(slot)?;
+        self.may_change()?;
         if self.slots.len() == 1 {
             return Err(EnvelopeError::LastSlot);
         }
@@ -91,6 +97,14 @@ impl Envelope {
     #[cfg(feature = "volume")]
     pub(crate) fn is_rewrapping_of(&self, other: &Envelope) -> bool {
         (self.volume, self.class, self.commitment) == (other.volume, other.class, other.commitment)
+    }
+
+    /// The wrapping of a scratch volume's key stays as it is: any other would outlive the volume's destruction.
+    fn may_change(&self) -> Result<(), EnvelopeError> {
+        match self.class {
+            super::Class::Scratch => Err(EnvelopeError::Scratch { volume: self.volume }),
+            super::Class::Persistent => Ok(()),
+        }
     }
 
     fn slot(&self, slot: usize) -> Result<&WrappedKey, EnvelopeError> {

@@ -40,7 +40,7 @@ impl atrest_envelope {
 /// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _UNREACHABLE (no provider was added for the key,
-/// too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84), _NO_MEMORY. Any number of
+/// too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87), _NO_MEMORY. Any number of
 /// threads may use one set of providers.
 ///
 /// cbindgen:ptrs-as-arrays=[[uuid;16]]

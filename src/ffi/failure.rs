@@ -11,12 +11,12 @@ use super::status::{
     ATREST_ERROR_IO, ATREST_ERROR_KEY_DISABLED, ATREST_ERROR_KEY_EXISTS, ATREST_ERROR_KEY_LENGTH,
     ATREST_ERROR_KEY_NAME, ATREST_ERROR_KEY_NOT_FOUND, ATREST_ERROR_KEY_PENDING_DELETION,
     ATREST_ERROR_KEY_UNAVAILABLE, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_KEYSTORE_PERMISSIONS,
-    ATREST_ERROR_LIMIT_EXCEEDED, ATREST_ERROR_MALFORMED_ANSWER, ATREST_ERROR_NO_CREDENTIALS,
-    ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NO_SPACE, ATREST_ERROR_NOT_A_VOLUME, ATREST_ERROR_NOT_AUTHORISED,
-    ATREST_ERROR_NOT_FOUND, ATREST_ERROR_OUT_OF_BOUNDS, ATREST_ERROR_PASSPHRASE_REQUIRED,
-    ATREST_ERROR_PERMISSION, ATREST_ERROR_RANDOM, ATREST_ERROR_READ_ONLY, ATREST_ERROR_REFUSED,
-    ATREST_ERROR_SECRET_MEMORY, ATREST_ERROR_SLOT, ATREST_ERROR_THROTTLED, ATREST_ERROR_TIMED_OUT,
-    ATREST_ERROR_TRUNCATED, ATREST_ERROR_UNREACHABLE, ATREST_ERROR_UNSUPPORTED,
+    ATREST_ERROR_LIMIT_EXCEEDED, ATREST_ERROR_MALFORMED_ANSWER, ATREST_ERROR_NEEDS_FORCE,
+    ATREST_ERROR_NO_CREDENTIALS, ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NO_SPACE, ATREST_ERROR_NOT_A_VOLUME,
+    ATREST_ERROR_NOT_AUTHORISED, ATREST_ERROR_NOT_FOUND, ATREST_ERROR_OUT_OF_BOUNDS,
+    ATREST_ERROR_PASSPHRASE_REQUIRED, ATREST_ERROR_PERMISSION, ATREST_ERROR_RANDOM, ATREST_ERROR_READ_ONLY,
+    ATREST_ERROR_REFUSED, ATREST_ERROR_SECRET_MEMORY, ATREST_ERROR_SLOT, ATREST_ERROR_THROTTLED,
+    ATREST_ERROR_TIMED_OUT, ATREST_ERROR_TRUNCATED, ATREST_ERROR_UNREACHABLE, ATREST_ERROR_UNSUPPORTED,
     ATREST_ERROR_VOLUME_SECTOR_SIZE, ATREST_ERROR_VOLUME_SIZE, ATREST_ERROR_WITHDRAWN,
     ATREST_ERROR_WRONG_KEY, ATREST_ERROR_WRONG_KEY_TYPE, ATREST_ERROR_WRONG_PASSPHRASE, atrest_status,
     guarded, message,
@@ -77,10 +77,16 @@ impl From<&Error> for atrest_status {
     fn from(error: &Error) -> atrest_status {
         match error {
             Error::Io { source, .. } => source.into(),
-            Error::TooShort { .. } | Error::NotLuks | Error::Luks1 | Error::NoToken => {
-                ATREST_ERROR_NOT_A_VOLUME
+            Error::TooShort { .. }
+            | Error::NotLuks
+            | Error::Luks1
+            | Error::NoToken
+            | Error::Destroyed(_)
+            | Error::OtherUuid { .. } => ATREST_ERROR_NOT_A_VOLUME,
+            Error::Damaged { .. } | Error::NotVerified { .. } | Error::NotOverwritten { .. } => {
+                ATREST_ERROR_DAMAGED
             }
-            Error::Damaged { .. } | Error::NotVerified { .. } => ATREST_ERROR_DAMAGED,
+            Error::NotScratch { .. } | Error::NotRestored(_) => ATREST_ERROR_NEEDS_FORCE,
             Error::Refused(_) | Error::HeaderFull { .. } | Error::TokenVersion(_) => ATREST_ERROR_REFUSED,
             Error::Forged | Error::Token(_) | Error::Uuid { .. } => ATREST_ERROR_FORGED,
             Error::WrongKeys | Error::WrongVolumeKey | Error::OtherEnvelope => ATREST_ERROR_WRONG_KEY,
@@ -127,6 +133,7 @@ impl From<&EnvelopeError> for atrest_status {
     fn from(error: &EnvelopeError) -> atrest_status {
         match error {
             EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => ATREST_ERROR_SLOT,
+            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => ATREST_ERROR_KEY_NAME,
             error => error.class().map_or(ATREST_ERROR_ENVELOPE, atrest_status::from),
         }
     }

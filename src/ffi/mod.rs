@@ -74,12 +74,13 @@ pub use tweaks::{
 };
 #[cfg(feature = "volume")]
 pub use volume::{
-    ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_check_lease,
-    atrest_volume_close, atrest_volume_create, atrest_volume_create_fd, atrest_volume_discard,
+    ATREST_FORCE, ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume, atrest_volume_add_slot,
+    atrest_volume_backup_header, atrest_volume_check_lease, atrest_volume_close, atrest_volume_create,
+    atrest_volume_create_fd, atrest_volume_create_scratch, atrest_volume_destroy, atrest_volume_discard,
     atrest_volume_envelope, atrest_volume_flush, atrest_volume_open, atrest_volume_open_fd,
-    atrest_volume_read, atrest_volume_recheck, atrest_volume_rewrap, atrest_volume_rewrap_fd,
-    atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid, atrest_volume_write,
-    atrest_volume_write_zeros,
+    atrest_volume_read, atrest_volume_recheck, atrest_volume_remove_slot, atrest_volume_restore_header,
+    atrest_volume_rewrap, atrest_volume_rewrap_fd, atrest_volume_sector_size, atrest_volume_size,
+    atrest_volume_uuid, atrest_volume_write, atrest_volume_write_zeros,
 };
 pub use xts::{
     atrest_xts_decrypt_sectors, atrest_xts_decrypt_unit, atrest_xts_encrypt_sectors, atrest_xts_encrypt_unit,

@@ -197,7 +197,7 @@ pub unsafe extern "C" fn atrest_local_create_key(
 
 /// # Safety
 /// `path` is NULL or a NUL-terminated string.
-unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, ProviderError> {
+pub(super) unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, ProviderError> {
     // SAFETY: this function's contract.
     match unsafe { pointer::string(path) } {
         Ok(path) => Ok(as_path(path).to_owned()),

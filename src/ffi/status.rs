@@ -96,6 +96,8 @@ pub enum atrest_status {
     ATREST_ERROR_RANDOM = 52,
     /// The volume was rechecked, and has closed itself: its key was withdrawn, or nobody could be asked for too long.
     ATREST_ERROR_WITHDRAWN = 53,
+    /// The call would destroy or bring back something that one may want to keep as it is, and does so with ATREST_FORCE.
+    ATREST_ERROR_NEEDS_FORCE = 54,
     /// The text names no key, or no key that this call takes.
     ATREST_ERROR_KEY_NAME = 64,
     /// The key's owner does not let the caller do this with it.
@@ -250,6 +252,9 @@ pub(super) fn message(status: i32) -> &'static CStr {
         s if is(s, ATREST_ERROR_RANDOM) => c"the system gave no random bytes",
         s if is(s, ATREST_ERROR_WITHDRAWN) => {
             c"the key of the open volume was withdrawn, or could not be checked for too long; open it again"
+        }
+        s if is(s, ATREST_ERROR_NEEDS_FORCE) => {
+            c"that would destroy or bring back something; force it with ATREST_FORCE"
         }
         s if is(s, ATREST_ERROR_KEY_NAME) => c"the text names no key, or none that this call takes",
         s if is(s, ATREST_ERROR_NOT_AUTHORISED) => c"not authorised to use the key; ask its owner",

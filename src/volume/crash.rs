@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::disk::Disk;
-use super::{CreateOptions, Header, Mode, Volume, WrappingChange};
+use super::{CreateOptions, Header, HeaderBackup, Mode, Volume, WrappingChange};
 use crate::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
 
 /// What is written to a disk, in the order in which it is.
@@ -138,6 +138,110 @@ fn a_power_cut_at_any_moment_of_a_rewrap_leaves_a_volume_that_opens() {
         let text = base64(&old.slots()[0].wrapped);
         assert!(contains(&before, &text) && !contains(&done, &text));
         file.write_all_at(&before, 0).unwrap();
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_restoration_leaves_a_volume_that_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+    for key in ["old", "new"] {
+        keystore.ensure_key(key).unwrap();
+    }
+    let providers = Providers::new().with(keystore.clone());
+    let created = Envelope::create(&keystore, "old", new_uuid().unwrap(), Class::Persistent);
+    let (envelope, keys) = block_on(created).unwrap();
+    let path = dir.path().join("v");
+    let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
+    let volume = Volume::create(file.try_clone().unwrap(), &CreateOptions::new(7), envelope, &keys).unwrap();
+    volume.write_at(b"content", 0).unwrap();
+    let size = volume.header().copy_size() as usize;
+
+    // A backup with other keyslots, and a header that has changed since.
+    let mut stored = HeaderBackup::take(&file).unwrap().0.as_bytes().to_vec();
+    stored[2 * size..4 * size].fill(7);
+    let backup = HeaderBackup::parse(&stored).unwrap();
+    let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "new" };
+    Volume::change_wrappings(&file, change, &providers).unwrap();
+
+    for damaged in [None, Some(0)] {
+        if let Some(offset) = damaged {
+            file.write_all_at(b"!", offset).unwrap();
+        }
+        let (current, _) = Header::read(&file).unwrap();
+        let mut before = vec![0; stored.len()];
+        file.read_exact_at(&mut before, 0).unwrap();
+        let recorder = Recorder { content: RefCell::new(before.clone()), events: RefCell::default() };
+        let mut header = backup.header().in_place_of(Some(&current));
+        backup.write(&recorder, &mut header).unwrap();
+        assert!(header.sequence() > current.sequence() && current.sequence() > backup.header().sequence());
+
+        before.truncate(4 * size);
+        let (mut restored, mut not_yet) = (0, 0);
+        for state in remains(&before, &recorder.events.borrow()) {
+            file.write_all_at(&state, 0).unwrap();
+            let opened = Volume::open(file.try_clone().unwrap(), &providers, Mode::ReadOnly).unwrap();
+            let mut content = [0; 7];
+            opened.read_at(&mut content, 0).unwrap();
+            assert_eq!(&content, b"content");
+            let envelope = opened.header().envelope().unwrap();
+            if envelope == backup.header().envelope().unwrap() {
+                restored += 1;
+                assert!(
+                    state[2 * size..].iter().all(|byte| *byte == 7),
+                    "its keyslots are there before it is"
+                );
+            } else {
+                assert_eq!(envelope, current.envelope().unwrap());
+                not_yet += 1;
+            }
+        }
+        assert!(restored > 30 && not_yet > 200, "{restored} {not_yet}");
+        file.write_all_at(&before, 0).unwrap();
+    }
+}
+
+/// The key is gone before, so that what is left need not open; but it must tell what it is, and be destroyed again.
+#[test]
+fn a_power_cut_at_any_moment_of_a_destruction_leaves_one_that_can_be_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+    let uuid = new_uuid().unwrap();
+    let (envelope, keys) = keystore.create_scratch(uuid, None).unwrap();
+    let path = dir.path().join("v");
+    let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
+    let volume = Volume::create(file.try_clone().unwrap(), &CreateOptions::new(7), envelope, &keys).unwrap();
+    assert!(keystore.destroy_scratch(uuid).unwrap());
+
+    // Both copies and the first keyslots; once with either copy alone.
+    let size = volume.header().copy_size();
+    let mut sound = vec![7; 3 * size as usize];
+    file.read_exact_at(&mut sound[..2 * size as usize], 0).unwrap();
+    for damaged in [None, Some(0), Some(size as usize + 5000)] {
+        let mut before = sound.clone();
+        if let Some(offset) = damaged {
+            before[offset] ^= 1;
+        }
+        let recorder = Recorder { content: RefCell::new(before.clone()), events: RefCell::default() };
+        let note = super::Tombstone { uuid, class: Some(Class::Scratch), area: before.len() as u64 };
+        super::destroy::wipe(&recorder, &note).unwrap();
+        let states = remains(&before, &recorder.events.borrow());
+        let (mut headers, mut notes) = (0, 0);
+        for state in &states {
+            file.write_all_at(state, 0).unwrap();
+            match Header::read(&file) {
+                Ok((header, _)) if header.uuid() == uuid => headers += 1,
+                Err(super::Error::Destroyed(found)) if found == note => notes += 1,
+                other => panic!("neither the header nor the note: {other:?}"),
+            }
+        }
+        assert!(headers > 5 && notes > 100, "{headers} {notes}");
+        let done = recorder.content.borrow();
+        assert!(done[super::tombstone::LENGTH..].iter().all(|byte| *byte == 0));
+        // What is done is not done again.
+        let recorder = Recorder { content: RefCell::new(done.clone()), events: RefCell::default() };
+        super::destroy::wipe(&recorder, &note).unwrap();
+        assert!(recorder.events.borrow().is_empty());
     }
 }
 

@@ -65,6 +65,44 @@ pub(super) fn write_verified(
     if back == bytes { Ok(()) } else { Err(Error::NotVerified { copy }) }
 }
 
+/// How much [`overwrite`] writes between two syncs, in bytes.
+pub(super) const CHUNK: usize = 1 << 20;
+
+/// Brings a range of the disk to these bytes, synced and read back, part by part. Blocks that are as they should be at the
+/// beginning and the end of a part are not written: so holes of a file stay holes.
+pub(super) fn overwrite(disk: &impl Disk, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    let mut back = vec![0; bytes.len().min(CHUNK)];
+    for (part, offset) in bytes.chunks(CHUNK).zip((offset..).step_by(CHUNK)) {
+        let back = &mut back[..part.len()];
+        // What cannot be read may yet be written.
+        let range = match disk.read_back(back, offset) {
+            Ok(()) => differing(back, part),
+            Err(_) => 0..part.len(),
+        };
+        if range.is_empty() {
+            continue;
+        }
+        let (offset, part) = (offset + range.start as u64, &part[range.clone()]);
+        let back = &mut back[range];
+        disk.write(part, offset).map_err(Error::io("overwriting the header's area"))?;
+        disk.sync().map_err(Error::io("syncing the header's area"))?;
+        disk.read_back(back, offset).map_err(Error::io("reading the header's area back"))?;
+        if back != part {
+            return Err(Error::NotOverwritten { offset, length: part.len() });
+        }
+    }
+    Ok(())
+}
+
+/// From the first block that differs to the last one.
+fn differing(a: &[u8], b: &[u8]) -> core::ops::Range<usize> {
+    const BLOCK: usize = 4096;
+    let differs = || a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|(a, b)| a != b);
+    let Some(first) = differs().position(|differs| differs) else { return 0..0 };
+    let last = differs().rposition(|differs| differs).unwrap_or(first);
+    first * BLOCK..a.len().min((last + 1) * BLOCK)
+}
+
 /// Refuses a file that was opened for reading only, or for appending: Linux then ignores where a write is to go.
 pub(super) fn check_writable(file: &File) -> Result<(), Error> {
     let flags = rustix::fs::fcntl_getfl(file)
@@ -78,14 +116,24 @@ pub(super) fn check_writable(file: &File) -> Result<(), Error> {
     Ok(())
 }
 
-/// The exclusive advisory lock of a volume's file, released on drop.
+/// The advisory lock of a volume's file, released on drop.
 pub(super) struct HeaderLock<'a>(&'a File);
 
 impl<'a> HeaderLock<'a> {
+    /// For a change.
     pub(super) fn take(file: &'a File) -> Result<Self, Error> {
+        HeaderLock::wait(file, File::try_lock)
+    }
+
+    /// For reading, beside others who read.
+    pub(super) fn take_shared(file: &'a File) -> Result<Self, Error> {
+        HeaderLock::wait(file, File::try_lock_shared)
+    }
+
+    fn wait(file: &'a File, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Self, Error> {
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
-            match file.try_lock() {
+            match lock(file) {
                 Ok(()) => return Ok(HeaderLock(file)),
                 // A file system without locks has no cryptsetup that holds one either.
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use super::differences::{HeaderDifference, joined};
 use super::lease::Withdrawal;
 use super::luks2::HeaderCopy;
+use super::tombstone::Tombstone;
 use crate::envelope::{EnvelopeError, Uuid};
 
 /// Why a volume cannot be made, opened, read or written. Each message is one line: what failed, which limit, and
@@ -30,7 +32,7 @@ pub enum Error {
     /// Neither copy of a LUKS2 header was found.
     #[error(
         "no LUKS2 header was found: the file is not an encrypted volume, or both copies of its header are overwritten \
-         (a backup can be restored with `cryptsetup luksHeaderRestore`)"
+         (`atrest header restore` puts a backup in their place)"
     )]
     NotLuks,
     /// A volume in the older LUKS1 format.
@@ -41,13 +43,47 @@ pub enum Error {
     /// Both copies of the header are damaged.
     #[error(
         "both copies of the header are damaged (first: {first}; second: {second}): restore a backup with \
-         `cryptsetup luksHeaderRestore`"
+         `atrest header restore`"
     )]
     Damaged {
         /// What is wrong with the copy at the beginning of the file.
         first: HeaderFault,
         /// What is wrong with the copy behind it.
         second: HeaderFault,
+    },
+    /// A volume that was destroyed: a note stands in the place of its header.
+    #[error("{0}")]
+    Destroyed(Tombstone),
+    /// A volume with keys that have a life of their own was to be destroyed.
+    #[error(
+        "it is no scratch volume, and its keys stay ({keys}): copies of its header, in backups and snapshots, open with \
+         them whatever becomes of this one; --force overwrites this header and its keyslots all the same"
+    )]
+    NotScratch {
+        /// The keys that open it.
+        keys: String,
+    },
+    /// A backup of a header that is older than the header, or is not its volume's.
+    #[error("the backup is not put in its place: {}; --force does it all the same", joined(.0))]
+    NotRestored(Vec<HeaderDifference>),
+    /// The volume is not the one that was meant.
+    #[error("its UUID is {volume}, not {given}: it is another volume, and was left as it is")]
+    OtherUuid {
+        /// The UUID in the file.
+        volume: Uuid,
+        /// The UUID that was given.
+        given: Uuid,
+    },
+    /// What was to be overwritten still comes back from the disk.
+    #[error(
+        "{length} bytes at offset {offset} do not read back as they were overwritten: the disk is failing, and may still \
+         hold what was there; repeat it, and if that does not help destroy the disk"
+    )]
+    NotOverwritten {
+        /// Where, in bytes from the beginning of the file.
+        offset: u64,
+        /// How much, in bytes.
+        length: usize,
     },
     /// The header is sound, but asks for something that is not on the list of what is decrypted here.
     #[error("the header is not one that is opened here: {0}")]

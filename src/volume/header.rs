@@ -10,6 +10,7 @@ use super::luks2::{self, BINARY_SIZE, Checksum, Contents, HeaderCopy};
 use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSummary};
 use super::policy;
 use super::token::Token;
+use super::tombstone::{self, Tombstone};
 use crate::envelope::{Envelope, Uuid, VolumeKeys};
 
 /// A volume's LUKS2 header, as it was read: **nothing in it is authenticated** until [`Volume::open`] has the
@@ -27,7 +28,7 @@ pub struct Header {
 }
 
 /// Where a header is read from.
-trait Source {
+pub(super) trait Source {
     fn length(&self) -> Result<u64, Error>;
     fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
@@ -60,7 +61,8 @@ impl Header {
     /// and where both are sound the one with the higher sequence number; the warnings say so.
     ///
     /// # Errors
-    /// [`Error::TooShort`], [`Error::NotLuks`], [`Error::Luks1`], [`Error::Damaged`], [`Error::Io`].
+    /// [`Error::TooShort`], [`Error::NotLuks`], [`Error::Luks1`], [`Error::Damaged`], [`Error::Destroyed`],
+    /// [`Error::Io`].
     pub fn read(file: &File) -> Result<(Header, Vec<Warning>), Error> {
         Header::load(file)
     }
@@ -81,7 +83,7 @@ impl Header {
         Header::load(bytes).map(|(header, _)| header)
     }
 
-    fn load(source: &(impl Source + ?Sized)) -> Result<(Header, Vec<Warning>), Error> {
+    pub(super) fn load(source: &(impl Source + ?Sized)) -> Result<(Header, Vec<Warning>), Error> {
         let length = source.length()?;
         if length < 2 * luks2::MIN_SIZE {
             return Err(Error::TooShort { length });
@@ -94,7 +96,11 @@ impl Header {
             Ok((contents, _)) => read_copy(source, length, HeaderCopy::Second, contents.size),
             Err(_) => find_second(source, length),
         };
-        Header::choose(first, second)
+        Header::choose(first, second).map_err(|error| {
+            let mut note = [0; tombstone::LENGTH];
+            let note = source.fill(&mut note, 0).ok().and_then(|()| Tombstone::parse(&note));
+            note.map_or(error, Error::Destroyed)
+        })
     }
 
     fn choose(first: CopyRead, second: CopyRead) -> Result<(Header, Vec<Warning>), Error> {
@@ -166,6 +172,13 @@ impl Header {
     /// The size in bytes of the area for keyslots, behind both copies.
     pub fn keyslots_size(&self) -> u64 {
         self.contents.metadata.keyslots_size
+    }
+
+    /// The length in bytes of both copies and the area for keyslots: what a backup of the header holds. It may be more
+    /// than the file has.
+    pub(super) fn area_length(&self) -> u64 {
+        // The sum was checked when the metadata was.
+        2 * self.contents.size + self.keyslots_size()
     }
 
     /// The keyslots, by number. A volume made here has none until cryptsetup adds one.
@@ -334,6 +347,40 @@ impl Header {
         self.sequences = [Some(contents.sequence); 2];
         self.contents = contents;
         Ok(())
+    }
+}
+
+/// For backups of a header.
+impl Header {
+    /// Writes both copies alike to the beginning of `bytes`, with the sequence number that the header has.
+    pub(super) fn encode_both(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        let json = fits(&self.contents.metadata.object, self.contents.size)?;
+        for (copy, to) in [HeaderCopy::First, HeaderCopy::Second]
+            .into_iter()
+            .zip(bytes.chunks_exact_mut(self.contents.size as usize))
+        {
+            let mut salt = [0; 64];
+            getrandom::fill(&mut salt).map_err(Error::Random)?;
+            to.copy_from_slice(&luks2::encode(&self.contents, &json, copy, &salt));
+        }
+        Ok(())
+    }
+
+    /// This header, to be written over another one: with a sequence number that is above both once it is written, and the
+    /// copy that is not in use there first.
+    pub(super) fn in_place_of(&self, current: Option<&Header>) -> Header {
+        let mut header = self.clone();
+        header.used = current.map_or(HeaderCopy::First, |current| current.used);
+        if let Some(current) = current {
+            header.contents.sequence = header.contents.sequence.max(current.contents.sequence);
+        }
+        header
+    }
+
+    /// A keyslot as the header has it.
+    pub(super) fn keyslot_json(&self, id: u32) -> serde_json::Value {
+        let keyslots = self.contents.metadata.object.get("keyslots");
+        keyslots.and_then(|keyslots| keyslots.get(id.to_string())).cloned().unwrap_or_default()
     }
 }
 

@@ -37,7 +37,9 @@
 //! covers everything that decides how data is decrypted. It cannot tell an older header of the same volume from
 //! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
-//! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume.
+//! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume. [`Volume::destroy`] erases
+//! the key of a scratch volume ([`LocalKeystore::create_scratch`](crate::envelope::LocalKeystore::create_scratch)), and
+//! overwrites the header: then no copy of the volume opens.
 //!
 //! # Withdrawn keys
 //! An open volume goes on working when its key is withdrawn. [`Volume::recheck`] makes it ask the key providers again and
@@ -48,9 +50,12 @@
 //! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
+mod backup;
 mod checker;
 mod chunk;
 mod create;
+mod destroy;
+mod differences;
 mod digest;
 mod disk;
 mod error;
@@ -66,13 +71,17 @@ mod ranges;
 mod recheck;
 mod stripes;
 mod token;
+mod tombstone;
 mod wrappings;
 mod writer;
 
 #[cfg(test)]
 mod crash;
 
+pub use backup::{HeaderBackup, HeaderRestored};
 pub use create::CreateOptions;
+pub use destroy::{DestroyOptions, Destroyed};
+pub use differences::HeaderDifference;
 pub use error::{Error, HeaderFault, Warning};
 pub use header::Header;
 pub use io::{Mode, Volume};
@@ -80,5 +89,6 @@ pub use lease::Withdrawal;
 pub use luks2::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
 pub use recheck::Recheck;
+pub use tombstone::Tombstone;
 pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

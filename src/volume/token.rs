@@ -265,8 +265,13 @@ mod tests {
             Envelope::from_json(json.replace(from, to).as_bytes()).unwrap()
         };
         let wrapping = exchanged("AAAA", "AAAB");
+        // A scratch volume has a key of its own name.
+        let scratch = |json: &str| {
+            let json = json.replace("persistent", "scratch").replace("default", &format!("scratch-{UUID}"));
+            Envelope::from_json(json.as_bytes()).unwrap()
+        };
         let others = [
-            exchanged("persistent", "scratch"),
+            scratch(&token.envelope.to_json()),
             exchanged("bObZ3FyIM", "bObZ3FyIN"),
             exchanged("00010203", "00010204"),
         ];

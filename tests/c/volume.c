@@ -79,7 +79,8 @@ static void check_messages(void) {
     const char *unknown = atrest_status_message((atrest_status)31);
     for (int status = 32; status <= 96; status++) {
         const char *message = atrest_status_message((atrest_status)status);
-        const int known = (status <= ATREST_ERROR_WITHDRAWN) || (status >= 64 && status <= ATREST_ERROR_WRONG_PASSPHRASE);
+        const int known =
+            (status <= ATREST_ERROR_NEEDS_FORCE) || (status >= 64 && status <= ATREST_ERROR_WRONG_PASSPHRASE);
         CHECK((strcmp(message, unknown) != 0) == known);
         for (int other = 32; known && other < status; other++) {
             CHECK(strcmp(message, atrest_status_message((atrest_status)other)) != 0);
@@ -574,6 +575,113 @@ static void check_rewrap(const atrest_providers *providers) {
 }
 
 /* What a child of this process ends with. */
+static void check_slots(const atrest_providers *providers) {
+    const char *key = "local:second";
+    IS(ATREST_OK, atrest_volume_add_slot(in("fd"), providers, key, 0, ERROR));
+    IS(ATREST_ERROR_SLOT, atrest_volume_add_slot(in("fd"), providers, key, 0, ERROR));
+    CHECK(rename(in("keys/keys/default.json"), in("kept.json")) == 0);
+    atrest_volume_close(open_volume(in("fd"), 0, providers));
+    CHECK(rename(in("kept.json"), in("keys/keys/default.json")) == 0);
+    IS(ATREST_ERROR_SLOT, atrest_volume_remove_slot(in("fd"), 2, providers, 0, ERROR));
+    IS(ATREST_OK, atrest_volume_remove_slot(in("fd"), 1, providers, 0, ERROR));
+    IS(ATREST_ERROR_ENVELOPE, atrest_volume_remove_slot(in("fd"), 0, providers, 0, ERROR));
+    SAYS("only slot");
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot(NULL, providers, key, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot(in("fd"), NULL, key, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot(in("fd"), providers, NULL, 0, ERROR));
+    IS(ATREST_ERROR_KEY_NOT_FOUND, atrest_volume_add_slot(in("fd"), providers, "local:x", 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_remove_slot(NULL, 0, providers, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_remove_slot(in("fd"), 0, NULL, 0, ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_remove_slot(in("nowhere"), 0, providers, 0, ERROR));
+}
+
+static void check_headers(const atrest_providers *providers) {
+    struct stat attributes;
+    IS(ATREST_OK, atrest_volume_backup_header(in("fd"), in("header"), ERROR));
+    CHECK(error[0] == '\0' && stat(in("header"), &attributes) == 0);
+    CHECK(attributes.st_size == DATA && (attributes.st_mode & 0777) == 0600);
+    IS(ATREST_ERROR_EXISTS, atrest_volume_backup_header(in("fd"), in("header"), ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_backup_header(in("nowhere"), in("h2"), ERROR));
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_backup_header(in("junk"), in("h2"), ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_backup_header(NULL, in("h2"), ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_backup_header(in("fd"), NULL, ERROR));
+    CHECK(access(in("h2"), F_OK) != 0);
+
+    overwrite(in("fd"), 0, 64);
+    overwrite(in("fd"), 16384, 64);
+    IS(ATREST_ERROR_NOT_A_VOLUME, open_fails(in("fd"), 0, providers));
+    IS(ATREST_OK, atrest_volume_restore_header(in("fd"), in("header"), 0, ERROR));
+    SAYS("not compared");
+    atrest_volume_close(open_volume(in("fd"), 0, providers));
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_restore_header(in("fd"), in("header"), 0, ERROR));
+    SAYS("older");
+    IS(ATREST_OK, atrest_volume_restore_header(in("fd"), in("header"), ATREST_FORCE, ERROR));
+    CHECK(error[0] == '\0');
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_restore_header(in("v"), in("header"), 0, ERROR));
+    SAYS("another volume");
+    IS(ATREST_ERROR_FLAGS, atrest_volume_restore_header(in("fd"), in("header"), 2, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header(NULL, in("header"), 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header(in("fd"), NULL, 0, ERROR));
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_restore_header(in("fd"), in("junk"), 0, ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_restore_header(in("fd"), in("nowhere"), 0, ERROR));
+    atrest_volume_close(open_volume(in("fd"), 0, providers));
+}
+
+static void check_scratch(const atrest_providers *providers) {
+    uint8_t uuid[16], other[16] = {1}, bytes[100], again[100];
+    fill(bytes, sizeof bytes, 3);
+    atrest_volume *volume;
+    IS(ATREST_OK, atrest_volume_create_scratch(in("s"), SIZE, 0, 0, in("keys"), &volume, ERROR));
+    CHECK(error[0] == '\0' && atrest_volume_size(volume) == SIZE);
+    IS(ATREST_OK, atrest_volume_uuid(volume, uuid));
+    IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 5));
+    atrest_volume_close(volume);
+    /* It opens as others do, and takes no other key. */
+    volume = open_volume(in("s"), 0, providers);
+    IS(ATREST_OK, atrest_volume_read(volume, again, sizeof again, 5));
+    CHECK(memcmp(bytes, again, sizeof bytes) == 0);
+    atrest_volume_close(volume);
+    IS(ATREST_ERROR_KEY_NAME, atrest_volume_rewrap(in("s"), 0, providers, "local:second", 0, ERROR));
+    SAYS("scratch volume");
+    IS(ATREST_ERROR_KEY_NAME, atrest_volume_add_slot(in("s"), providers, "local:second", 0, ERROR));
+    copy(in("s"), in("s2"), DATA + (SIZE + 4095) / 4096 * 4096);
+
+    volume = (atrest_volume *)&base;
+    IS(ATREST_ERROR_EXISTS, atrest_volume_create_scratch(in("s"), 1, 0, 0, in("keys"), &volume, ERROR));
+    CHECK(volume == NULL);
+    IS(ATREST_ERROR_FLAGS, atrest_volume_create_scratch(in("s3"), 1, 0, 1, in("keys"), &volume, ERROR));
+    IS(ATREST_ERROR_VOLUME_SECTOR_SIZE, atrest_volume_create_scratch(in("s3"), 1, 3, 0, in("keys"), &volume, ERROR));
+    IS(ATREST_ERROR_KEYSTORE_IO, atrest_volume_create_scratch(in("s3"), 1, 0, 0, in("junk"), &volume, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_create_scratch(NULL, 1, 0, 0, in("keys"), &volume, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_create_scratch(in("s3"), 1, 0, 0, in("keys"), NULL, ERROR));
+    CHECK(access(in("s3"), F_OK) != 0);
+
+    IS(ATREST_ERROR_NULL, atrest_volume_destroy(NULL, NULL, in("keys"), 0, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_destroy(in("s"), NULL, in("keys"), 2, ERROR));
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_destroy(in("s"), other, in("keys"), 0, ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_destroy(in("nowhere"), NULL, in("keys"), 0, ERROR));
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_destroy(in("fd"), NULL, in("keys"), 0, ERROR));
+    SAYS("local:default");
+    atrest_volume_close(open_volume(in("s2"), 0, providers));
+    IS(ATREST_OK, atrest_volume_destroy(in("s"), NULL, in("keys"), 0, ERROR));
+    CHECK(error[0] == '\0');
+    IS(ATREST_ERROR_NOT_A_VOLUME, open_fails(in("s"), 0, providers));
+    SAYS("destroyed");
+    IS(ATREST_ERROR_KEY_NOT_FOUND, open_fails(in("s2"), 0, providers));
+    SAYS("destroyed");
+    /* Again, without a file, without a keystore. */
+    IS(ATREST_OK, atrest_volume_destroy(in("s"), uuid, in("keys"), 0, ERROR));
+    SAYS("erased before");
+    CHECK(unlink(in("s")) == 0);
+    IS(ATREST_OK, atrest_volume_destroy(in("s"), uuid, in("keys"), 0, ERROR));
+    IS(ATREST_OK, atrest_volume_destroy(in("s2"), NULL, in("nowhere"), 0, ERROR));
+    CHECK(access(in("nowhere"), F_OK) != 0);
+    copy(in("fd"), in("s3"), DATA);
+    IS(ATREST_OK, atrest_volume_destroy(in("s3"), NULL, in("keys"), ATREST_FORCE, ERROR));
+    CHECK(error[0] == '\0');
+    atrest_volume_close(open_volume(in("fd"), 0, providers));
+}
+
 static int child_of(int (*run)(const atrest_providers *, const atrest_volume *), const atrest_providers *providers,
                     const atrest_volume *volume) {
     const pid_t child = fork();
@@ -739,6 +847,9 @@ int main(int argc, char **argv) {
     check_open(providers);
     check_envelopes(providers);
     check_rewrap(providers);
+    check_slots(providers);
+    check_headers(providers);
+    check_scratch(providers);
 #ifdef ATREST_WITH_KMS
     check_timeouts();
 #endif

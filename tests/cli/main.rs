@@ -9,6 +9,8 @@ mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod default_key;
+mod destroy;
+mod header;
 mod interrupted;
 mod key_life;
 mod namespaces;
@@ -18,4 +20,5 @@ mod place;
 mod refused;
 mod rewrap;
 mod round;
+mod scratch;
 mod texts;

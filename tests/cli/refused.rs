@@ -167,7 +167,7 @@ fn two_damaged_copies_of_the_header() {
     for copy in [0, COPY as u64] {
         read_write(&place.path("v")).write_all_at(b"!", copy + 5000).unwrap();
     }
-    not_opened(&place, &["both copies", "luksHeaderRestore"]);
+    not_opened(&place, &["both copies", "atrest header restore"]);
     place.refuses(&["info", "v"], &["both copies"]);
 }
 
@@ -189,7 +189,7 @@ fn a_forged_header() {
     forged(&|json| json["segments"]["0"]["size"] = "8192".into(), CODE);
     forged(&|json| json["tokens"]["0"]["size"] = "4999".into(), CODE);
     forged(&|json| json["tokens"]["0"]["authentication"] = "AAAA".into(), CODE);
-    forged(&|json| json["tokens"]["0"]["envelope"]["class"] = "scratch".into(), CODE);
+    forged(&|json| json["tokens"]["0"]["envelope"]["class"] = "scratch".into(), "in a scratch volume");
     forged(&|json| json["tokens"]["0"]["envelope"]["slots"][0]["key"] = "other".into(), "other");
     forged(&|json| json["tokens"]["0"]["envelope"]["version"] = 2.into(), "version 2");
     forged(&|json| json["tokens"]["0"]["type"] = "other".into(), "no atrest token");

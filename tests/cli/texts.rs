@@ -40,7 +40,8 @@ fn a_wrong_command_line_is_usage() {
 fn the_help_names_every_command() {
     let place = Place::new();
     let help = place.succeed(&["--help"]);
-    for command in ["encrypt", "decrypt", "create", "info", "volume-key", "key", "bench"] {
+    for command in ["encrypt", "decrypt", "create", "info", "volume-key", "key", "header", "destroy", "bench"]
+    {
         assert!(text(&help.stdout).lines().any(|line| line.trim_start().starts_with(command)), "{command}");
         place.succeed(&[command, "--help"]);
     }

@@ -33,6 +33,9 @@ enum Command {
         /// Whose keys
         #[arg(default_value = "local")]
         provider: Provider,
+        /// The keys of scratch volumes instead, each with the place where its volume was made
+        #[arg(long, conflicts_with_all = ["provider", "json"])]
+        scratch: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -142,9 +145,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Create(arguments) => guarded::create(arguments),
         Command::Passphrase(arguments) => guarded::passphrase(arguments),
-        Command::List { provider: Provider::Local, json: false } => show::list_local(),
-        Command::List { provider: Provider::Local, json: true } => show::list("local", true),
-        Command::List { provider: Provider::Aws, json } => show::list("aws", *json),
+        Command::List { scratch: true, .. } => show::list_scratch(),
+        Command::List { provider: Provider::Local, json: false, .. } => show::list_local(),
+        Command::List { provider: Provider::Local, json: true, .. } => show::list("local", true),
+        Command::List { provider: Provider::Aws, json, .. } => show::list("aws", *json),
         Command::Default(arguments) => default::run(arguments),
         Command::Describe { key, json } => show::describe(key, *json),
         Command::Check { key, volume, json } => check::run(key, volume.as_deref(), *json),

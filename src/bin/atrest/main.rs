@@ -8,8 +8,10 @@
 mod bench;
 mod create;
 mod decrypt;
+mod destroy;
 mod encrypt;
 mod failure;
+mod header;
 mod info;
 mod key;
 mod new_volume;
@@ -20,6 +22,7 @@ mod pipeline;
 mod progress;
 mod providers;
 mod rewrap;
+mod scratch;
 mod signals;
 mod size;
 mod slot;
@@ -70,6 +73,10 @@ enum Command {
     Rewrap(rewrap::Arguments),
     /// Add, remove and list the keys that open a volume
     Slot(slot::Arguments),
+    /// Save a volume's header, and put such a backup in its place
+    Header(header::Arguments),
+    /// Erase the key of a scratch volume, and its header: no copy of it opens again, ever
+    Destroy(destroy::Arguments),
     /// Make, list, check, share and retire the keys that wrap volumes' keys
     Key(key::Arguments),
     /// Measure how fast this processor encrypts, beside what it could do
@@ -85,6 +92,8 @@ fn main() -> ExitCode {
         Command::VolumeKey(arguments) => volume_key::run(&arguments),
         Command::Rewrap(arguments) => rewrap::run(&arguments),
         Command::Slot(arguments) => slot::run(&arguments),
+        Command::Header(arguments) => header::run(&arguments),
+        Command::Destroy(arguments) => destroy::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use atrest::envelope::{Envelope, KeyRef, VolumeKeys};
 use atrest::volume::CreateOptions;
-use clap::Args;
+use clap::{Args, CommandFactory as _, error::ErrorKind};
 
 use crate::failure::{Failure, say, show};
 use crate::output::{Access, Output};
-use crate::providers;
+use crate::{Cli, providers, scratch};
 
 #[derive(Args)]
 pub struct NewVolume {
@@ -18,6 +18,10 @@ pub struct NewVolume {
     /// (see `atrest key default`)
     #[arg(long)]
     key: Option<KeyRef>,
+    /// For data that is to be destroyed: the volume gets a key of its own, which only the local keystore holds, and
+    /// which `atrest destroy` erases; then no copy of the volume opens. It takes no other key
+    #[arg(long)]
+    scratch: bool,
     /// The encryption sector in bytes: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     sector_size: usize,
@@ -34,6 +38,13 @@ impl NewVolume {
 
     /// The options for a volume of `size` bytes. Refuses what no volume can be, before anything is made for it.
     pub fn options(&self, size: u64) -> Result<CreateOptions, Failure> {
+        if let (true, Some(key)) = (self.scratch, &self.key) {
+            let why = format!(
+                "a scratch volume cannot be wrapped by {key}: its key is one of its own in the local keystore, so that \
+                 destroying that one leaves nothing that opens it; leave out --key, or --scratch"
+            );
+            Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
+        }
         let options = CreateOptions::new(size).sector_size(self.sector_size);
         options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), &error))?;
         Ok(options)
@@ -49,6 +60,9 @@ impl NewVolume {
         &self,
         make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
+        if self.scratch {
+            return scratch::make(&self.volume, make);
+        }
         let key = match &self.key {
             Some(key) => key.clone(),
             None => providers::default_key()?,

@@ -12,12 +12,14 @@ use crate::failure::{Failure, show};
 use crate::temporary::Temporary;
 
 /// Who can read a new file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Access {
     /// Whoever the process's umask leaves.
     Umask,
-    /// Its owner.
+    /// Its owner; a file that is replaced keeps its permissions.
     Private,
+    /// Its owner alone, whoever could read the file that is replaced.
+    Secret,
 }
 
 /// A file or block device that is being written. What is not published is gone, except on a block device, which can
@@ -70,7 +72,7 @@ impl Output {
             }
             Ok(_) if !force => return refuse("it exists; choose another name, or replace it with --force"),
             Ok(existing) => {
-                permissions = Some(existing.permissions());
+                permissions = (access != Access::Secret).then(|| existing.permissions());
                 // A symbolic link stays, and what it points to is replaced.
                 path = fs::canonicalize(&path).map_err(failed)?;
             }
@@ -88,7 +90,7 @@ impl Output {
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let mode = match access {
             Access::Umask => Mode::from(0o666),
-            Access::Private => Mode::from(0o600),
+            Access::Private | Access::Secret => Mode::from(0o600),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(parent, flags, Mode::empty())

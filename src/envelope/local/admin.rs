@@ -11,6 +11,7 @@ use super::{
     file_name,
     guarded::unlock,
     keyfile::{Fault, KeyFile},
+    scratch,
     state::State,
 };
 
@@ -49,6 +50,7 @@ impl KeyAdmin for LocalKeystore {
         _: Option<u32>,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            scratch::refuse_care(key)?;
             self.describe_key(key)?;
             if !enabled {
                 return Ok(());
@@ -63,6 +65,7 @@ impl KeyAdmin for LocalKeystore {
 
     fn rotate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            scratch::refuse_care(key)?;
             self.with_file(key, |file| Ok(file.state().usable(key)?))?;
             let passphrase = self.ask_before_change(key)?;
             self.change(key, |file| {
@@ -83,6 +86,7 @@ impl KeyAdmin for LocalKeystore {
         days: Option<u32>,
     ) -> BoxFuture<'a, Result<Option<u64>, ProviderError>> {
         Box::pin(async move {
+            scratch::refuse_care(key)?;
             self.change_state(key, |state| {
                 let (state, date) = state.scheduled(key, days)?;
                 Ok((state, Some(date)))
@@ -91,12 +95,16 @@ impl KeyAdmin for LocalKeystore {
     }
 
     fn cancel_deletion<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { self.change_state(key, |state| Ok((state.cancelled(key)?, ()))) })
+        Box::pin(async move {
+            scratch::refuse_care(key)?;
+            self.change_state(key, |state| Ok((state.cancelled(key)?, ())))
+        })
     }
 
     /// Only this erases a key, and only its owner calls it: a clock that is wrong for a while costs nobody a key.
     fn purge<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            scratch::refuse_care(key)?;
             let (keys, lock) = self.begin_change(key)?;
             self.with_file_in(&keys, key, |file| Ok(file.state().erasable(key)?))?;
             keys.erase(&lock, &file_name(key)?)

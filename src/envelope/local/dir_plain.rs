@@ -110,17 +110,23 @@ impl KeyDir {
     }
 
     /// Removes the file, and overwrites what it held. None of that name is fine.
-    pub fn erase(&self, _: &Lock, file: &str) -> Result<(), ProviderError> {
+    pub fn erase(&self, lock: &Lock, file: &str) -> Result<(), ProviderError> {
+        self.erase_everywhere(lock, file).map(drop)
+    }
+
+    /// The same; and tells whether there was one.
+    pub fn erase_everywhere(&self, _: &Lock, file: &str) -> Result<bool, ProviderError> {
         let path = self.path.join(file);
         let hidden = self.path.join(leftover_name(file)?);
         let failed = |error| io("remove", &path, error);
         match std::fs::rename(&path, &hidden) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             renamed => renamed.map_err(failed)?,
         }
         let old = OpenOptions::new().write(true).open(&hidden).map_err(failed)?;
         let length = old.metadata().map_err(failed)?.len();
-        fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&hidden)).map_err(failed)
+        fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&hidden)).map_err(failed)?;
+        Ok(true)
     }
 
     /// Whether files can be changed here.

@@ -51,37 +51,52 @@ impl KeyDir {
         }
         self.sync()?;
         match old {
-            Some(old) => self.overwrite(&old, file, || Ok(())),
+            Some(old) => self.overwrite(&old, file, 0),
             None => Ok(()),
         }
     }
 
-    /// Removes the file, and overwrites what it held. None of that name is fine.
-    pub fn erase(&self, _: &Lock, file: &str) -> Result<(), ProviderError> {
-        let Some(old) = self.open_file(file, Access::Write)? else { return Ok(()) };
-        // First out of its place: a process that ends in between must not leave a broken file there.
-        let hidden = leftover_name(file)?;
-        let failed = |error| io("remove", &self.path.join(file), error);
-        rustix::fs::renameat(&self.fd, file, &self.fd, &hidden).map_err(failed)?;
-        self.sync()?;
-        self.overwrite(&old, file, || rustix::fs::unlinkat(&self.fd, &hidden, AtFlags::empty()))?;
-        self.sync()
+    /// Removes the file, and overwrites what it held. None of that name is fine. A file that has other names, of
+    /// somebody's backup with hard links, keeps its content under those.
+    pub fn erase(&self, lock: &Lock, file: &str) -> Result<(), ProviderError> {
+        self.remove(lock, file, 1).map(drop)
     }
 
-    /// Overwrites what a file holds that is no longer in its place, when nobody reads it; and does `then` before
-    /// somebody reads it again. A file that has other names, of somebody's backup with hard links, keeps its content.
-    fn overwrite(
-        &self,
-        old: &File,
-        name: &str,
-        then: impl FnOnce() -> Result<(), Errno>,
-    ) -> Result<(), ProviderError> {
+    /// The same, under all names that the file has; and tells whether there was one.
+    pub fn erase_everywhere(&self, lock: &Lock, file: &str) -> Result<bool, ProviderError> {
+        self.remove(lock, file, u64::MAX)
+    }
+
+    fn remove(&self, _: &Lock, file: &str, most_names: u64) -> Result<bool, ProviderError> {
+        let Some(old) = self.open_file(file, Access::Write)? else { return Ok(false) };
+        // First out of its place: a process that ends in between must not leave a broken file there. Then overwritten,
+        // and only then without a name: what a process leaves that ends in between is found by the next change.
+        let failed = |error| io("remove", &self.path.join(file), error);
+        let hidden = match is_leftover(file) {
+            true => file.to_owned(),
+            false => leftover_name(file)?,
+        };
+        if hidden != file {
+            rustix::fs::renameat(&self.fd, file, &self.fd, &hidden).map_err(failed)?;
+            self.sync()?;
+        }
+        self.overwrite(&old, file, most_names)?;
+        rustix::fs::unlinkat(&self.fd, &hidden, AtFlags::empty()).map_err(failed)?;
+        self.sync()?;
+        // Until here `old` is locked: who waits to read it finds that it has no name any more.
+        Ok(true)
+    }
+
+    /// Overwrites what a file holds that is no longer in its place, when nobody reads it, unless it has more than so
+    /// many names. It stays locked as long as it is open.
+    fn overwrite(&self, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
         let path = self.path.join(name);
         let failed = |error| io("overwrite the former content of", &path, error);
         old.lock().map_err(failed)?;
-        then().map_err(|error| io("remove", &path, error))?;
         let stat = rustix::fs::fstat(old).map_err(|error| failed(error.into()))?;
-        if stat.st_nlink == 0 {
+        // The type of the count differs between platforms.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        if stat.st_nlink as u64 <= most_names {
             fill_zeros(old, u64::try_from(stat.st_size).unwrap_or(0)).map_err(failed)?;
         }
         Ok(())

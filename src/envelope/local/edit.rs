@@ -17,10 +17,11 @@ const KEY_TEXT: usize = SEALED / 3 * 4;
 /// The text of a key file, in memory that is wiped.
 pub type Text = Zeroizing<Vec<u8>>;
 
-/// The text of a new key's file, guarded by this lock.
-pub fn create(name: &str, lock: Option<&Lock>) -> Result<Text, Fault> {
+/// The text of a new key's file, guarded by this lock; that of a scratch volume may tell where the volume is.
+pub fn create(name: &str, lock: Option<&Lock>, volume_path: Option<&str>) -> Result<Text, Fault> {
     let material = new_material()?;
-    let file = KeyFile::new(name, material.created, &material.id);
+    let mut file = KeyFile::new(name, material.created, &material.id);
+    file.set_volume_path(volume_path);
     text_of(file, std::slice::from_ref(&material), lock)
 }
 

@@ -6,6 +6,7 @@ use super::{
     guard::Lock,
     keyfile::{Fault, KeyFile},
     passphrase::{Passphrase, PassphraseCost},
+    scratch,
 };
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ impl LocalKeystore {
         name: &str,
         new: Option<(&Passphrase, PassphraseCost)>,
     ) -> Result<(), ProviderError> {
+        scratch::refuse_care(name)?;
         let present = self.ask_before_change(name)?;
         // Computed before the lock is held, as the other one cannot be.
         let new = self.derive(name, new)?;

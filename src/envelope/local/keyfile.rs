@@ -13,7 +13,10 @@
 //! {"kdf":"argon2id","memory_kib":65536,"passes":3,"lanes":4,"salt":"BASE64","check":"BASE64"}
 //! ```
 //!
-//! It is written only for keys that have one of these, which a reader of version 1 must not pass over.
+//! The key of a scratch volume (`scratch.rs`) has one material and no passphrase, and may have `"volume_path"`, where
+//! its volume was made, percent-encoded.
+//!
+//! Version 2 is written only for keys that have one of these, which a reader of version 1 must not pass over.
 //!
 //! The text holds keys, so no part of a well-formed file is copied into memory that is not wiped: it is parsed in
 //! place, its strings borrowed. The parser's messages, which quote what they do not like, are not passed on.
@@ -21,6 +24,7 @@
 use super::{
     super::{ProviderError, Secret, SecretError},
     guard::{Guard, Lock, SEALED, decode},
+    scratch,
     state::State,
 };
 use base64ct::{Base64, Encoding};
@@ -28,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of files that need nothing newer.
 const PLAIN: u64 = 1;
-/// The version of files with a state or a passphrase.
+/// The version of files with a state, a passphrase, or the path of a scratch volume.
 const GUARDED: u64 = 2;
 /// The most materials in one key.
 pub const MAX_MATERIALS: usize = 256;
@@ -52,6 +56,8 @@ pub struct KeyFile<'a> {
     deletion: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     passphrase: Option<Guard<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    volume_path: Option<&'a str>,
     pub(super) current: &'a str,
     #[serde(borrow)]
     pub(super) materials: Vec<MaterialText<'a>>,
@@ -135,8 +141,15 @@ impl<'a> KeyFile<'a> {
         if let Some(guard) = &file.passphrase {
             guard.parameters()?;
         }
-        if version == PLAIN && (file.state.is_some() || file.passphrase.is_some()) {
-            return Err(malformed("version 1 has neither states nor passphrases"));
+        if version == PLAIN && !file.is_plain() {
+            return Err(malformed("version 1 has neither states nor passphrases nor paths"));
+        }
+        if scratch::volume_of(name).is_some() {
+            if file.materials.len() > 1 || file.passphrase.is_some() {
+                return Err(malformed("the key of a scratch volume has one material and no passphrase"));
+            }
+        } else if file.volume_path.is_some() {
+            return Err(malformed("only the key of a scratch volume tells where its volume is"));
         }
         Ok(file)
     }
@@ -151,6 +164,7 @@ impl<'a> KeyFile<'a> {
             state,
             deletion,
             passphrase: None,
+            volume_path: None,
             current,
             materials: vec![],
         }
@@ -176,9 +190,23 @@ impl<'a> KeyFile<'a> {
         self.choose_version();
     }
 
+    /// Where the scratch volume of this key was made, percent-encoded.
+    pub fn volume_path(&self) -> Option<&'a str> {
+        self.volume_path
+    }
+
+    pub fn set_volume_path(&mut self, path: Option<&'a str>) {
+        self.volume_path = path;
+        self.choose_version();
+    }
+
     fn choose_version(&mut self) {
-        let plain = self.state.is_none() && self.passphrase.is_none();
-        self.version = if plain { PLAIN } else { GUARDED };
+        self.version = if self.is_plain() { PLAIN } else { GUARDED };
+    }
+
+    /// Whether it has nothing that came with version 2.
+    fn is_plain(&self) -> bool {
+        self.state.is_none() && self.passphrase.is_none() && self.volume_path.is_none()
     }
 
     /// The key's name.

@@ -5,12 +5,14 @@ mod admin;
 #[cfg_attr(not(unix), path = "dir_plain.rs")]
 mod dir;
 mod edit;
+mod files;
 mod guard;
 mod guarded;
 mod home;
 mod keyfile;
 mod passphrase;
 mod provider;
+mod scratch;
 mod settings;
 mod state;
 #[cfg(test)]
@@ -19,16 +21,17 @@ mod wrap;
 
 use super::{ErrorClass, KeyDescription, ProviderError, keyref::check_local_name};
 use dir::KeyDir;
+use files::{fill, fill_zeros, is_leftover, leftover_name};
 use keyfile::{Fault, KeyFile};
 use passphrase::Source;
 pub use passphrase::{Passphrase, PassphraseCost};
+pub use scratch::ScratchKey;
+pub(super) use scratch::{key_name as scratch_key_name, volume_of as scratch_volume_of};
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 /// The provider's name in envelopes, and the scheme of its keys.
-const NAME: &str = "local";
+pub(super) const NAME: &str = "local";
 /// What follows a key's name in the name of its file.
 const EXTENSION: &str = ".json";
 /// The longest key file, in bytes.
@@ -141,11 +144,18 @@ impl LocalKeystore {
         Ok(created)
     }
 
-    /// The names of all keys, in byte order. Files that cannot be key files are left out.
+    /// The names of all keys, in byte order. Files that cannot be key files are left out, and so are the keys of scratch
+    /// volumes, which [`LocalKeystore::scratch_keys`] lists: they serve no other volume.
     ///
     /// # Errors
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
     pub fn list(&self) -> Result<Vec<String>, ProviderError> {
+        let mut names = self.all_names()?;
+        names.retain(|name| scratch::volume_of(name).is_none());
+        Ok(names)
+    }
+
+    fn all_names(&self) -> Result<Vec<String>, ProviderError> {
         let mut names: Vec<String> = KeyDir::open(&self.home)?
             .files()?
             .into_iter()
@@ -161,6 +171,17 @@ impl LocalKeystore {
         name: &str,
         guard: Option<(&Passphrase, PassphraseCost)>,
     ) -> Result<bool, ProviderError> {
+        scratch::refuse_reserved(name)?;
+        self.make(name, guard, None)
+    }
+
+    /// Makes the file of the key `name` unless there is one, and tells whether it did.
+    fn make(
+        &self,
+        name: &str,
+        guard: Option<(&Passphrase, PassphraseCost)>,
+        volume_path: Option<&str>,
+    ) -> Result<bool, ProviderError> {
         let file = file_name(name)?;
         let keys = KeyDir::open(&self.home)?;
         if keys.exists(&file)? {
@@ -169,7 +190,8 @@ impl LocalKeystore {
             return Ok(false);
         }
         let lock = self.derive(name, guard)?;
-        let text = edit::create(name, lock.as_ref()).map_err(|fault| self.explain(name, fault))?;
+        let text =
+            edit::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
         keys.publish(&keys.lock()?, &file, &text)
     }
 
@@ -179,6 +201,7 @@ impl LocalKeystore {
             description.material = Some(file.current().to_owned());
             description.created = Some(file.created());
             description.passphrase = Some(file.guard().is_some());
+            description.description = scratch::describe(&file);
             (description.state, description.deletion) = file.state().described();
             Ok(description)
         })
@@ -200,14 +223,24 @@ impl LocalKeystore {
         name: &str,
         use_it: impl FnOnce(KeyFile<'_>) -> Result<T, Fault>,
     ) -> Result<T, ProviderError> {
-        let text = keys.read(&file_name(name)?)?.ok_or_else(|| {
-            let home = self.home.display();
-            let message = format!(
-                "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
-            );
-            ProviderError::new(ErrorClass::KeyNotFound, message)
-        })?;
+        let text = keys.read(&file_name(name)?)?.ok_or_else(|| self.no_key(name))?;
         KeyFile::parse(&text, name).and_then(use_it).map_err(|fault| self.explain(name, fault))
+    }
+
+    fn no_key(&self, name: &str) -> ProviderError {
+        let home = self.home.display();
+        let message = match scratch::volume_of(name) {
+            Some(volume) => format!(
+                "the key of the scratch volume {volume} is not in {home}: the volume was destroyed, and no copy of it \
+                 opens again; or its key is in another keystore: then set ATREST_HOME to that"
+            ),
+            None => {
+                format!(
+                    "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
+                )
+            }
+        };
+        ProviderError::new(ErrorClass::KeyNotFound, message)
     }
 
     fn explain(&self, name: &str, fault: Fault) -> ProviderError {
@@ -241,20 +274,6 @@ fn absolute(path: &Path) -> Result<PathBuf, ProviderError> {
     std::path::absolute(path).map_err(|error| io("find the keystore", path, error))
 }
 
-/// Reads until the buffer is full or the file ends: into the buffer alone, which is wiped. Gives how much there was.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
 /// An input or output error: `cannot ACTION PATH: CAUSE`.
 fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderError {
     ProviderError::new(ErrorClass::LocalIo, format!("cannot {action} {}", path.display()))
@@ -267,23 +286,4 @@ fn missing(home: &Path) -> ProviderError {
     let message =
         format!("there is no keystore at {home}: create a key there, or set ATREST_HOME to another");
     ProviderError::new(ErrorClass::LocalIo, message)
-}
-
-/// A name for a file that is not yet in its place, or no longer: a process that ends then leaves it behind.
-fn leftover_name(file: &str) -> Result<String, ProviderError> {
-    let unique = super::new_uuid()?;
-    Ok(format!(".{}.{}.new", file.trim_start_matches('.'), unique.simple()))
-}
-
-/// Whether it is one of those names. No key has such a name, since it begins with a dot.
-fn is_leftover(file: &str) -> bool {
-    file.starts_with('.') && file.ends_with(".new")
-}
-
-/// Overwrites the first `length` bytes of a file, and brings that to the disk.
-fn fill_zeros(file: &File, length: u64) -> std::io::Result<()> {
-    let mut file = file;
-    file.rewind()?;
-    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
-    file.sync_all()
 }

@@ -8,7 +8,7 @@ use super::{
     LocalKeystore, NAME,
     guarded::unlock,
     keyfile::{Material, Which},
-    wrap,
+    scratch, wrap,
 };
 
 impl LocalKeystore {
@@ -18,6 +18,7 @@ impl LocalKeystore {
         name: &str,
         context: &EncryptionContext,
     ) -> Result<WrappedKey, ProviderError> {
+        scratch::refuse_other_volume(name, context)?;
         let material = self.usable_material(name, Which::Current)?;
         Ok(WrappedKey {
             provider: NAME.to_owned(),

@@ -6,7 +6,7 @@
 
 use super::{
     super::{ErrorClass, KeyRef, ProviderError},
-    KeyDir, LocalKeystore,
+    KeyDir, LocalKeystore, scratch,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -63,7 +63,11 @@ impl LocalKeystore {
     ///
     /// # Errors
     /// As [`default_key`](LocalKeystore::default_key): a file that cannot be read is not replaced.
+    /// [`ErrorClass::KeyName`] for the key of a scratch volume.
     pub fn set_default_key(&self, key: Option<&KeyRef>) -> Result<(), ProviderError> {
+        if let Some(KeyRef::Local(name)) = key {
+            scratch::refuse_reserved(name)?;
+        }
         let home = KeyDir::open_home(&self.home)?;
         let lock = home.lock()?;
         if self.default_key()?.as_ref() == key {

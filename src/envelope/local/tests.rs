@@ -259,6 +259,7 @@ fn the_plain_directory_keeps_the_same_rules() {
 
 mod life;
 mod passphrases;
+mod scratch;
 mod settings;
 mod together;
 

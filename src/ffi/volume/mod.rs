@@ -1,19 +1,25 @@
 mod data;
+mod header;
 mod open;
 mod recheck;
 mod rewrap;
+mod scratch;
+mod slots;
 
 pub use data::{
     atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush, atrest_volume_read,
     atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid, atrest_volume_write,
     atrest_volume_write_zeros,
 };
+pub use header::{atrest_volume_backup_header, atrest_volume_restore_header};
 pub use open::{
     ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume_close, atrest_volume_create,
     atrest_volume_create_fd, atrest_volume_open, atrest_volume_open_fd,
 };
 pub use recheck::{atrest_volume_check_lease, atrest_volume_recheck};
 pub use rewrap::{atrest_volume_rewrap, atrest_volume_rewrap_fd};
+pub use scratch::{ATREST_FORCE, atrest_volume_create_scratch, atrest_volume_destroy};
+pub use slots::{atrest_volume_add_slot, atrest_volume_remove_slot};
 
 use super::fork::Calls;
 use super::status::atrest_status;

@@ -40,7 +40,7 @@ pub const ATREST_VOLUME_DISCARD: u32 = 2;
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
 /// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
-/// other statuses of key providers (65 to 84; of the first wrapping, where several failed), _ENVELOPE;
+/// other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
 /// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
 ///
 /// # Safety
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
 /// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
 /// the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
-/// statuses of key providers (65 to 84); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+/// statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; the rest as atrest_volume_open().
@@ -136,16 +136,7 @@ pub unsafe extern "C" fn atrest_volume_create(
         object::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
-            let file = file.map_err(io_failure("making the file"))?;
-            let made = new.make(file).and_then(|volume| {
-                sync_directory(path)?;
-                Ok(volume)
-            });
-            made.inspect_err(|_| {
-                // Best effort: there is an error already that says more.
-                let _ = fs::remove_file(path);
-            })
+            new_volume_at(path, |file| new.make(file))
         })
     }
 }
@@ -267,6 +258,23 @@ impl New<'_> {
     }
 }
 
+/// Makes a new file and a volume in it; on failure no file is left.
+pub(super) fn new_volume_at(
+    path: &Path,
+    make: impl FnOnce(File) -> Result<atrest_volume, Failure>,
+) -> Result<atrest_volume, Failure> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let file = file.map_err(io_failure("making the file"))?;
+    let made = make(file).and_then(|volume| {
+        sync_directory(path)?;
+        Ok(volume)
+    });
+    made.inspect_err(|_| {
+        // Best effort: there is an error already that says more.
+        let _ = fs::remove_file(path);
+    })
+}
+
 pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
@@ -295,7 +303,7 @@ pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
 }
 
 /// Has the name of a new file written to the disk, where the file system takes that.
-fn sync_directory(path: &Path) -> Result<(), Failure> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -310,6 +318,6 @@ fn sync_directory(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |source| Error::Io { action, source }.into()
 }

@@ -34,6 +34,25 @@ pub fn list_local() -> Result<(), Failure> {
     stdout::print(&lines)
 }
 
+/// The keys of scratch volumes, one in a line: name, when it was made, and where its volume was.
+pub fn list_scratch() -> Result<(), Failure> {
+    let failed =
+        |error: &dyn Display| Failure::new(format!("cannot list the keys of scratch volumes: {error}"));
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    let keys = match providers::existing(home, failed)? {
+        None => Vec::new(),
+        Some(keystore) => keystore.scratch_keys().map_err(|error| failed(&error))?,
+    };
+    let mut lines = String::new();
+    for key in keys {
+        let created = key.created.map_or("?".to_owned(), date);
+        let path = key.path.map_or("?".to_owned(), |path| path.display().to_string());
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "local:{}\t{created}\t{}", key.name, printable(&path));
+    }
+    stdout::print(&lines)
+}
+
 /// All keys of a provider, with what they are.
 pub fn list(name: &str, json: bool) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("cannot list the keys of {name}: {error}"));

@@ -1,0 +1,177 @@
+//! Destroying a volume: the key first, where it is the volume's own, then the header and the area for keyslots.
+
+use std::fs::File;
+
+use super::disk::{self, Disk, HeaderLock};
+use super::error::Error;
+use super::header::Header;
+use super::io::Volume;
+use super::tombstone::Tombstone;
+use crate::envelope::{Class, LocalKeystore, Uuid};
+
+/// How much is overwritten where no header tells, in bytes: all that comes before the data of a volume made here.
+const USUAL_AREA: u64 = super::create::DATA_OFFSET;
+
+/// How a volume is destroyed.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DestroyOptions {
+    /// The volume's UUID, where the file does not tell it any more: its header is damaged or overwritten.
+    pub uuid: Option<Uuid>,
+    /// Overwrite the header of a volume that is no scratch volume, too: copies of the header still open with its keys.
+    /// Overwrite the first 16 MiB of a file without a header, when a UUID is given.
+    pub force: bool,
+}
+
+impl DestroyOptions {
+    /// A scratch volume with a sound header.
+    pub const fn new() -> DestroyOptions {
+        DestroyOptions { uuid: None, force: false }
+    }
+
+    /// With the volume's UUID.
+    #[must_use]
+    pub const fn uuid(mut self, uuid: Option<Uuid>) -> DestroyOptions {
+        self.uuid = uuid;
+        self
+    }
+
+    /// With or without force.
+    #[must_use]
+    pub const fn force(mut self, force: bool) -> DestroyOptions {
+        self.force = force;
+        self
+    }
+}
+
+/// What [`Volume::destroy`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Destroyed {
+    /// The volume's UUID.
+    pub uuid: Uuid,
+    /// Its class, as its header or what stood in that place said; `None` where nothing could be read.
+    pub class: Option<Class>,
+    /// How many keyslots of cryptsetup's the header had: copies of it open with their passphrases, whatever the class.
+    pub keyslots: usize,
+    /// Whether a key of its own was in the keystore, and is erased now.
+    pub key_erased: bool,
+    /// How many bytes are overwritten now, from the beginning of the file; 0 for a file without a header, which is left
+    /// as it was.
+    pub overwritten: u64,
+}
+
+impl Volume {
+    /// Destroys the volume in `file`, which must be open for reading and writing: erases its own key in `keystore`
+    /// ([`LocalKeystore::destroy_scratch`]), then overwrites both copies of its header and the area for keyslots with
+    /// zeros, but for a note that says so. No data is read, and none is overwritten: it is ciphertext whose key is gone.
+    ///
+    /// It may be repeated, and finishes what an interruption left: at every moment either the header or the note is
+    /// there to be read, and the key is gone before either changes. A key that is not there is no failure, for it may
+    /// have been erased before; `keystore` is `None` where there is no keystore at all.
+    ///
+    /// Whoever has the volume open keeps the keys until it is closed. Of a volume that is no scratch volume, and with
+    /// `force` only, the header alone is overwritten: its keys have a life of their own.
+    ///
+    /// # Errors
+    /// [`Error::NotScratch`] without `force`; [`Error::OtherUuid`]; without a UUID in `options` what
+    /// [`Header::read`] gives, and [`Error::Uuid`] and [`Error::Token`] for a header that contradicts itself;
+    /// [`Error::Luks1`]; [`Error::FileReadOnly`]; [`Error::Busy`]. Nothing is changed then. [`Error::Envelope`] when
+    /// the key cannot be erased: the header is as it was. [`Error::Io`] and [`Error::NotOverwritten`]: the key is gone.
+    pub fn destroy(
+        file: &File,
+        keystore: Option<&LocalKeystore>,
+        options: &DestroyOptions,
+    ) -> Result<Destroyed, Error> {
+        disk::check_writable(file)?;
+        let _lock = HeaderLock::take(file)?;
+        let length = disk::length(file)?;
+        let Found { uuid, class, keyslots, area } = examine(file, options)?;
+        let key_erased = match keystore {
+            Some(keystore) => keystore.destroy_scratch(uuid).map_err(crate::envelope::EnvelopeError::from)?,
+            None => false,
+        };
+        let overwritten = area.unwrap_or(0).min(length);
+        if overwritten > 0 {
+            wipe(file, &Tombstone { uuid, class, area: overwritten })?;
+        }
+        Ok(Destroyed { uuid, class, keyslots, key_erased, overwritten })
+    }
+}
+
+/// What is to be destroyed.
+struct Found {
+    uuid: Uuid,
+    class: Option<Class>,
+    keyslots: usize,
+    /// How much of the file comes before its data; `None` where the file is to be left alone.
+    area: Option<u64>,
+}
+
+/// Which volume it is. Refuses what is not to be destroyed.
+fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
+    let headerless = |uuid, class, area| Ok(Found { uuid, class, keyslots: 0, area });
+    let header = match (Header::read(file), options.uuid) {
+        (Ok((header, _)), _) => header,
+        (Err(Error::Destroyed(Tombstone { uuid, class, area })), given) => {
+            return headerless(agreed(uuid, given)?, class, Some(area));
+        }
+        (Err(Error::Damaged { .. }), Some(uuid)) => return headerless(uuid, None, Some(USUAL_AREA)),
+        (Err(Error::NotLuks | Error::TooShort { .. }), Some(uuid)) => {
+            // It may be anything: somebody made something else in its place.
+            return headerless(uuid, None, options.force.then_some(USUAL_AREA));
+        }
+        (Err(error), _) => return Err(error),
+    };
+    let (envelope, class) = match header.envelope() {
+        Ok(Some(envelope)) => (Some(envelope.volume()), Some(envelope.class())),
+        Ok(None) => (None, None),
+        // Who names the volume need not rely on a token that is damaged.
+        Err(error) if options.uuid.is_none() && !options.force => return Err(error),
+        Err(_) => (None, None),
+    };
+    let uuid = match (options.uuid, envelope) {
+        // Keys are named after the UUID that they were made for.
+        (Some(uuid), Some(envelope)) if uuid == envelope => uuid,
+        (None, Some(envelope)) if envelope != header.uuid() => {
+            return Err(Error::Uuid { header: header.uuid(), envelope });
+        }
+        (given, _) => agreed(header.uuid(), given)?,
+    };
+    if class != Some(Class::Scratch) && !options.force {
+        let keys = match header.envelope() {
+            Ok(Some(envelope)) => {
+                let names = envelope.slots().iter().map(|slot| format!("{}:{}", slot.provider, slot.key));
+                names.collect::<Vec<_>>().join(" or ")
+            }
+            _ => "the passphrases that cryptsetup gave it".to_owned(),
+        };
+        return Err(Error::NotScratch { keys });
+    }
+    Ok(Found { uuid, class, keyslots: header.keyslots().len(), area: Some(header.area_length()) })
+}
+
+/// The volume's UUID, unless somebody meant another.
+fn agreed(uuid: Uuid, given: Option<Uuid>) -> Result<Uuid, Error> {
+    match given {
+        Some(given) if given != uuid => Err(Error::OtherUuid { volume: uuid, given }),
+        _ => Ok(uuid),
+    }
+}
+
+/// Puts the note in the place of the header, and zeros behind it. Until the note is there the first copy of the header
+/// is, and then, until it is overwritten, the second one.
+pub(super) fn wipe(disk: &impl Disk, tombstone: &Tombstone) -> Result<(), Error> {
+    let note = tombstone.to_bytes();
+    let note = &note[..note.len().min(tombstone.area as usize)];
+    disk::overwrite(disk, note, 0)?;
+    let zeros = vec![0; disk::CHUNK];
+    let mut offset = note.len() as u64;
+    while offset < tombstone.area {
+        // Up to a multiple of the chunk's length.
+        let part = (disk::CHUNK as u64 - offset % disk::CHUNK as u64).min(tombstone.area - offset);
+        disk::overwrite(disk, &zeros[..part as usize], offset)?;
+        offset += part;
+    }
+    Ok(())
+}
