@@ -258,9 +258,31 @@ fn a_provider_that_panics_closes_it() {
 }
 
 #[test]
+fn one_that_cannot_be_asked_is_no_refusal() {
+    let mut bench = Bench::new();
+    bench.place.keystore.ensure_key("second").unwrap();
+    let change = WrappingChange::Add { provider: "local", key: "second" };
+    Volume::change_wrappings(&read_write(&bench.place.path("v")), change, &bench.place.providers()).unwrap();
+    // It might have allowed what the other one refuses, so that its outage is waited for.
+    for (class, key_class) in [
+        (ErrorClass::KeyDisabled, ErrorClass::Unreachable),
+        (ErrorClass::Unreachable, ErrorClass::KeyDisabled),
+    ] {
+        bench.fail(None);
+        bench.volume =
+            Volume::open(read_write(&bench.place.path("v")), &bench.providers, Mode::ReadWrite).unwrap();
+        bench.fail(Some(class));
+        *bench.switch.fail_key.lock().unwrap() = Some(("second", key_class));
+        bench.recheck(SHORT, Duration::from_secs(1));
+        let why = bench.closes();
+        assert_eq!((why.class, why.lapsed), (ErrorClass::Unreachable, true), "{why}");
+        assert!(why.reason.contains("local:default") && why.reason.contains("local:second"), "{why}");
+        *bench.switch.fail_key.lock().unwrap() = None;
+    }
+}
+
+#[test]
 fn every_wrapping_counts() {
-    // A second provider of another name, whose key also opens the volume, would be another service; here it is another
-    // key of the same one.
     let mut bench = Bench::new();
     bench.place.keystore.ensure_key("second").unwrap();
     let change = WrappingChange::Add { provider: "local", key: "second" };

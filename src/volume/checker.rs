@@ -56,14 +56,15 @@ impl Checker {
                         jittered(interval)
                     }
                     Some(Err(error)) => {
-                        let class = error.class().unwrap_or(ErrorClass::Malformed);
-                        if self.is_refused(&error) {
-                            if let Some(cache) = self.providers.cache() {
-                                cache.clear();
+                        match self.verdict(&error) {
+                            Verdict::Refused(class) => {
+                                if let Some(cache) = self.providers.cache() {
+                                    cache.clear();
+                                }
+                                return lease.end(Some(Withdrawal::now(class, error.to_string())));
                             }
-                            return lease.end(Some(Withdrawal::now(class, error.to_string())));
+                            Verdict::Unknown(class) => lease.note(class, error.to_string()),
                         }
-                        lease.note(class, error.to_string());
                         let pause = jittered(retry);
                         retry = (retry * 2).min(interval).min(NAP).max(soonest);
                         pause
@@ -99,13 +100,27 @@ impl Checker {
         }
     }
 
-    /// Whether everybody who could be asked has refused the key.
-    fn is_refused(&self, error: &EnvelopeError) -> bool {
-        let EnvelopeError::NoSlotOpened { failures, .. } = error else { return false };
-        let mut asked =
-            failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some()).peekable();
-        asked.peek().is_some() && asked.all(|slot| is_refusal(slot.error.class()))
+    /// What the failures of the wrappings say together. Those for which there is no provider here were not asked.
+    fn verdict(&self, error: &EnvelopeError) -> Verdict {
+        let EnvelopeError::NoSlotOpened { failures, .. } = error else {
+            return Verdict::Unknown(error.class().unwrap_or(ErrorClass::Malformed));
+        };
+        let asked = failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some());
+        let mut classes = asked.map(|slot| slot.error.class());
+        match (classes.clone().find(|class| !is_refusal(*class)), classes.next()) {
+            (Some(unknown), _) => Verdict::Unknown(unknown),
+            (None, Some(refusal)) => Verdict::Refused(refusal),
+            (None, None) => Verdict::Unknown(ErrorClass::Unreachable),
+        }
     }
+}
+
+/// What a check that failed says of the key.
+enum Verdict {
+    /// Everybody who could be asked has refused it.
+    Refused(ErrorClass),
+    /// Somebody could not answer, who might have allowed it.
+    Unknown(ErrorClass),
 }
 
 /// Whether it says that the key may not be used, rather than that it cannot be said now.

@@ -24,6 +24,8 @@ pub struct Switch {
     waiting: Mutex<Vec<Waker>>,
     /// Calls fail with this.
     pub fail: Mutex<Option<ErrorClass>>,
+    /// Calls for this key fail with this.
+    pub fail_key: Mutex<Option<(&'static str, ErrorClass)>>,
     /// Calls answer another root key.
     pub lie: AtomicBool,
     pub panic: AtomicBool,
@@ -68,6 +70,9 @@ impl KeyProvider for Switched {
             .await;
             switch.ended.fetch_add(1, SeqCst);
             assert!(!switch.panic.load(SeqCst), "a provider with a defect");
+            if let Some((_, class)) = switch.fail_key.lock().unwrap().filter(|(key, _)| *key == wrapped.key) {
+                return Err(ProviderError::new(class, "this key is switched off"));
+            }
             if let Some(class) = *switch.fail.lock().unwrap() {
                 return Err(ProviderError::new(class, "switched off"));
             }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use atrest::envelope::{AwsKms, Class, Envelope, ErrorClass, Providers, RootKeyCache, block_on, new_uuid};
-use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal};
+use atrest::envelope::{
+    AwsKms, Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid,
+};
+use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal, WrappingChange};
 use serde_json::json;
 
 use crate::Own;
@@ -119,6 +121,18 @@ fn a_withdrawn_key_closes_a_volume_that_rechecks() {
         assert_eq!(closes(&volume), why);
     }
     assert!(read_all(&plain) == bench.content, "a volume without rechecks goes on");
+    // A wrapping of a provider that is not there is not asked, and holds nothing up: a recovery key in a safe, say.
+    let home = tempfile::tempdir().unwrap();
+    let keystore = LocalKeystore::open_or_create(home.path().join("keys")).unwrap();
+    keystore.ensure_key("recovery").unwrap();
+    let change = WrappingChange::Add { provider: "local", key: "recovery" };
+    let both = bench.providers.clone().with(keystore);
+    Volume::change_wrappings(&read_write(&bench.path), change, &both).unwrap();
+    let volume = bench.rechecked(LONG);
+    bench.owner("DisableKey");
+    let why = closes(&volume);
+    assert_eq!((why.class, why.lapsed), (ErrorClass::KeyDisabled, false), "{why}");
+    bench.owner("EnableKey");
     // Denied from now on.
     let volume = bench.rechecked(LONG);
     bench.fake.fault("Decrypt", Fault::Code("AccessDeniedException"), usize::MAX);
