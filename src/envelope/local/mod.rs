@@ -47,7 +47,7 @@ const LOCK: &str = ".lock";
 /// beside their place, synced, and put there in one step that never replaces another: several processes may
 /// create the same key at the same time, and agree on one.
 ///
-/// As a [`KeyProvider`] it reads one small file for each call, on the thread that polls.
+/// As a [`KeyProvider`](super::KeyProvider) it reads one small file for each call, on the thread that polls.
 #[derive(Clone)]
 pub struct LocalKeystore {
     home: PathBuf,
