@@ -94,7 +94,7 @@ static int config_complete(void) {
     "timeout=<SECONDS>  How long a key service may take to answer (default 60).\n"    \
     "recheck=<SECONDS>  Ask that often whether the key may still be used; when it\n"  \
     "                   may not, requests fail until nbdkit is started again.\n"      \
-    "grace=<SECONDS>    With recheck, how long the service may be out (default 300).\n" \
+    "grace=<SECONDS>    With recheck, how long no answer will do (default 300).\n"    \
     "readonly=true      Open the volume for reading only.\n"                          \
     "discard=true       Let trims punch holes; they show which sectors are unused."
 
@@ -182,7 +182,8 @@ static int answer(const char *what, atrest_status status) {
     if (status == ATREST_ERROR_OUT_OF_BOUNDS) error = EINVAL;
     if (status == ATREST_ERROR_READ_ONLY) error = EROFS;
     char why[1000] = "";
-    if (status == ATREST_ERROR_WITHDRAWN && atrest_volume_check_lease(volume, why, sizeof why) == ATREST_OK) why[0] = '\0';
+    const bool withdrawn = status == ATREST_ERROR_WITHDRAWN;
+    if (withdrawn && atrest_volume_check_lease(volume, why, sizeof why) == ATREST_OK) why[0] = '\0';
     nbdkit_error("%s: %s: %s", path, what, why[0] != '\0' ? why : atrest_status_message(status));
     nbdkit_set_error(error);
     return -1;

@@ -32,7 +32,8 @@ impl WrappedKey {
 /// A source of root keys: a key management service, or the [local keystore](super::LocalKeystore).
 ///
 /// The futures must not need an async runtime around them: a provider whose client needs one owns it, on a
-/// thread of its own. So async callers await them under any runtime, and all others call [`block_on`].
+/// thread of its own. So async callers await them under any runtime, and all others call
+/// [`block_on`](super::block_on).
 ///
 /// Four methods are what opening and making volumes takes. [`wrap`](KeyProvider::wrap) and
 /// [`rewrap`](KeyProvider::rewrap) serve changes of the wrapping; the care of the keys themselves is a trait of its

@@ -175,23 +175,34 @@ mod tests {
         let create = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
         let (envelope, keys) = block_on(create).unwrap();
         let providers = Providers::new().with(keystore);
-        for refused in [false, true] {
-            let path = dir.path().join(if refused { "refused" } else { "lapsed" });
+        // The call that sees the end of the time, or none where a refusal is waited for.
+        type Call = fn(&Volume) -> Result<(), Error>;
+        let calls: [Option<Call>; 6] = [
+            Some(|volume| volume.check_lease()),
+            Some(|volume| volume.read_at(&mut [0; 10], 0)),
+            Some(|volume| volume.write_at(&[0; 10], 0)),
+            Some(|volume| volume.write_zeros(10, 0)),
+            Some(|volume| volume.discard(10, 0)),
+            None,
+        ];
+        for (number, call) in calls.into_iter().enumerate() {
+            let path = dir.path().join(number.to_string());
             let file = File::options().read(true).write(true).create_new(true).open(path).unwrap();
             let options = CreateOptions::new(1000);
-            let mut volume = Volume::create(file, &options, envelope.clone(), &keys).unwrap();
+            let volume = Volume::create(file, &options, envelope.clone(), &keys).unwrap();
+            let mut volume = volume.allow_discards(true);
             let key = Arc::downgrade(volume.stripes.reading(0).as_ref().unwrap());
             let week = *TIMES.end();
-            if refused {
+            if call.is_none() {
                 std::fs::remove_file(dir.path().join("keys/keys/default.json")).unwrap();
-                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
-            } else {
-                volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+            }
+            volume.recheck(&providers, Recheck::new(week, week)).unwrap();
+            if let Some(call) = call {
                 let lease = &volume.watch.as_ref().unwrap().lease;
                 lease.expire();
                 // An answer that comes too late.
                 lease.prolong(clock::now() + week);
-                assert!(matches!(volume.check_lease(), Err(Error::Withdrawn(_))));
+                assert!(matches!(call(&volume), Err(Error::Withdrawn(_))), "{number}");
             }
             // Less than the thread's nap: the call that sees the time is over takes the key.
             let deadline = Instant::now() + Duration::from_secs(20);
