@@ -198,6 +198,8 @@ mod tests {
             }
             volume.recheck(&providers, Recheck::new(week, week)).unwrap();
             if let Some(call) = call {
+                // The first check is over by then, and the thread sleeps: it does not see the end before the call does.
+                thread::sleep(Duration::from_millis(50));
                 let lease = &volume.watch.as_ref().unwrap().lease;
                 lease.expire();
                 // An answer that comes too late.
