@@ -994,12 +994,12 @@ atrest_status atrest_volume_envelope(const atrest_volume *volume,
 
 /*
  Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
- here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's key
- now, opens the volume, whatever becomes of its header.
+ here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
+ key now, opens the volume, whatever becomes of its header.
 
- `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this returns;
- on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is needed. It
- waits up to five seconds for the file's lock (flock).
+ `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
+ returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
+ needed. It waits up to five seconds for the file's lock (flock).
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
  answers for the file and for what is in it. Any thread may call it at any time.
@@ -1012,16 +1012,16 @@ atrest_status atrest_volume_backup_header(const char *path,
 
 /*
  Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
- first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was removed
- since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
+ first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
+ removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
 
- `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as for
- atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the other
- is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up to five
- seconds for the file's lock (flock).
+ `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+ for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
+ other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
+ to five seconds for the file's lock (flock).
 
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY, and
- what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
+ and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
  _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
  */
 ATREST_MUST_USE
@@ -1233,17 +1233,17 @@ atrest_status atrest_volume_rewrap_fd(int fd,
                                       size_t error_len);
 
 /*
- Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which only
- the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is opened
- as any volume of a local key is, and no other key can wrap its key.
+ Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
+ only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
+ opened as any volume of a local key is, and no other key can wrap its key.
 
  `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
  atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
  in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
  failure neither a file nor a key is left.
 
- Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any thread
- may call it at any time.
+ Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
+ thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create_scratch(const char *path,
@@ -1262,18 +1262,18 @@ atrest_status atrest_volume_create_scratch(const char *path,
 
  `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
  volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
- it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume, whose
- keys stay, and to overwrite the first 16 MiB of a file without a header. `error`, `error_len`: as for
+ it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
+ whose keys stay, and to overwrite the first 16 MiB of a file without a header. `error`, `error_len`: as for
  atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
  It waits up to five seconds for the file's lock (flock); no network.
 
- Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than where
- they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+ Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
+ where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
 
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another one,
- too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is changed
- then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not read back:
- the key is gone. Any thread may call it at any time.
+ Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
+ one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
+ changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
+ read back: the key is gone. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_destroy(const char *path,
@@ -1284,15 +1284,15 @@ atrest_status atrest_volume_destroy(const char *path,
                                     size_t error_len);
 
 /*
- Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this key,
- too. One of the present wrappings is opened for it, and the new one, before the header is written.
+ Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
+ key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
 
  `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
  atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
  interruption leaves.
 
- Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are taken,
- _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+ Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
+ taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_add_slot(const char *path,
@@ -1306,12 +1306,12 @@ atrest_status atrest_volume_add_slot(const char *path,
  Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
  stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
 
- `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers of
- the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
+ `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
+ of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
  atrest_volume_rewrap(), and so is what an interruption leaves.
 
- Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME for
- a scratch volume. Any thread may call it at any time.
+ Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
+ for a scratch volume. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_remove_slot(const char *path,

@@ -49,8 +49,8 @@ pub struct HeaderBackup {
 pub struct HeaderRestored {
     /// The header as it now is on the disk.
     pub header: Header,
-    /// Whether the volume's own header could be read, and was compared. Else the UUID of a destroyed volume and the length
-    /// of the file are all that was held against the backup.
+    /// Whether the volume's own header could be read, and was compared. Else the UUID of a destroyed volume and the
+    /// length of the file are all that was held against the backup.
     pub compared: bool,
     /// What was restored all the same, by force.
     pub differences: Vec<HeaderDifference>,
@@ -135,8 +135,8 @@ impl HeaderBackup {
     /// The sequence number becomes higher than both; whoever has the volume open keeps its keys.
     ///
     /// The header that is there is compared first, if it can be read. Without `force` a backup of another volume, of
-    /// another layout, or an older one is refused, with [what differs](HeaderDifference) and what it would bring back. If
-    /// it cannot be read, the file must have the length that the backup's volume has.
+    /// another layout, or an older one is refused, with [what differs](HeaderDifference) and what it would bring back.
+    /// If it cannot be read, the file must have the length that the backup's volume has.
     ///
     /// The area for keyslots comes first, then one copy of the header after the other, each synced and read back: so
     /// whenever that is interrupted, one valid copy is there if one was before, and it opens the volume. (Keyslots of

@@ -64,7 +64,8 @@ pub struct Destroyed {
 impl Volume {
     /// Destroys the volume in `file`, which must be open for reading and writing: erases its own key in `keystore`
     /// ([`LocalKeystore::destroy_scratch`]), then overwrites both copies of its header and the area for keyslots with
-    /// zeros, but for a note that says so. No data is read, and none is overwritten: it is ciphertext whose key is gone.
+    /// zeros, but for a note that says so. No data is read, and none is overwritten: it is ciphertext whose key is
+    /// gone.
     ///
     /// It may be repeated, and finishes what an interruption left: at every moment either the header or the note is
     /// there to be read, and the key is gone before either changes. A key that is not there is no failure, for it may

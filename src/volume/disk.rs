@@ -68,8 +68,8 @@ pub(super) fn write_verified(
 /// How much [`overwrite`] writes between two syncs, in bytes.
 pub(super) const CHUNK: usize = 1 << 20;
 
-/// Brings a range of the disk to these bytes, synced and read back, part by part. Blocks that are as they should be at the
-/// beginning and the end of a part are not written: so holes of a file stay holes.
+/// Brings a range of the disk to these bytes, synced and read back, part by part. Blocks that are as they should be at
+/// the beginning and the end of a part are not written: so holes of a file stay holes.
 pub(super) fn overwrite(disk: &impl Disk, bytes: &[u8], offset: u64) -> Result<(), Error> {
     let mut back = vec![0; bytes.len().min(CHUNK)];
     for (part, offset) in bytes.chunks(CHUNK).zip((offset..).step_by(CHUNK)) {

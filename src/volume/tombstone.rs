@@ -7,8 +7,8 @@
 //! area 16777216
 //! ```
 //!
-//! and zeros. It lies within 256 bytes, so that it is there or not, even if a disk loses its power while it writes them.
-//! Nothing in it is authenticated: it tells what became of the volume, and which key to look for.
+//! and zeros. It lies within 256 bytes, so that it is there or not, even if a disk loses its power while it writes
+//! them. Nothing in it is authenticated: it tells what became of the volume, and which key to look for.
 
 use crate::envelope::{Class, Uuid};
 
@@ -69,8 +69,8 @@ impl core::fmt::Display for Tombstone {
         match self.class {
             Some(Class::Scratch) => write!(
                 f,
-                "the scratch volume {uuid} was here, and was destroyed: its key is erased, and nothing brings its \
-                 content back"
+                "the scratch volume {uuid} was here, and was destroyed: without its key, which goes first, nothing \
+                 brings its content back"
             ),
             _ => write!(
                 f,

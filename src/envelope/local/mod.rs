@@ -144,8 +144,8 @@ impl LocalKeystore {
         Ok(created)
     }
 
-    /// The names of all keys, in byte order. Files that cannot be key files are left out, and so are the keys of scratch
-    /// volumes, which [`LocalKeystore::scratch_keys`] lists: they serve no other volume.
+    /// The names of all keys, in byte order. Files that cannot be key files are left out, and so are the keys of
+    /// scratch volumes, which [`LocalKeystore::scratch_keys`] lists: they serve no other volume.
     ///
     /// # Errors
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
