@@ -66,6 +66,10 @@ fn the_command_checks_shares_and_withdraws() {
     let statements: serde_json::Value = serde_json::from_str(statements).unwrap();
     assert_eq!(statements[0]["Effect"], "Allow");
     assert!(statements.to_string().contains("kms:GenerateDataKeyWithoutPlaintext"), "{statements}");
+    let told = user(&["key", "check", &key, "--json"], "").stdout;
+    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!((&told["passed"], &told["key_policy_statements"]), (&false.into(), &statements));
+    assert!(place.json(&["key", "check", &key, "--json"])["key_policy_statements"].is_null());
     let principal = "arn:aws:iam::111122223333:role/user";
     let grant = place.succeed(&["key", "grant", &key, "--to", principal, "--volume", "v"]);
     let row = |name: &str| {

@@ -18,7 +18,7 @@ pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failur
         _ => None,
     };
     if json {
-        stdout::print(&escaped_json(&facts(&check, stale)))?;
+        stdout::print(&escaped_json(&facts(&check, stale, key)))?;
     } else {
         stdout::print(&table(&check, stale, key)?)?;
     }
@@ -52,7 +52,7 @@ fn missing(check: &KeyCheck) -> Vec<&str> {
     lacks.map(|one| one.permission.as_str()).collect()
 }
 
-fn facts(check: &KeyCheck, stale: Option<bool>) -> Value {
+fn facts(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Value {
     let permissions: Vec<Value> = check
         .permissions
         .iter()
@@ -76,7 +76,14 @@ fn facts(check: &KeyCheck, stale: Option<bool>) -> Value {
         "rotation": rotation,
         "wrapping_stale": stale,
         "permissions": permissions,
+        "key_policy_statements": statements(check, key),
     })
+}
+
+/// What would grant the required permissions that are missing, where there is such a thing.
+fn statements(check: &KeyCheck, key: &KeyRef) -> Option<Value> {
+    let arn = check.key.as_ref().map_or(key.key(), |key| &key.key);
+    (!missing(check).is_empty()).then(|| policy::required(arn)).flatten()
 }
 
 fn table(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Result<String, Failure> {
@@ -103,12 +110,9 @@ fn table(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Result<String, 
         };
         table.row(need, format_args!("{:<36} {outcome}", one.permission));
     }
-    if !missing(check).is_empty()
-        && let Some(arn) = check.key.as_ref().map(|key| key.key.as_str()).or(Some(key.key()))
-        && let Some(statements) = policy::required(arn)
-    {
+    if let Some(statements) = statements(check, key) {
         table.0.push_str("\nThis in the key's policy would grant what is required:\n");
-        table.0.push_str(&statements);
+        table.0.push_str(&escaped_json(&statements));
     }
     Ok(table.0)
 }

@@ -33,9 +33,8 @@ pub fn run(key: &KeyRef, principal: Option<&str>) -> Result<(), Failure> {
 
 /// The statements that a key's policy needs at least, for the key's own account.
 #[cfg(feature = "kms")]
-pub fn required(arn: &str) -> Option<String> {
-    let policies = atrest::envelope::policies(arn, &account(arn))?;
-    Some(crate::text::escaped_json(&policies.key_required))
+pub fn required(arn: &str) -> Option<serde_json::Value> {
+    Some(atrest::envelope::policies(arn, &account(arn))?.key_required)
 }
 
 /// Everybody in the key's account to whom its own policies give the right.
@@ -51,6 +50,6 @@ pub fn run(key: &KeyRef, _: Option<&str>) -> Result<(), Failure> {
 }
 
 #[cfg(not(feature = "kms"))]
-pub fn required(_: &str) -> Option<String> {
+pub fn required(_: &str) -> Option<serde_json::Value> {
     None
 }
