@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::common::noise;
 use super::common::peers::left_out;
-use super::place::{Place, failed, text};
+use super::place::{Place, failed, ignored, text};
 
 /// The program in the middle of a stream: it has read nearly all of `length` bytes, and waits for more.
 fn waiting(place: &Place, arguments: &[&str], length: usize) -> (Child, ChildStdin) {
@@ -26,19 +26,10 @@ fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Whether this process ignores the signal, which the command then inherits (proc(5), SigIgn).
-fn is_ignored(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
-}
-
 #[test]
 fn a_signal_leaves_nothing() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
-        if is_ignored(signal) {
-            left_out("a signal is ignored here (nohup), and so by the command");
+        if ignored(signal) {
             continue;
         }
         let place = Place::with_key();

@@ -7,7 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
+
+use super::common::peers::left_out;
 
 /// Removed at the end of the test.
 pub struct Place(TempDir);
@@ -144,4 +147,17 @@ fn walk(path: &Path, files: &mut Files) {
             walk(&path, files);
         }
     }
+}
+
+/// Whether this process ignores the signal, as what runs in the background does, and then so does the command by intent
+/// (proc(5), SigIgn).
+pub fn ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let ignored = mask.is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1);
+    if ignored {
+        left_out("a signal is ignored here (nohup, background), and so by the command");
+    }
+    ignored
 }

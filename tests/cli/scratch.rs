@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::common::noise;
-use super::place::{Place, failed, text};
+use super::place::{Place, failed, ignored, text};
 
 /// A place with the scratch volume `v` of 5000 bytes, and its UUID.
 fn with_scratch() -> (Place, String) {
@@ -121,13 +121,14 @@ fn a_volume_that_is_not_made_leaves_no_key() {
     assert_eq!(place.read("v"), b"somebody else's");
     assert_eq!(scratch_files(&place), [""; 0]);
 
-    // Not SIGINT or SIGHUP, which are ignored by what runs in the background, and then by the command.
-    let mut child = place.start(&["encrypt", "-", "w", "--scratch"]);
-    let mut stdin = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut stdin, &noise(4 << 20, 1)).unwrap();
-    assert_eq!(scratch_files(&place).len(), 1);
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
-    assert_eq!(scratch_files(&place), [""; 0]);
+    for signal in [Signal::INT, Signal::TERM].into_iter().filter(|&signal| !ignored(signal)) {
+        let mut child = place.start(&["encrypt", "-", "w", "--scratch"]);
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, &noise(4 << 20, 1)).unwrap();
+        assert_eq!(scratch_files(&place).len(), 1);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        assert_eq!(scratch_files(&place), [""; 0]);
+    }
     assert_eq!(place.names(), ["v"]);
 }
