@@ -1,17 +1,23 @@
 //! The LUKS2 header as a whole: two copies, read, compared and updated so that one valid copy is always on disk.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
 
-use super::disk::{self, Disk, HeaderLock};
 use super::error::{Error, HeaderFault, Warning};
-use super::luks2::{self, BINARY_SIZE, Checksum, Contents, HeaderCopy};
+use super::luks2::{self, Checksum, Contents, HeaderCopy};
 use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSummary};
 use super::policy;
 use super::token::Token;
 use super::tombstone::{self, Tombstone};
 use crate::envelope::{Envelope, Uuid, VolumeKeys};
+
+mod copies;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+mod update;
+
+pub(super) use copies::Source;
+use copies::{CopyRead, find_second, read_copy};
+pub(super) use update::fits;
 
 /// A volume's LUKS2 header, as it was read: **nothing in it is authenticated** until [`Volume::open`] has the
 /// volume's keys. It serves to describe a volume, and to replace its envelope.
@@ -25,35 +31,6 @@ pub struct Header {
     used: HeaderCopy,
     checksum: Checksum,
     sequences: [Option<u64>; 2],
-}
-
-/// Where a header is read from.
-pub(super) trait Source {
-    fn length(&self) -> Result<u64, Error>;
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-impl Source for File {
-    fn length(&self) -> Result<u64, Error> {
-        disk::length(self)
-    }
-
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read_exact_at(buffer, offset)
-    }
-}
-
-impl Source for [u8] {
-    fn length(&self) -> Result<u64, Error> {
-        Ok(self.len() as u64)
-    }
-
-    fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
-        let from = from.and_then(|from| from.get(..buffer.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
-        buffer.copy_from_slice(from);
-        Ok(())
-    }
 }
 
 impl Header {
@@ -301,214 +278,5 @@ impl Header {
         fits(&object, self.contents.size)?;
         self.contents.metadata = Metadata::new(object, self.contents.size).map_err(Error::Token)?;
         Ok(())
-    }
-
-    /// Writes the header to `file` with the next sequence number: first the copy that was not used, synced and
-    /// read back, then the other. Whenever this is interrupted, one valid copy is on disk.
-    ///
-    /// The file's advisory lock (`flock`), which cryptsetup takes for a volume in a regular file, is held
-    /// meanwhile, and released in the end.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] when the lock is not free within five seconds; [`Error::Changed`] when the header on disk is
-    /// not the one that was read: nothing is written in both cases. [`Error::HeaderFull`], [`Error::Random`],
-    /// [`Error::Io`], [`Error::NotVerified`].
-    pub fn update(&mut self, file: &File) -> Result<(), Error> {
-        disk::check_writable(file)?;
-        let _lock = HeaderLock::take(file)?;
-        let (on_disk, _) = Header::read(file)?;
-        if (on_disk.used, on_disk.checksum) != (self.used, self.checksum) {
-            return Err(Error::Changed);
-        }
-        self.write(file)
-    }
-
-    /// Writes both copies, all of each, without a look at what is there.
-    pub(super) fn write(&mut self, disk: &impl Disk) -> Result<(), Error> {
-        let json = fits(&self.contents.metadata.object, self.contents.size)?;
-        let mut contents = self.contents.clone();
-        contents.sequence = contents
-            .sequence
-            .checked_add(1)
-            .ok_or_else(|| Error::Refused("its sequence number has reached the limit of 2^64 - 1".into()))?;
-        let mut checksum = self.checksum;
-        for copy in [self.used.other(), self.used] {
-            let mut salt = [0; 64];
-            getrandom::fill(&mut salt).map_err(Error::Random)?;
-            let bytes = luks2::encode(&contents, &json, copy, &salt);
-            disk::write_verified(disk, &bytes, copy.offset(contents.size), copy)?;
-            if copy == HeaderCopy::First {
-                checksum = luks2::checksum(&bytes);
-            }
-        }
-        // From now on a reader finds two equal copies and uses the first.
-        self.used = HeaderCopy::First;
-        self.checksum = checksum;
-        self.sequences = [Some(contents.sequence); 2];
-        self.contents = contents;
-        Ok(())
-    }
-}
-
-/// For backups of a header.
-impl Header {
-    /// Writes both copies alike to the beginning of `bytes`, with the sequence number that the header has.
-    pub(super) fn encode_both(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        let json = fits(&self.contents.metadata.object, self.contents.size)?;
-        for (copy, to) in [HeaderCopy::First, HeaderCopy::Second]
-            .into_iter()
-            .zip(bytes.chunks_exact_mut(self.contents.size as usize))
-        {
-            let mut salt = [0; 64];
-            getrandom::fill(&mut salt).map_err(Error::Random)?;
-            to.copy_from_slice(&luks2::encode(&self.contents, &json, copy, &salt));
-        }
-        Ok(())
-    }
-
-    /// This header, to be written over another one: with a sequence number that is above both once it is written, and the
-    /// copy that is not in use there first.
-    pub(super) fn in_place_of(&self, current: Option<&Header>) -> Header {
-        let mut header = self.clone();
-        header.used = current.map_or(HeaderCopy::First, |current| current.used);
-        if let Some(current) = current {
-            header.contents.sequence = header.contents.sequence.max(current.contents.sequence);
-        }
-        header
-    }
-
-    /// A keyslot as the header has it.
-    pub(super) fn keyslot_json(&self, id: u32) -> serde_json::Value {
-        let keyslots = self.contents.metadata.object.get("keyslots");
-        keyslots.and_then(|keyslots| keyslots.get(id.to_string())).cloned().unwrap_or_default()
-    }
-}
-
-/// The JSON as it is written, when it fits in a copy of `size` bytes together with its closing NUL.
-pub(super) fn fits(object: &super::json::Object, size: u64) -> Result<Vec<u8>, Error> {
-    let json = serde_json::to_vec(object).map_err(|error| Error::Token(error.to_string()))?;
-    let limit = size as usize - BINARY_SIZE;
-    if json.len() < limit { Ok(json) } else { Err(Error::HeaderFull { needed: json.len() + 1, limit }) }
-}
-
-/// One copy, or what is wrong with it.
-type CopyRead = Result<(Contents, Checksum), HeaderFault>;
-
-/// Reads and parses one copy; each byte of it is read once. What is allocated is as large as the copy, at most
-/// 4 MiB, and no larger than the source.
-fn read_copy(source: &(impl Source + ?Sized), length: u64, copy: HeaderCopy, offset: u64) -> CopyRead {
-    let fits = |size: u64| offset.checked_add(size).is_some_and(|end| end <= length);
-    if !fits(BINARY_SIZE as u64) {
-        return Err(HeaderFault::Truncated);
-    }
-    let unreadable = |error: io::Error| HeaderFault::Unreadable(error.kind());
-    let mut binary = [0; BINARY_SIZE];
-    source.fill(&mut binary, offset).map_err(unreadable)?;
-    let size = luks2::peek_size(&binary, copy, offset)?;
-    if !fits(size) {
-        return Err(HeaderFault::Truncated);
-    }
-    let mut bytes = vec![0; size as usize];
-    let (head, area) = bytes.split_at_mut(BINARY_SIZE);
-    head.copy_from_slice(&binary);
-    source.fill(area, offset + BINARY_SIZE as u64).map_err(unreadable)?;
-    luks2::parse(&bytes, copy, offset)
-}
-
-/// Looks for the second copy wherever it may stand, for a first copy that does not tell its size.
-fn find_second(source: &(impl Source + ?Sized), length: u64) -> CopyRead {
-    let mut found = HeaderFault::Magic;
-    for offset in luks2::SIZES {
-        match read_copy(source, length, HeaderCopy::Second, offset) {
-            Err(HeaderFault::Magic | HeaderFault::Truncated) => {}
-            Err(fault) => found = fault,
-            ok => return ok,
-        }
-    }
-    Err(found)
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-
-    use super::*;
-    use crate::envelope::{Class, LocalKeystore, block_on, new_uuid};
-    use crate::volume::{CreateOptions, Volume};
-
-    fn volume() -> (File, Volume) {
-        let home = tempfile::tempdir().unwrap();
-        let keystore = LocalKeystore::open_or_create(home.path().join("keys")).unwrap();
-        keystore.ensure_key("default").unwrap();
-        let envelope = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
-        let (envelope, keys) = block_on(envelope).unwrap();
-        let file = File::from(memfd_create("volume", MemfdFlags::ALLOW_SEALING).unwrap());
-        let volume = Volume::create(file.try_clone().unwrap(), &CreateOptions::new(1), envelope, &keys);
-        (file, volume.unwrap())
-    }
-
-    /// Bytes of which a part is on bad sectors.
-    struct Failing {
-        bytes: Vec<u8>,
-        bad: core::ops::Range<u64>,
-    }
-
-    impl Source for Failing {
-        fn length(&self) -> Result<u64, Error> {
-            self.bytes.length()
-        }
-
-        fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-            if offset < self.bad.end && offset + buffer.len() as u64 > self.bad.start {
-                return Err(rustix::io::Errno::IO.into());
-            }
-            self.bytes.fill(buffer, offset)
-        }
-    }
-
-    #[test]
-    fn a_copy_on_bad_sectors_is_as_a_damaged_one() {
-        let (file, volume) = volume();
-        let size = volume.header().copy_size();
-        let mut bytes = vec![0; 2 * size as usize];
-        file.read_exact_at(&mut bytes, 0).unwrap();
-        let load = |bad| Header::load(&Failing { bytes: bytes.clone(), bad });
-        for (bad, used) in [
-            (0..1, HeaderCopy::Second),
-            (5000..5001, HeaderCopy::Second),
-            (size..size + 1, HeaderCopy::First),
-            (2 * size - 1..2 * size, HeaderCopy::First),
-        ] {
-            let (header, warnings) = load(bad).unwrap();
-            assert_eq!((header.used_copy(), header.uuid()), (used, volume.header().uuid()));
-            let fault = HeaderFault::Unreadable(io::Error::from(rustix::io::Errno::IO).kind());
-            assert_eq!(warnings, [Warning::CopyDamaged { copy: used.other(), fault }]);
-        }
-        assert!(matches!(load(0..2 * size), Err(Error::Damaged { .. })));
-    }
-
-    #[test]
-    fn the_copy_in_use_is_written_last() {
-        let (file, volume) = volume();
-        let mut header = volume.header().clone();
-
-        // Now there is room for the first copy only, so writing the second one fails.
-        let size = header.copy_size();
-        file.set_len(size).unwrap();
-        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
-        let first_copy = || {
-            let mut bytes = vec![0; size as usize];
-            file.read_exact_at(&mut bytes, 0).unwrap();
-            bytes
-        };
-        let before = first_copy();
-        assert_eq!(header.used_copy(), HeaderCopy::First);
-        assert!(matches!(header.write(&file), Err(Error::Io { .. })));
-        assert!(first_copy() == before, "the only valid copy was overwritten");
-        assert_eq!(header.sequence(), volume.header().sequence());
-
-        header.used = HeaderCopy::Second;
-        assert!(matches!(header.write(&file), Err(Error::Io { .. })));
-        assert!(first_copy() != before);
     }
 }
