@@ -27,8 +27,10 @@ pub const ATREST_VOLUME_DISCARD: u32 = 2;
 /// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
 /// ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
 /// any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
-/// takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait.
-/// `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is NULL.
+/// takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
+/// several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
+/// seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
+/// NULL.
 ///
 /// `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
 /// NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
