@@ -1222,8 +1222,8 @@ atrest_status atrest_volume_rewrap(const char *path,
 /*
  atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
 
- `fd` stays the caller's; its file offset is undefined afterwards. Everything else as for atrest_volume_rewrap(); and
- _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+ `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
+ is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap_fd(int fd,

@@ -242,6 +242,15 @@ fn what_was_forgotten_does_not_come_back() {
     assert_eq!((other.calls(), bench.switch.calls()), (1, 4));
     block_on(envelope.open(&before)).unwrap();
     assert_eq!(bench.switch.calls(), 4);
+    // Two clones of a set without it that get one each, by one name: neither is answered by what the other's may do.
+    let empty = Providers::new().with_cache(RootKeyCache::new(8, HOUR).unwrap());
+    let switches = [(); 2].map(|()| Arc::new(Switch::default()));
+    for switch in &switches {
+        let own = empty.clone().with(Switched(bench.keystore.clone(), Arc::clone(switch)));
+        block_on(envelope.open(&own)).unwrap();
+        block_on(envelope.open(&own)).unwrap();
+        assert_eq!(switch.calls(), 1);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The set of key providers that a caller has.
 
 use super::{KeyProvider, ProviderError, RootKey, RootKeyCache, WrappedKey};
+#[cfg(feature = "volume")]
+use std::sync::Weak;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The key providers that a caller has, by name.
@@ -37,8 +39,11 @@ impl Providers {
     /// What a [cache](Providers::with_cache) holds of the one that was there does not serve this set any more.
     pub fn insert(&mut self, provider: Arc<dyn KeyProvider>) {
         let replaced = self.providers.insert(provider.name(), provider).is_some();
-        if let (true, Some(cache)) = (replaced, &self.cache) {
-            // Not cleared: clones of this set may share it, and still have the provider that it asked.
+        if let Some(cache) = &self.cache
+            && (replaced || Arc::strong_count(cache) > 1)
+        {
+            // Not cleared: clones of this set may share it, and still have the provider that it asked; or get one of that
+            // name, which must not be answered by what this one's may do.
             self.cache = cache.another().map(Arc::new);
         }
     }
@@ -47,7 +52,7 @@ impl Providers {
     /// volume, asks a provider only for those that it does not have.
     /// Everything else that needs a root key, changes of wrappings and rechecks of open volumes, asks in any case.
     ///
-    /// Clones of the set share the cache.
+    /// Clones of the set share the cache, until one of them gets another provider: then that one has a cache of its own.
     #[must_use]
     pub fn with_cache(mut self, cache: RootKeyCache) -> Providers {
         self.cache = Some(Arc::new(cache));
@@ -57,6 +62,12 @@ impl Providers {
     /// The cache, where there is one.
     pub fn cache(&self) -> Option<&RootKeyCache> {
         self.cache.as_deref()
+    }
+
+    /// The cache, for somebody who must not keep it.
+    #[cfg(feature = "volume")]
+    pub(crate) fn weak_cache(&self) -> Weak<RootKeyCache> {
+        self.cache.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
     /// The same providers, which are asked each time.

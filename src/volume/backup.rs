@@ -164,6 +164,9 @@ impl HeaderBackup {
         if let Some(current) = &current {
             found.extend(differences::between(&self.header, current));
         }
+        if let (None, Err(error)) = (&current, self.header.data_cipher()) {
+            found.push(HeaderDifference::Unplaced(error.to_string()));
+        }
         let exact = current.is_none() && !device.is_block_device();
         found.extend(differences::length(&self.header, length, exact));
         if !force && !found.is_empty() {

@@ -1,15 +1,15 @@
 //! The thread that asks the key providers, while a volume is open, whether its key may still be used.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
 use super::header::Header;
 use super::lease::{Lease, Withdrawal};
 use super::recheck::Recheck;
-use crate::envelope::{Envelope, EnvelopeError, ErrorClass, Providers, block_on_while, clock};
+use crate::envelope::{Envelope, EnvelopeError, ErrorClass, Providers, RootKeyCache, block_on_while, clock};
 
 /// The longest sleep of the thread that checks: its alarm clock stands still while the machine is suspended.
 const NAP: Duration = Duration::from_secs(60);
@@ -21,7 +21,10 @@ pub(super) struct Checker {
     pub(super) file: File,
     /// As it was when it was last read.
     pub(super) envelope: Envelope,
+    /// Without a cache.
     pub(super) providers: Providers,
+    /// That of the caller's set, whose keys go with that set.
+    pub(super) cache: Weak<RootKeyCache>,
     pub(super) recheck: Recheck,
 }
 
@@ -47,29 +50,28 @@ impl Checker {
         loop {
             self.read_envelope();
             let asked = clock::now();
-            let pause =
-                match block_on_while(self.envelope.open(&self.providers.without_cache()), || self.nap()) {
-                    None => Duration::ZERO,
-                    Some(Ok(_)) => {
-                        lease.prolong(asked + interval + grace);
-                        retry = soonest;
-                        jittered(interval)
-                    }
-                    Some(Err(error)) => {
-                        match self.verdict(&error) {
-                            Verdict::Refused(class) => {
-                                if let Some(cache) = self.providers.cache() {
-                                    cache.clear();
-                                }
-                                return lease.end(Some(Withdrawal::now(class, error.to_string())));
+            let pause = match block_on_while(self.envelope.open(&self.providers), || self.nap()) {
+                None => Duration::ZERO,
+                Some(Ok(_)) => {
+                    lease.prolong(asked, interval + grace);
+                    retry = soonest;
+                    jittered(interval)
+                }
+                Some(Err(error)) => {
+                    match self.verdict(&error) {
+                        Verdict::Refused(class) => {
+                            if let Some(cache) = self.cache.upgrade() {
+                                cache.clear();
                             }
-                            Verdict::Unknown(class) => lease.note(class, error.to_string()),
+                            return lease.end(Some(Withdrawal::now(class, error.to_string())));
                         }
-                        let pause = jittered(retry);
-                        retry = (retry * 2).min(interval).min(NAP).max(soonest);
-                        pause
+                        Verdict::Unknown(class) => lease.note(class, error.to_string()),
                     }
-                };
+                    let pause = jittered(retry);
+                    retry = (retry * 2).min(interval).min(NAP).max(soonest);
+                    pause
+                }
+            };
             let next = clock::now() + pause;
             while let Some(nap) = self.nap().filter(|_| clock::now() < next) {
                 thread::park_timeout(nap.min(next.saturating_sub(clock::now())));

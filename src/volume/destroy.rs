@@ -1,11 +1,13 @@
 //! Destroying a volume: the key first, where it is the volume's own, then the header and the area for keyslots.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 
 use super::disk::{self, Disk, HeaderLock};
 use super::error::Error;
 use super::header::Header;
 use super::io::Volume;
+use super::luks2;
 use super::tombstone::Tombstone;
 use crate::envelope::{Class, LocalKeystore, Uuid};
 
@@ -117,7 +119,11 @@ fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
         (Err(Error::Destroyed(Tombstone { uuid, class, area })), given) => {
             return headerless(agreed(uuid, given)?, class, Some(area));
         }
-        (Err(Error::Damaged { .. }), Some(uuid)) => return headerless(uuid, None, Some(USUAL_AREA)),
+        (Err(Error::Damaged { .. }), Some(uuid)) => {
+            // What is left of it must say so: it may be another volume's, which cannot be read just now.
+            let ours = options.force || luks2::SIZES.into_iter().chain([0]).any(|at| names(file, at, uuid));
+            return headerless(uuid, None, ours.then_some(USUAL_AREA));
+        }
         (Err(Error::NotLuks | Error::TooShort { .. }), Some(uuid)) => {
             // It may be anything: somebody made something else in its place.
             return headerless(uuid, None, options.force.then_some(USUAL_AREA));
@@ -137,6 +143,9 @@ fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
         (None, Some(envelope)) if envelope != header.uuid() => {
             return Err(Error::Uuid { header: header.uuid(), envelope });
         }
+        (Some(given), Some(envelope)) if given == header.uuid() => {
+            return Err(Error::Uuid { header: given, envelope });
+        }
         (given, _) => agreed(header.uuid(), given)?,
     };
     if class != Some(Class::Scratch) && !options.force {
@@ -150,6 +159,12 @@ fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
         return Err(Error::NotScratch { keys });
     }
     Ok(Found { uuid, class, keyslots: header.keyslots().len(), area: Some(header.area_length()) })
+}
+
+/// Whether the binary header at this place is of the volume, damaged or not.
+fn names(file: &File, at: u64, uuid: Uuid) -> bool {
+    let mut binary = [0; luks2::BINARY_SIZE];
+    file.read_exact_at(&mut binary, at).is_ok() && luks2::peek_uuid(&binary) == Some(uuid)
 }
 
 /// The volume's UUID, unless somebody meant another.

@@ -41,6 +41,9 @@ pub enum HeaderDifference {
     BringsBack(String),
     /// Something opens the volume no more that opens it now.
     TakesAway(String),
+    /// No header is there, and the backup does not say where its volume's data lies, for this reason: nothing tells that
+    /// it belongs there.
+    Unplaced(String),
     /// The file has another length than the backup's volume.
     Length {
         /// What that volume takes, in bytes.
@@ -69,6 +72,11 @@ impl fmt::Display for HeaderDifference {
                 write!(f, "it brings back {what}, which was removed or changed since")
             }
             HeaderDifference::TakesAway(what) => write!(f, "it takes away {what}"),
+            HeaderDifference::Unplaced(why) => write!(
+                f,
+                "no header is there to compare it with, and nothing tells that it belongs there, since its own data \
+                 cannot be found ({why})"
+            ),
             HeaderDifference::Length { needed, length } => {
                 write!(f, "its volume takes {needed} bytes, and the file has {length}")
             }

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
+use std::sync::{self, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,8 +117,18 @@ pub(super) fn check_writable(file: &File) -> Result<(), Error> {
     Ok(())
 }
 
-/// The advisory lock of a volume's file, released on drop.
-pub(super) struct HeaderLock<'a>(&'a File);
+/// The files whose headers are in use here, each with the process that says so: a fork leaves entries behind of threads
+/// that are not there. The file's lock does not keep apart those who share one open file.
+static IN_USE: Mutex<Vec<InUse>> = Mutex::new(Vec::new());
+
+type InUse = (u32, u64, u64);
+
+/// The advisory lock of a volume's file, among processes and within this one, released on drop.
+pub(super) struct HeaderLock<'a> {
+    file: &'a File,
+    here: InUse,
+    locked: bool,
+}
 
 impl<'a> HeaderLock<'a> {
     /// For a change.
@@ -132,16 +143,30 @@ impl<'a> HeaderLock<'a> {
 
     fn wait(file: &'a File, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Self, Error> {
         let deadline = Instant::now() + LOCK_WAIT;
+        let wait = || match Instant::now() >= deadline {
+            true => Err(Error::Busy),
+            false => {
+                thread::sleep(Duration::from_millis(20));
+                Ok(())
+            }
+        };
+        let stat = rustix::fs::fstat(file).map_err(|error| Error::io("locking the header")(error.into()))?;
+        #[allow(clippy::unnecessary_cast, reason = "their types differ from system to system")]
+        let here = (std::process::id(), stat.st_dev as u64, stat.st_ino as u64);
+        while !begin(here) {
+            wait()?;
+        }
+        let mut held = HeaderLock { file, here, locked: false };
         loop {
             match lock(file) {
-                Ok(()) => return Ok(HeaderLock(file)),
-                // A file system without locks has no cryptsetup that holds one either.
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                    return Ok(HeaderLock(file));
+                Ok(()) => {
+                    held.locked = true;
+                    return Ok(held);
                 }
+                // A file system without locks has no cryptsetup that holds one either.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(held),
                 Err(TryLockError::Error(error)) => return Err(Error::io("locking the header")(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Error::Busy),
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => wait()?,
             }
         }
     }
@@ -149,9 +174,28 @@ impl<'a> HeaderLock<'a> {
 
 impl Drop for HeaderLock<'_> {
     fn drop(&mut self) {
-        // A lock that cannot be released goes with the file's last descriptor.
-        let _ = self.0.unlock();
+        if self.locked {
+            // A lock that cannot be released goes with the file's last descriptor.
+            let _ = self.file.unlock();
+        }
+        IN_USE.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != self.here);
     }
+}
+
+/// Says that a header is in use, unless it is already.
+fn begin(here: InUse) -> bool {
+    // Not waited for: in a forked child it may be locked for ever.
+    let mut in_use = match IN_USE.try_lock() {
+        Ok(in_use) => in_use,
+        Err(sync::TryLockError::Poisoned(in_use)) => in_use.into_inner(),
+        Err(sync::TryLockError::WouldBlock) => return false,
+    };
+    if in_use.contains(&here) {
+        return false;
+    }
+    in_use.retain(|other| other.0 == here.0);
+    in_use.push(here);
+    true
 }
 
 /// Reserves space in a regular file without making it longer. Where the file system cannot, nothing happens.
@@ -190,4 +234,33 @@ pub(super) fn punch(file: &File, offset: u64, length: u64) -> Result<(), Error> 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn punch(_file: &File, _offset: u64, _length: u64) -> Result<(), Error> {
     Err(Error::io("discarding a part of the volume")(ErrorKind::Unsupported.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Through one open file, which the system's lock does not tell apart.
+    #[test]
+    fn threads_of_one_process_wait_for_each_other() {
+        let file = tempfile::tempfile().unwrap();
+        let duplicate = file.try_clone().unwrap();
+        let other = tempfile::tempfile().unwrap();
+        let free = AtomicBool::new(false);
+        let lock = HeaderLock::take(&file).unwrap();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| {
+                let _lock = HeaderLock::take(&duplicate).unwrap();
+                assert!(free.load(Ordering::SeqCst));
+            });
+            // Another file is none of their business.
+            drop(HeaderLock::take(&other).unwrap());
+            thread::sleep(Duration::from_millis(100));
+            free.store(true, Ordering::SeqCst);
+            drop(lock);
+            waits.join().unwrap();
+        });
+        drop(HeaderLock::take_shared(&file).unwrap());
+    }
 }

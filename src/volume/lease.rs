@@ -58,14 +58,32 @@ impl fmt::Display for Withdrawal {
 pub(super) struct Lease {
     /// Until when, in nanoseconds of [`clock::now`]; 0 when it has ended.
     until: AtomicU64,
+    /// When the question was asked that was answered last, in the same way.
+    asked: AtomicU64,
     /// How it ended; before that the last failure of those that do not end it at once.
     end: RwLock<Option<Withdrawal>>,
     stripes: Arc<Stripes>,
 }
 
 impl Lease {
-    pub(super) fn new(until: Duration, stripes: Arc<Stripes>) -> Lease {
-        Lease { until: AtomicU64::new(nanoseconds(until)), end: RwLock::new(None), stripes }
+    /// A lease of so long a time from the moment at which the provider was asked.
+    pub(super) fn new(asked: Duration, length: Duration, stripes: Arc<Stripes>) -> Lease {
+        Lease {
+            until: AtomicU64::new(nanoseconds(asked + length)),
+            asked: AtomicU64::new(nanoseconds(asked)),
+            end: RwLock::new(None),
+            stripes,
+        }
+    }
+
+    /// A lease of another length, from the last answer on. It is no answer itself: it ends with this one at the latest,
+    /// unless its own time is longer. Nor does a shorter time end it before somebody could be asked.
+    pub(super) fn followed_by(&self, length: Duration) -> Lease {
+        let asked = self.asked.load(Ordering::Acquire);
+        let until = self.until.load(Ordering::Acquire).min(nanoseconds(clock::now() + length));
+        let next = Lease::new(Duration::from_nanos(asked), length, Arc::clone(&self.stripes));
+        next.until.fetch_max(until, Ordering::AcqRel);
+        next
     }
 
     /// Whether the key may be used now.
@@ -103,11 +121,12 @@ impl Lease {
     }
 
     /// Makes it longer, unless it has ended.
-    pub(super) fn prolong(&self, until: Duration) {
+    pub(super) fn prolong(&self, asked: Duration, length: Duration) {
         let now = nanoseconds(clock::now());
-        let longer = |old: u64| (old > now).then(|| old.max(nanoseconds(until)));
+        let longer = |old: u64| (old > now).then(|| old.max(nanoseconds(asked + length)));
         // Where it has ended, whoever asks next is told so.
         if self.until.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer).is_ok() {
+            self.asked.fetch_max(nanoseconds(asked), Ordering::AcqRel);
             *self.end.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
@@ -167,4 +186,33 @@ fn date(left: Duration) -> u64 {
 /// Saturates after 584 years.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::io::expand;
+
+    #[test]
+    fn another_length_is_no_answer() {
+        let key: Vec<u8> = (0..64).collect();
+        let stripes = Arc::new(Stripes::new(expand(&key).unwrap()));
+        let [instant, minute, hour] = [5, 60_000, 3_600_000].map(Duration::from_millis);
+        let until = |lease: &Lease| Duration::from_nanos(lease.until.load(Ordering::Acquire));
+        let asked = clock::now();
+        let lease = Lease::new(asked, minute, Arc::clone(&stripes));
+        thread::sleep(4 * instant);
+        // Again and again: the time goes on from that answer.
+        let again = lease.followed_by(minute).followed_by(minute);
+        assert_eq!(until(&again), asked + minute);
+        assert_eq!(until(&lease.followed_by(hour)), asked + hour);
+        // Shorter than what has passed: there is time for a question, and no more than there was.
+        let short = until(&lease.followed_by(instant));
+        assert!(short > asked + 4 * instant && short <= asked + minute);
+        // An answer counts from its question on.
+        lease.prolong(asked + instant, minute);
+        assert_eq!(until(&lease.followed_by(hour)), asked + instant + hour);
+        lease.end(None);
+        assert!(!lease.holds());
+    }
 }

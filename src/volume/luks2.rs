@@ -130,6 +130,13 @@ pub(super) fn peek_size(
     Ok(size)
 }
 
+/// Whose a binary header says it is, whatever else is wrong with it.
+pub(super) fn peek_uuid(binary: &[u8; BINARY_SIZE]) -> Option<Uuid> {
+    let magic = &binary[field::MAGIC];
+    let ours = [HeaderCopy::First, HeaderCopy::Second].iter().any(|copy| magic == copy.magic());
+    uuid(&binary[field::UUID]).filter(|_| ours)
+}
+
 /// Parses one whole copy, read from `offset`. `bytes` is as long as [`peek_size`] said.
 pub(super) fn parse(
     bytes: &[u8],

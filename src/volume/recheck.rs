@@ -93,11 +93,15 @@ impl Volume {
         }
         let origin = Origin::here().map_err(|error: SecretError| Error::Envelope(error.into()))?;
         let file = self.file.try_clone().map_err(Error::io("duplicating the descriptor"))?;
-        let lease = Arc::new(Lease::new(clock::now() + interval + grace, Arc::clone(&self.stripes)));
+        let lease = match &self.watch {
+            None => Lease::new(clock::now(), interval + grace, Arc::clone(&self.stripes)),
+            Some(before) => before.lease.followed_by(interval + grace),
+        };
+        let lease = Arc::new(lease);
         let stop = Arc::new(AtomicBool::new(false));
         let (theirs, stopped) = (Arc::clone(&lease), Arc::clone(&stop));
-        let checker =
-            Checker { lease: theirs, stop: stopped, file, envelope, providers: providers.clone(), recheck };
+        let (cache, providers) = (providers.weak_cache(), providers.without_cache());
+        let checker = Checker { lease: theirs, stop: stopped, file, envelope, providers, cache, recheck };
         let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
         let thread = thread.map_err(Error::io("starting the thread that rechecks the key"))?;
         let new = Arc::clone(&lease);
@@ -159,7 +163,26 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::{Class, Envelope, LocalKeystore, block_on, new_uuid};
+
+    /// The keys of a cache go with the set that it was asked for, whatever is rechecked with it meanwhile.
+    #[test]
+    fn a_recheck_keeps_no_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let keystore = LocalKeystore::open_or_create(dir.path().join("keys")).unwrap();
+        keystore.ensure_key("default").unwrap();
+        let create = Envelope::create(&keystore, "default", new_uuid().unwrap(), Class::Persistent);
+        let (envelope, keys) = block_on(create).unwrap();
+        let file = File::options().read(true).write(true).create_new(true).open(dir.path().join("v"));
+        let mut volume = Volume::create(file.unwrap(), &CreateOptions::new(1), envelope, &keys).unwrap();
+        let cache = RootKeyCache::new(8, Duration::from_secs(3600)).unwrap();
+        let providers = Providers::new().with(keystore).with_cache(cache);
+        let weak = providers.weak_cache();
+        volume.recheck(&providers, Recheck::new(*TIMES.end(), *TIMES.end())).unwrap();
+        assert!(weak.upgrade().is_some());
+        drop(providers);
+        assert!(weak.upgrade().is_none());
+    }
+    use crate::envelope::{Class, Envelope, LocalKeystore, RootKeyCache, block_on, new_uuid};
     use crate::volume::CreateOptions;
     use std::fs::File;
     use std::thread;
@@ -203,7 +226,7 @@ mod tests {
                 let lease = &volume.watch.as_ref().unwrap().lease;
                 lease.expire();
                 // An answer that comes too late.
-                lease.prolong(clock::now() + week);
+                lease.prolong(clock::now(), week);
                 assert!(matches!(call(&volume), Err(Error::Withdrawn(_))), "{number}");
             }
             // Less than the thread's nap: the call that sees the time is over takes the key.

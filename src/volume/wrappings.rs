@@ -90,7 +90,7 @@ impl Volume {
         let mut keys = None;
         if !token.takes_other_wrappings() {
             // The code of such a header covers the wrappings, so that it has to be made anew.
-            let opened = old.open(providers).await?;
+            let opened = old.open(&providers.without_cache()).await?;
             header.authenticate(&token, &opened)?;
             keys = Some(opened);
         }

@@ -132,6 +132,15 @@ fn a_damaged_header_does_not_save_a_volume() {
     assert!(place.read("v") == other && !key_file(&place, &uuid).exists());
     place.succeed(&["destroy", "v", "--uuid", &uuid, "--force"]);
     failed(&place.run(&["info", "v"]), &[&uuid, "was destroyed"]);
+    // Both copies are damaged, and of another volume: only the key that was named goes.
+    let (place, uuid) = with_scratch();
+    place.succeed(&["create", "w", "--size", "1M"]);
+    for copy in [0, COPY as u64] {
+        read_write(&place.path("w")).write_all_at(b"!", copy + 5000).unwrap();
+    }
+    let other = place.read("w");
+    says(&place.succeed(&["destroy", "w", "--uuid", &uuid]), &["is erased", "left as it was", "--force"]);
+    assert!(place.read("w") == other && !key_file(&place, &uuid).exists());
     // A token that contradicts the header: by name only.
     let (place, uuid) = with_scratch();
     let sound = header_of(&place.path("v"));

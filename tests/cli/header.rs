@@ -169,6 +169,16 @@ fn hostile_backups_are_refused() {
         place.put("bad", &bytes);
         place.refuses(&["header", "restore", "v", "bad", "--force"], &["cannot use the backup bad", part]);
     }
+    // It says nowhere where its data lies, and nothing is there to compare it with: data, perhaps, from the first byte on.
+    let mut unknown = super::common::edited(&good[..2 * COPY], |json| {
+        json["config"]["requirements"] = serde_json::json!({ "mandatory": ["something-new"] });
+    });
+    unknown.extend_from_slice(&good[2 * COPY..]);
+    place.put("unknown", &unknown);
+    let data = noise(place.read("v").len(), 5);
+    place.put("data", &data);
+    place.refuses(&["header", "restore", "data", "unknown"], &["nothing tells", "--force"]);
+    assert!(place.read("data") == data);
     // One sound copy in it is enough.
     place.put("half", &damaged(&[5000]));
     let output = place.succeed(&["header", "restore", "v", "half"]);

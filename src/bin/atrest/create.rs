@@ -21,9 +21,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = new.name();
     let options = new.options(arguments.size)?;
     let output = new.output()?;
-    new.make(|envelope, keys| {
+    new.make(|envelope, keys, before_publishing| {
         let volume = Volume::create(output.duplicate()?, &options, envelope, keys)
             .map_err(|error| Failure::volume("cannot make the volume", &name, &error))?;
+        before_publishing();
         output.publish()?;
         Ok(format!(
             "made {name}: {}, {}-byte sectors, UUID {}",

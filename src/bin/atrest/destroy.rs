@@ -64,7 +64,8 @@ fn without_file(name: &str, keystore: Option<&LocalKeystore>, uuid: Uuid) -> Res
 fn done(name: &str, destroyed: &Destroyed, keystore: Option<&LocalKeystore>) -> String {
     let Destroyed { uuid, class, key_erased, overwritten, .. } = *destroyed;
     let header = match overwritten {
-        0 => "it has no header, and was left as it was (--force overwrites its first 16 MiB)".to_owned(),
+        0 => "it has no header of this volume, and was left as it was (--force overwrites its first 16 MiB)"
+            .to_owned(),
         length => format!("its header is overwritten ({})", size::show(length)),
     };
     let key = match class {

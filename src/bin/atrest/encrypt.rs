@@ -31,9 +31,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = new.options(source.size().unwrap_or(0))?;
     let output = new.output()?;
     output.refuse_if_also(source.metadata(), source.name())?;
-    new.make(|envelope, keys| {
+    new.make(|envelope, keys, before_publishing| {
         let from = source.name().to_owned();
-        let line = encrypt(source, output, &options, envelope, keys, &name)?;
+        let line = encrypt(source, output, &options, envelope, keys, &name, before_publishing)?;
         Ok(format!("encrypted {from} into {name}: {line}"))
     })
 }
@@ -46,6 +46,7 @@ fn encrypt(
     envelope: Envelope,
     keys: &VolumeKeys,
     name: &str,
+    before_publishing: &dyn Fn(),
 ) -> Result<String, Failure> {
     let failed = |error| Failure::volume("cannot write the volume", name, &error);
     let (from, expected) = (source.name().to_owned(), source.size());
@@ -67,6 +68,7 @@ fn encrypt(
     }
     progress.syncing();
     let volume = writer.finish().map_err(failed)?;
+    before_publishing();
     output.publish()?;
     Ok(format!("{}, {}", progress.finish(copied), volume.backend()))
 }

@@ -58,7 +58,7 @@ impl NewVolume {
     /// Makes the volume's keys, has `make` make the volume, and tells the user what it says, and which key it is.
     pub fn make(
         &self,
-        make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
+        make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
         if self.scratch {
             return scratch::make(&self.volume, make);
@@ -69,7 +69,7 @@ impl NewVolume {
         };
         let (new, notice) = providers::new_keys(&key);
         // A key that was made for this stays, whatever becomes of the volume.
-        match (new.and_then(|(envelope, keys)| make(envelope, &keys)), notice) {
+        match (new.and_then(|(envelope, keys)| make(envelope, &keys, &|| ())), notice) {
             (Ok(line), notice) => {
                 if let Some(notice) = notice {
                     say(&notice);

@@ -104,7 +104,7 @@ impl Buffer {
         Buffer { bytes: Zeroizing::new([0; Passphrase::MAX + 2]), length: 0 }
     }
 
-    fn take(mut self) -> Result<Passphrase, ProviderError> {
+    fn take(&mut self) -> Result<Passphrase, ProviderError> {
         let text = &mut self.bytes[..self.length];
         let end = text
             .strip_suffix(b"\n")

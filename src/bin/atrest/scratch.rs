@@ -1,18 +1,22 @@
 //! Scratch volumes: each has a key of its own in the local keystore, which goes with it.
 
+use std::cell::Cell;
 use std::fmt::Display;
+use std::fs::File;
 use std::path::Path;
 
-use atrest::envelope::{Envelope, LocalKeystore, VolumeKeys, new_uuid};
+use atrest::envelope::{Envelope, LocalKeystore, Uuid, VolumeKeys, new_uuid};
+use atrest::volume::Header;
 
 use crate::failure::{Failure, say, show};
 use crate::signals;
 
 /// Makes the keys of a scratch volume, has `make` make the volume at `path`, and tells the user what it says. When that
-/// fails, or a signal ends the process, the key is erased again.
+/// fails, or a signal ends the process, the key is erased again; but not once the volume may be in its place, which
+/// `make` says beforehand: what is there then, perhaps instead of something else, still opens.
 pub fn make(
     path: &Path,
-    make: impl FnOnce(Envelope, &VolumeKeys) -> Result<String, Failure>,
+    make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn Display| {
         Failure::new(format!("cannot make a key for the scratch volume {}: {error}", show(path)))
@@ -27,8 +31,9 @@ pub fn make(
         signals::before_end(erase).map_err(|error| failed(&error))?
     };
     let (envelope, keys) = keystore.create_scratch(volume, Some(&place)).map_err(|error| failed(&error))?;
-    let made = make(envelope, &keys);
-    drop(on_signal);
+    let on_signal = Cell::new(Some(on_signal));
+    let made = make(envelope, &keys, &|| drop(on_signal.take()));
+    let committed = on_signal.take().is_none();
     match made {
         Ok(line) => {
             let key = LocalKeystore::scratch_key_name(volume);
@@ -39,9 +44,18 @@ pub fn make(
             ));
             Ok(())
         }
+        Err(failure) if committed && is_at(path, volume) => {
+            Err(failure.and("the volume is in its place all the same, and its key stays"))
+        }
         Err(failure) => Err(match keystore.destroy_scratch(volume) {
             Ok(_) => failure,
             Err(error) => failure.and(&format!("nor could its key be erased again: {error}")),
         }),
     }
+}
+
+/// Whether the volume is the one at `path`.
+fn is_at(path: &Path, volume: Uuid) -> bool {
+    let header = File::open(path).ok().and_then(|file| Header::read(&file).ok());
+    header.is_some_and(|(header, _)| header.uuid() == volume)
 }

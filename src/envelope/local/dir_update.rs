@@ -15,7 +15,7 @@ use std::fs::File;
 pub struct Lock(#[allow(dead_code, reason = "closing it gives the right back")] File);
 
 impl KeyDir {
-    /// Waits for the right to change files here; then nothing is left of changes that were cut off.
+    /// Waits for the right to change files here; then no file is left of changes that were cut off.
     pub fn lock(&self) -> Result<Lock, ProviderError> {
         let path = self.path.join(LOCK);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -53,8 +53,8 @@ pub unsafe extern "C" fn atrest_volume_rewrap(
 
 /// atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
 ///
-/// `fd` stays the caller's; its file offset is undefined afterwards. Everything else as for atrest_volume_rewrap(); and
-/// _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+/// `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
+/// is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
 ///
 /// # Safety
 /// As atrest_volume_rewrap(); `fd` is no descriptor that somebody else closes during the call.

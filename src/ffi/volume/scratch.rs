@@ -11,7 +11,9 @@ use super::open::{ATREST_VOLUME_DISCARD, checked, io_failure, new_volume_at};
 use crate::envelope::{LocalKeystore, Uuid, new_uuid};
 use crate::ffi::failure::{Failure, Line, explained};
 use crate::ffi::providers::{as_path, keystore_path};
-use crate::ffi::status::{ATREST_ERROR_FLAGS, ATREST_ERROR_NOT_FOUND, atrest_status};
+use crate::ffi::status::{
+    ATREST_ERROR_FLAGS, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_NOT_FOUND, atrest_status,
+};
 use crate::ffi::{object, pointer};
 use crate::volume::{CreateOptions, DestroyOptions, Volume};
 
@@ -116,9 +118,14 @@ pub unsafe extern "C" fn atrest_volume_destroy(
                 false => Some(Uuid::from_bytes(pointer::read(uuid.cast::<[u8; 16]>())?)),
             };
             let home = keystore_path(keystore)?;
-            let keystore = match home.exists() {
-                true => Some(LocalKeystore::open(home)?),
-                false => None,
+            let keystore = match home.try_exists() {
+                Ok(true) => Some(LocalKeystore::open(home)?),
+                Ok(false) => None,
+                // It may be there, with the key in it.
+                Err(error) => {
+                    let text = format!("cannot look for the keystore {}: {error}", home.display());
+                    return Err(Failure::new(ATREST_ERROR_KEYSTORE_IO, text));
+                }
             };
             destroy(path, uuid, keystore.as_ref(), force(flags)?, line)
         })
