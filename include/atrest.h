@@ -1265,8 +1265,8 @@ atrest_status atrest_volume_create_scratch(const char *path,
  `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
  volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
  it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
- whose keys stay, and to overwrite the first 16 MiB of a file without a header. `error`, `error_len`: as for
- atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
+ whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
+ name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
  It waits up to five seconds for the file's lock (flock); no network.
 
  Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than

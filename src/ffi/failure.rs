@@ -22,7 +22,7 @@ use super::status::{
     guarded, message,
 };
 use crate::envelope::{EnvelopeError, ErrorClass, KeyRefError, ProviderError, SecretError};
-use crate::volume::Error;
+use crate::volume::{Error, Warning};
 
 /// Why a call failed.
 pub(super) struct Failure {
@@ -204,6 +204,13 @@ impl<'a> Line<'a> {
             end = next;
         }
         self.0[end] = 0;
+    }
+
+    /// Puts the first warning there, if there is one.
+    pub(super) fn warn(&mut self, warnings: &[Warning]) {
+        if let Some(warning) = warnings.first() {
+            self.put(&warning.to_string());
+        }
     }
 }
 

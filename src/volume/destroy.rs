@@ -21,7 +21,8 @@ pub struct DestroyOptions {
     /// The volume's UUID, where the file does not tell it any more: its header is damaged or overwritten.
     pub uuid: Option<Uuid>,
     /// Overwrite the header of a volume that is no scratch volume, too: copies of the header still open with its keys.
-    /// Overwrite the first 16 MiB of a file without a header, when a UUID is given.
+    /// Overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name the volume, when a
+    /// UUID is given.
     pub force: bool,
 }
 

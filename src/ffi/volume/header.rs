@@ -46,9 +46,7 @@ pub unsafe extern "C" fn atrest_volume_backup_header(
                 // Best effort: there is an error already that says more.
                 let _ = fs::remove_file(to);
             })?;
-            if let Some(warning) = warnings.first() {
-                line.put(&warning.to_string());
-            }
+            line.warn(&warnings);
             Ok(())
         })
     }

@@ -190,13 +190,13 @@ pub unsafe extern "C" fn atrest_volume_close(volume: *mut atrest_volume) {
 
 /// What the flags of a call say.
 #[derive(Clone, Copy)]
-struct Flags {
+pub(super) struct Flags {
     mode: Mode,
-    discards: bool,
+    pub(super) discards: bool,
 }
 
 impl Flags {
-    fn of(flags: u32, known: u32) -> Result<Flags, atrest_status> {
+    pub(super) fn of(flags: u32, known: u32) -> Result<Flags, atrest_status> {
         if flags & !known != 0 {
             return Err(ATREST_ERROR_FLAGS);
         }
@@ -213,9 +213,7 @@ fn open(
     line: &mut Line<'_>,
 ) -> Result<atrest_volume, Failure> {
     let volume = wait(timeout_ms, Volume::open_async(file, &providers.0, flags.mode))?;
-    if let Some(warning) = volume.warnings().first() {
-        line.put(&warning.to_string());
-    }
+    line.warn(volume.warnings());
     Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
 }
 
@@ -242,11 +240,7 @@ impl New<'_> {
         // SAFETY: this function's contract.
         let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
         let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
-        let mut options = CreateOptions::new(size);
-        if sector_size != 0 {
-            options = options.sector_size(sector_size);
-        }
-        options.check()?;
+        let options = create_options(size, sector_size)?;
         provider(&providers.0, &key)?;
         Ok(New { options, discards, providers, key, timeout_ms })
     }
@@ -258,6 +252,16 @@ impl New<'_> {
         let volume = Volume::create(file, &self.options, envelope, &keys)?;
         Ok(atrest_volume::new(volume.allow_discards(self.discards)))
     }
+}
+
+/// The size and the sector size of a new volume, 0 for the usual one, within their limits.
+pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
+    let mut options = CreateOptions::new(size);
+    if sector_size != 0 {
+        options = options.sector_size(sector_size);
+    }
+    options.check()?;
+    Ok(options)
 }
 
 /// Makes a new file and a volume in it; on failure no file is left.

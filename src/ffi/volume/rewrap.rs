@@ -89,11 +89,19 @@ unsafe fn rewrap(
 ) -> Result<(), Failure> {
     // SAFETY: this function's contract.
     let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
-    let file = file()?;
-    let change = WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() };
-    let changed = wait(timeout_ms, Volume::change_wrappings_async(&file, change, &providers.0))?;
-    if let Some(warning) = changed.warnings.first() {
-        line.put(&warning.to_string());
-    }
+    let rewrapped = WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() };
+    change(&file()?, rewrapped, providers, timeout_ms, line)
+}
+
+/// Changes the wrappings in a volume's header, and puts a warning into the line where there is one.
+pub(super) fn change(
+    file: &File,
+    change: WrappingChange<'_>,
+    providers: &atrest_providers,
+    timeout_ms: i32,
+    line: &mut Line<'_>,
+) -> Result<(), Failure> {
+    let changed = wait(timeout_ms, Volume::change_wrappings_async(file, change, &providers.0))?;
+    line.warn(&changed.warnings);
     Ok(())
 }

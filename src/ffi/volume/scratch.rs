@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::atrest_volume;
-use super::open::{ATREST_VOLUME_DISCARD, checked, io_failure, new_volume_at};
+use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
 use crate::envelope::{LocalKeystore, Uuid, new_uuid};
 use crate::ffi::failure::{Failure, Line, explained};
 use crate::ffi::providers::{as_path, keystore_path};
@@ -15,7 +15,7 @@ use crate::ffi::status::{
     ATREST_ERROR_FLAGS, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_NOT_FOUND, atrest_status,
 };
 use crate::ffi::{object, pointer};
-use crate::volume::{CreateOptions, DestroyOptions, Volume};
+use crate::volume::{DestroyOptions, Volume};
 
 /// For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
 /// with ATREST_ERROR_NEEDS_FORCE.
@@ -53,21 +53,15 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
     unsafe {
         object::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
-            if flags & !ATREST_VOLUME_DISCARD != 0 {
-                return Err(ATREST_ERROR_FLAGS.into());
-            }
-            let mut options = CreateOptions::new(size);
-            if sector_size != 0 {
-                options = options.sector_size(sector_size);
-            }
-            options.check()?;
+            let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
+            let options = create_options(size, sector_size)?;
             let keystore = LocalKeystore::open_or_create(keystore_path(keystore)?)?;
             let place = std::path::absolute(path).ok();
             let uuid = new_uuid()?;
             let made = new_volume_at(path, |file| {
                 let (envelope, keys) = keystore.create_scratch(uuid, place.as_deref())?;
                 let volume = Volume::create(file, &options, envelope, &keys)?;
-                Ok(atrest_volume::new(volume.allow_discards(flags & ATREST_VOLUME_DISCARD != 0)))
+                Ok(atrest_volume::new(volume.allow_discards(discards)))
             });
             made.inspect_err(|_| {
                 // Best effort: there is an error already that says more.
@@ -84,8 +78,8 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
 /// `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
 /// volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
 /// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
-/// whose keys stay, and to overwrite the first 16 MiB of a file without a header. `error`, `error_len`: as for
-/// atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
+/// whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
+/// name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
 /// It waits up to five seconds for the file's lock (flock); no network.
 ///
 /// Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than

@@ -1,11 +1,12 @@
 use core::ffi::c_char;
 
 use super::open::open_file;
+use super::rewrap::change;
 use crate::ffi::failure::explained;
 use crate::ffi::pointer;
-use crate::ffi::providers::{as_path, atrest_providers, key_ref, wait};
+use crate::ffi::providers::{as_path, atrest_providers, key_ref};
 use crate::ffi::status::atrest_status;
-use crate::volume::{Mode, Volume, WrappingChange};
+use crate::volume::{Mode, WrappingChange};
 
 /// Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
 /// key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
@@ -35,13 +36,8 @@ pub unsafe extern "C" fn atrest_volume_add_slot(
         explained(error, error_len, |line| {
             let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
             let key = key_ref(key)?;
-            let file = open_file(path, Mode::ReadWrite)?;
-            let change = WrappingChange::Add { provider: key.provider(), key: key.key() };
-            let changed = wait(timeout_ms, Volume::change_wrappings_async(&file, change, &providers.0))?;
-            if let Some(warning) = changed.warnings.first() {
-                line.put(&warning.to_string());
-            }
-            Ok(())
+            let added = WrappingChange::Add { provider: key.provider(), key: key.key() };
+            change(&open_file(path, Mode::ReadWrite)?, added, providers, timeout_ms, line)
         })
     }
 }
@@ -73,13 +69,8 @@ pub unsafe extern "C" fn atrest_volume_remove_slot(
     unsafe {
         explained(error, error_len, |line| {
             let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
-            let file = open_file(path, Mode::ReadWrite)?;
-            let change = WrappingChange::Remove { slot };
-            let changed = wait(timeout_ms, Volume::change_wrappings_async(&file, change, &providers.0))?;
-            if let Some(warning) = changed.warnings.first() {
-                line.put(&warning.to_string());
-            }
-            Ok(())
+            let removed = WrappingChange::Remove { slot };
+            change(&open_file(path, Mode::ReadWrite)?, removed, providers, timeout_ms, line)
         })
     }
 }
