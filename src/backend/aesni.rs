@@ -63,6 +63,9 @@ impl Vector for X1 {
         unsafe { X1(_mm_aesenclast_si128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 1;
+    type First = ();
+    #[inline(always)]
+    unsafe fn first(_number: *const Block) {}
     type Tile = Tweaks;
     #[inline(always)]
     unsafe fn first_tile(tweak: *const Block) -> Tweaks {

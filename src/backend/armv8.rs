@@ -117,6 +117,9 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
 
     const TILE_GROUPS: usize = 1;
+    type First = ();
+    #[inline(always)]
+    unsafe fn first(_number: *const Block) {}
     type Tile = Number;
     #[inline(always)]
     unsafe fn first_tile(tweak: *const Block) -> Number {

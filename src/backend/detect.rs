@@ -47,3 +47,33 @@ pub(super) fn supported(backend: Backend) -> bool {
         _ => false,
     }
 }
+
+/// Whether the processor starts two 512-bit AES instructions a cycle, as AMD's do from family 1Ah (Zen 5) on; but for
+/// those that say of themselves that their vector units are 256 bits wide, as some of Zen 5 for laptops are.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn starts_two_512() -> bool {
+    use core::{
+        arch::x86_64::__cpuid,
+        sync::atomic::{AtomicU8, Ordering::Relaxed},
+    };
+
+    /// 0: not known yet; 1: no; 2: yes.
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+
+    #[cold]
+    fn look() -> u8 {
+        let vendor = __cpuid(0);
+        let amd = (vendor.ebx, vendor.edx, vendor.ecx)
+            == (u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD"));
+        let signature = __cpuid(1).eax;
+        let family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
+        // AMD64 Architecture Programmer's Manual, Fn8000_001A_EAX: FP256 and FP512. Hypervisors may hide both.
+        let half = __cpuid(0x8000_0000).eax >= 0x8000_001a && __cpuid(0x8000_001a).eax & 0xc == 4;
+        let known = 1 + u8::from(amd && family >= 0x1a && !half);
+        KNOWN.store(known, Relaxed);
+        known
+    }
+
+    let known = KNOWN.load(Relaxed);
+    (if known == 0 { look() } else { known }) == 2
+}

@@ -17,8 +17,9 @@ pub(crate) enum ByteOrder {
     Big,
 }
 
-/// Where a sector comes from and goes to.
+/// Where a sector comes from and goes to. Assembler reads it.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(super) struct Place {
     pub(super) src: *const u8,
     pub(super) dst: *mut u8,
@@ -158,6 +159,12 @@ impl<'a> Job<'a> {
     #[inline(always)]
     pub(super) fn is_short(&self) -> bool {
         self.sectors == 1 && self.sector_size <= SHORT
+    }
+
+    /// Whether it is a sector by itself.
+    #[inline(always)]
+    pub(super) fn is_one(&self) -> bool {
+        self.sectors == 1
     }
 
     /// Whether source and destination are the same, and one behind the other.

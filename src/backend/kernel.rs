@@ -10,18 +10,22 @@
 //! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is
 //! inlined into.
 
+use core::mem::MaybeUninit;
+
 use super::{
     anywhere::sectors_anywhere,
     group::{WIDTH, ecb},
-    job::{Direction, Job, Place, Sectors},
+    job::{Direction, Job, Place, Places, Sectors},
     keys::{Blocks, RoundKeys, Schedule},
     tiles::tile_len,
     unit::{short_sectors, unit},
-    vector::{Block, Vector},
+    vector::{Block, Row, Vector},
 };
 
 /// Sectors whose numbers are encrypted together.
 const BATCH: usize = 128;
+/// Blocks behind a batch's numbers that [`Vector::row`] may read.
+const READ_AHEAD: usize = 3;
 /// From this length on, data is taken to lie in memory rather than in a cache: more than most second-level caches hold.
 const FAR: usize = 2 << 20;
 
@@ -41,7 +45,19 @@ macro_rules! shells {
         ) {
             // SAFETY: this function's contract.
             unsafe {
-                if job.is_short() { one_sector(keys, direction, job) } else { batches(keys, direction, job) }
+                use crate::backend::{tiles::tile_len, vector::Vector};
+                let in_rows = <$vector as Vector>::has_rows(job.sector_size);
+                // Two tiles gain nothing from a schedule that keeps two in flight.
+                let alone = job.is_one() && job.sector_size != 2 * tile_len::<$vector>();
+                if in_rows && alone {
+                    one_row(keys, direction, job);
+                } else if job.is_short() {
+                    one_sector(keys, direction, job);
+                } else if in_rows {
+                    rows(keys, direction, job);
+                } else {
+                    batches(keys, direction, job);
+                }
             }
         }
 
@@ -53,6 +69,26 @@ macro_rules! shells {
         ) {
             // SAFETY: the features are this function's own.
             unsafe { crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn one_row(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn rows(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { crate::backend::kernel::rows::<$vector>(keys, direction, job) }
         }
 
         #[target_feature(enable = $features)]
@@ -120,13 +156,118 @@ unsafe fn sector<V: Vector, One: Vector, const DECRYPT: bool>(
     }
 }
 
+/// As [`rows`], for a sector by itself.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    let tweak = Blocks::<{ 1 + READ_AHEAD }>::new();
+    let tiles = job.sector_size / tile_len::<V>();
+    let row = Row {
+        at: job.place(0),
+        others: core::ptr::null(),
+        tiles_in_sector: tiles,
+        tiles,
+        numbers: tweak.at(0),
+        far: job.is_in_place() && job.sector_size >= FAR,
+        behind: 0,
+    };
+    // SAFETY: by the job's invariants the sector is inside the buffers.
+    unsafe {
+        tweak.at(0).write(job.tweaks.number());
+        let first = if job.encrypted {
+            V::first(tweak.at(0))
+        } else {
+            ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
+            V::first(tweak.at(0))
+        };
+        match direction {
+            Direction::Encrypt => V::row::<false>(&keys.encrypt, first, &row),
+            Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
+        };
+    }
+}
+
+/// Encrypts or decrypts a job of sectors of whole tiles, where [`Vector::has_rows`] says so. What is in [`batches`] for
+/// the sake of others would take longer than a sector.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
+    let mut others = [MaybeUninit::<Place>::uninit(); BATCH + READ_AHEAD];
+    let tiles_in_sector = job.sector_size / tile_len::<V>();
+    let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
+    let mut sequence = job.tweaks;
+    let mut done = 0;
+    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
+    unsafe {
+        while done < job.sectors {
+            let count = (job.sectors - done).min(BATCH);
+            if !V::fill(&sequence, tweaks.at(0), count) {
+                sequence.fill(tweaks.zeroed(count.next_multiple_of(V::BLOCKS)));
+            }
+            encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
+            let row = Row {
+                at: job.place(done),
+                others: match job.places {
+                    Places::Row(_) => core::ptr::null(),
+                    Places::Scattered(places) => {
+                        for (to, place) in others.iter_mut().zip(&places[done + 1..done + count]) {
+                            to.write(*place);
+                        }
+                        others.as_ptr().cast()
+                    }
+                },
+                tiles_in_sector,
+                tiles: tiles_in_sector * count,
+                numbers: tweaks.at(0),
+                far,
+                behind: (job.sectors - done - count) * job.sector_size,
+            };
+            let first = V::first(row.numbers);
+            match direction {
+                Direction::Encrypt => V::row::<false>(&keys.encrypt, first, &row),
+                Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
+            };
+            done += count;
+            sequence = sequence.skip(count);
+        }
+    }
+}
+
+/// Encrypts sector numbers into tweaks, in place.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn encrypt_vectors<V: Vector>(keys: &Schedule, mut p: *mut u8, mut vectors: usize) {
+    // SAFETY: the caller gives that many vectors.
+    unsafe {
+        while vectors >= WIDTH {
+            ecb::<V, WIDTH>(keys, p);
+            p = p.add(16 * WIDTH * V::BLOCKS);
+            vectors -= WIDTH;
+        }
+        if vectors >= 4 {
+            ecb::<V, 4>(keys, p);
+            p = p.add(64 * V::BLOCKS);
+            vectors -= 4;
+        }
+        while vectors != 0 {
+            ecb::<V, 1>(keys, p);
+            p = p.add(16 * V::BLOCKS);
+            vectors -= 1;
+        }
+    }
+}
+
 /// Encrypts or decrypts a job, batch by batch. `One` is the 128-bit form of `V`.
 ///
 /// # Safety
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    let mut tweaks = Blocks::<BATCH>::new();
+    let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
@@ -162,9 +303,16 @@ unsafe fn batch<V: Vector, const DECRYPT: bool>(
     unsafe {
         if let Some(first) = sectors.row() {
             let tiles = size / tile_len::<V>();
-            if size.is_multiple_of(tile_len::<V>())
-                && V::row::<DECRYPT>(keys, first, tiles, tiles * count, numbers, far)
-            {
+            let row = Row {
+                at: first,
+                others: core::ptr::null(),
+                tiles_in_sector: tiles,
+                tiles: tiles * count,
+                numbers,
+                far,
+                behind: 0,
+            };
+            if size.is_multiple_of(tile_len::<V>()) && V::row::<DECRYPT>(keys, V::first(numbers), &row) {
                 return;
             }
             if size < tile_len::<V>() && size.is_multiple_of(16) {

@@ -9,7 +9,7 @@ use super::{
     kernel::shells,
     keys::Schedule,
     vaes256_row::{SHORTEST, row},
-    vector::{Block, Vector, unrolled},
+    vector::{Block, Row, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
 };
 
@@ -107,20 +107,16 @@ impl Vector for X2 {
             };
         }
     }
+    type First = ();
     #[inline(always)]
-    unsafe fn row<const DECRYPT: bool>(
-        keys: &Schedule,
-        at: Place,
-        tiles_in_sector: usize,
-        tiles: usize,
-        numbers: *const Block,
-        far: bool,
-    ) -> bool {
+    unsafe fn first(_number: *const Block) {}
+    #[inline(always)]
+    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, _first: (), of: &Row) -> bool {
         // MemorySanitizer does not follow data through assembler.
-        let long = tiles >= SHORTEST && cfg!(not(msan));
+        let long = of.tiles >= SHORTEST && cfg!(not(msan));
         if long {
             // SAFETY: as above.
-            unsafe { row(keys, DECRYPT, at, tiles_in_sector, tiles, numbers, far) };
+            unsafe { row(keys, DECRYPT, of.at, of.tiles_in_sector, of.tiles, of.numbers, of.far) };
         }
         long
     }

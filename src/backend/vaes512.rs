@@ -4,11 +4,14 @@ use core::arch::x86_64::*;
 
 use super::{
     aesni::X1,
+    detect,
     group::WIDTH,
-    job::Place,
+    job::{ByteOrder, Place, Sequence},
     kernel::shells,
     keys::Schedule,
-    vector::{Block, Vector},
+    tiles::tile_len,
+    vaes512_row,
+    vector::{Block, Row, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
 
@@ -170,6 +173,48 @@ impl Vector for X4 {
         unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
     }
     #[inline(always)]
+    fn has_rows(size: usize) -> bool {
+        size.is_multiple_of(tile_len::<Self>()) && suits_rows()
+    }
+    #[inline(always)]
+    unsafe fn fill(sequence: &Sequence, out: *mut Block, count: usize) -> bool {
+        let Sequence { first, step, order } = *sequence;
+        let (low, high) = (first as i64, (first >> 64) as i64);
+        // The numbers behind the last one may be any.
+        let plain = order == ByteOrder::Little && high == (sequence.skip(count).first >> 64) as i64;
+        if plain {
+            // SAFETY: as above.
+            unsafe {
+                let step = step as i64;
+                let steps = _mm512_set_epi64(0, step.wrapping_mul(3), 0, step.wrapping_mul(2), 0, step, 0, 0);
+                let number = _mm512_set_epi64(high, low, high, low, high, low, high, low);
+                let mut numbers = _mm512_add_epi64(number, steps);
+                let four = step.wrapping_mul(4);
+                let next = _mm512_set_epi64(0, four, 0, four, 0, four, 0, four);
+                for i in (0..count).step_by(Self::BLOCKS) {
+                    X4(numbers).store(out.add(i).cast());
+                    numbers = _mm512_add_epi64(numbers, next);
+                }
+            }
+        }
+        plain
+    }
+    type First = __m128i;
+    #[inline(always)]
+    unsafe fn first(number: *const Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_loadu_si128(number.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: __m128i, of: &Row) -> bool {
+        let suited = suits_rows();
+        if suited {
+            // SAFETY: as above.
+            unsafe { vaes512_row::row(keys, DECRYPT, first, of) };
+        }
+        suited
+    }
+    #[inline(always)]
     unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
         // SAFETY: as above.
         unsafe { Self::next_tweak(&tile, out) }
@@ -190,6 +235,13 @@ impl Vector for X4 {
             unsafe { pin4(x) }
         }
     }
+}
+
+/// Whether there is a schedule for rows that suits this processor. MemorySanitizer does not follow data through
+/// assembler.
+#[inline(always)]
+fn suits_rows() -> bool {
+    detect::starts_two_512() && cfg!(not(msan))
 }
 
 /// The tweaks of vector `i` of a unit, from its first tweak in every lane: that times `x^POWERS[i]`.

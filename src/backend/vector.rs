@@ -1,6 +1,9 @@
 //! What the loop needs of an instruction set.
 
-use super::{job::Place, keys::Schedule};
+use super::{
+    job::{Place, Sequence},
+    keys::Schedule,
+};
 
 /// A 16-byte AES block.
 pub(super) type Block = [u8; 16];
@@ -17,6 +20,26 @@ macro_rules! unrolled {
     })*};
 }
 pub(super) use unrolled;
+
+/// Whole tiles that are done in one go.
+///
+/// Source and destination are the same or apart, and good for all tiles.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    /// The first sector.
+    pub(super) at: Place,
+    /// Where the other sectors lie, and three places more, which are read and not used; or null, if they lie one
+    /// behind the other.
+    pub(super) others: *const Place,
+    pub(super) tiles_in_sector: usize,
+    pub(super) tiles: usize,
+    /// The encrypted number of each sector, and three blocks more, which are read and not used.
+    pub(super) numbers: *const Block,
+    /// The data is in place, and more than caches hold.
+    pub(super) far: bool,
+    /// Bytes of the call's data behind the row.
+    pub(super) behind: usize,
+}
 
 /// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
 ///
@@ -66,18 +89,23 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
-    /// Does a row of `tiles` tiles at `at`, one behind the other, and says so, where there is a schedule for rows as
-    /// long as that; `numbers` holds the encrypted number of each sector. `far`: the data is in place, and more than
-    /// caches hold.
+    /// Whether [`row`](Vector::row) takes any row, and any scattered sectors, of `size` bytes.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn row<const DECRYPT: bool>(
-        _keys: &Schedule,
-        _at: Place,
-        _tiles_in_sector: usize,
-        _tiles: usize,
-        _numbers: *const Block,
-        _far: bool,
-    ) -> bool {
+    fn has_rows(_size: usize) -> bool {
+        false
+    }
+    /// Writes the first `count` numbers of a sequence, rounded up to whole vectors, and says so, where it can do it.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn fill(_sequence: &Sequence, _out: *mut Block, _count: usize) -> bool {
+        false
+    }
+    /// In what [`row`](Vector::row) takes the encrypted number of the first sector: in a register, so that a single
+    /// sector need not wait until it is written to memory and read again.
+    type First: Copy;
+    unsafe fn first(number: *const Block) -> Self::First;
+    /// Does a row, and says so, where there is a schedule for rows like that.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn row<const DECRYPT: bool>(_keys: &Schedule, _first: Self::First, _row: &Row) -> bool {
         false
     }
     /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining

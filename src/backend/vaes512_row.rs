@@ -1,0 +1,351 @@
+//! Rows of whole tiles on 512-bit vectors, for processors that start two 512-bit AES instructions a cycle (Zen 5):
+//! sixteen vectors in flight, in assembler.
+//!
+//! With two AES instructions a cycle and a latency of four, eight vectors keep the AES units busy only if nothing is
+//! ever late; every other vector instruction among them makes something late, and the loop takes a sixth longer than
+//! AES alone. From ten vectors on, xors, additions, shifts and `vpshufd` cost nothing. What still does are the
+//! instructions that share a port with AES: byte shuffles, and broadcasts of round keys from memory.
+//!
+//! So two tiles are in flight, half of the rounds apart: while one does its last rounds, the other one does its first.
+//! No tile begins or ends by itself, and the AES units never run dry in between. The round keys stay in registers. The
+//! tweaks of a tile are made from its first vector by shifts, a tile ahead of its data; and that first vector another
+//! tile ahead, so that nothing that waits for it fills the schedulers.
+
+use core::arch::{asm, x86_64::*};
+
+use super::{
+    job::Place,
+    keys::{Blocks, Schedule},
+    vector::Row,
+};
+
+/// How far ahead data is fetched, where it is done in place: in tiles. The assembler has it in bytes.
+const AHEAD: usize = 8192 / 512;
+/// Blocks of a tile.
+const TILE: usize = 32;
+/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; and a
+/// [`Task`].
+const DESK: usize = TILE + 8;
+
+/// The last part of a tile's desk.
+#[repr(C)]
+struct Task {
+    /// Where the tile lies. The assembler writes it.
+    place: Place,
+    /// Nothing is fetched ahead for so many tiles at the end.
+    unfetched: usize,
+}
+
+/// For a sector's first vector: the exponents of its four tweaks, as shift counts of their 64-bit halves, and 64 minus
+/// those; and what the next vector's add to them.
+#[repr(C, align(64))]
+struct Powers([u64; 8], [u64; 8], u64);
+
+static POWERS: Powers = Powers([0, 0, 1, 1, 2, 2, 3, 3], [64, 64, 63, 63, 62, 62, 61, 61], 4);
+
+/// Ends a multiplication: zmm`$to` holds the halves moved up, zmm9 what leaves them, halves swapped. What leaves the
+/// upper half comes back to the lower one, times x^7 + x^2 + x + 1.
+macro_rules! carried {
+    ($to:literal) => {
+        concat!(
+            "vpaddq zmm31{{k1}}{{z}}, zmm9, zmm9\n",
+            "vpternlogq ",
+            $to,
+            ", zmm9, zmm31, 0x96\n",
+            "vpaddq zmm9, zmm31, zmm31\n",
+            "vpsllq zmm31, zmm31, 6\n",
+            "vpternlogq ",
+            $to,
+            ", zmm9, zmm31, 0x96\n",
+        )
+    };
+}
+
+/// The place, and the first vector, of the tile whose desk is `$to`: of the next sector, or of the tile behind that of
+/// `$from`.
+macro_rules! first_vector {
+    ($from:literal, $to:literal) => {
+        concat!(
+            "dec {left}\n",
+            "jnz 5f\n",
+            "mov {left}, {tiles_in_sector}\n",
+            "test {others}, {others}\n",
+            "jz 8f\n",
+            "mov {src}, [{others}]\n",
+            "mov {dst}, [{others} + 8]\n",
+            "add {others}, 16\n",
+            "8:\n",
+            "vbroadcasti32x4 zmm8, [{numbers}]\n",
+            "add {numbers}, 16\n",
+            "vpshufd zmm9, zmm8, 0x4e\n",
+            "vpsllvq zmm8, zmm8, [rip + {powers}]\n",
+            "vpsrlvq zmm9, zmm9, [rip + {powers} + 64]\n",
+            carried!("zmm8"),
+            "jmp 6f\n",
+            // Times x^32.
+            "5:\n",
+            "vpshufd zmm9{{k2}}{{z}}, [{",
+            $from,
+            "}], 0xff\n",
+            "vpshufd zmm8, [{",
+            $from,
+            "}], 0x93\n",
+            "vpaddq zmm31, zmm9, zmm9\n",
+            "vpsllq zmm9, zmm9, 7\n",
+            "vpternlogq zmm8, zmm9, zmm31, 0x96\n",
+            "vpaddq zmm31, zmm31, zmm31\n",
+            "vpxorq zmm8, zmm8, zmm31\n",
+            "6:\n",
+            "vmovdqa64 [{",
+            $to,
+            "}], zmm8\n",
+            "vpshufd zmm9, zmm8, 0x4e\n",
+            "vmovdqa64 [{",
+            $to,
+            "} + 512], zmm9\n",
+            "mov [{",
+            $to,
+            "} + 576], {src}\n",
+            "mov [{",
+            $to,
+            "} + 584], {dst}\n",
+            "add {src}, 512\n",
+            "add {dst}, 512\n",
+        )
+    };
+}
+
+/// Each desk becomes that of the tile before.
+macro_rules! next_tile {
+    () => {
+        "xchg {exit}, {enter}\nxchg {enter}, {make}\nxchg {make}, {begin}\n"
+    };
+}
+
+/// Defines the schedule of a direction and a key size: `$half` are half of its rounds, `$spread` the pairs of AES
+/// instructions over which a tile's tweaks are spread.
+///
+/// In the assembler, `\part` is 3 where there is one tile, 0 while the first one is alone, 1 where there are two in
+/// flight, 2 where the last one is alone; `\r` counts the rounds of half a tile, `\i` vectors, `\k` the registers of round
+/// keys, and `\p` the instructions that make a tile's tweaks, seven for each vector but the first one.
+///
+/// zmm0 to zmm7: a tile in its second half. zmm10 to zmm17: a tile in its first half. zmm8, zmm9, zmm31: temporaries.
+/// zmm18 to zmm30: the keys of rounds 1 to 13; with AES-128, of 1 to 9, and then the first key, the last one, and a
+/// temporary.
+macro_rules! schedule {
+    ($name:ident, $half:literal, $rounds:literal, $spread:literal, $aes:literal, $aes_last:literal) => {
+        /// # Safety
+        /// The processor has the features; the rest is [`row`]'s.
+        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
+        #[allow(improper_ctypes_definitions, reason = "a vector argument goes in a register so")]
+        unsafe extern "C" fn $name(
+            keys: *const Schedule,
+            first: __m128i,
+            row: &Row,
+            unfetched: usize,
+        ) {
+            let desks = Blocks::<{ 4 * DESK }>::new();
+            let [exit, enter, make, begin] = [0, 1, 2, 3].map(|i| desks.at(i * DESK));
+            for desk in [exit, enter, make, begin] {
+                // SAFETY: the task is the last part of a desk.
+                unsafe { (&raw mut (*desk.add(TILE + 4).cast::<Task>()).unfetched).write(unfetched) };
+            }
+            // SAFETY: all addresses are inside what this function's contract and the references give, but for those of
+            // `prefetcht0`, which may be any: tiles are 512 bytes, desks 640, the keys 240. All registers that are
+            // written are named.
+            unsafe {
+                asm!(
+                    "mov {left:e}, 0x55",
+                    "kmovd k1, {left:e}",
+                    "mov {left:e}, 0x1111",
+                    "kmovd k2, {left:e}",
+                    "mov {left}, {tiles_in_sector}",
+                    // The first tile, as early as each of its vectors can begin.
+                    "vmovdqa64 zmm2, [rip + {powers}]",
+                    "vmovdqa64 zmm3, [rip + {powers} + 64]",
+                    "vpbroadcastq zmm4, [rip + {powers} + 128]",
+                    "vbroadcasti32x4 zmm7, [{keys}]",
+                    concat!(".irp k, ", $rounds),
+                    "vbroadcasti32x4 zmm\\k, [{keys} + 16*(\\k - 17)]",
+                    ".endr",
+                    concat!(".if ", $half, " == 5"),
+                    "vmovdqa64 zmm27, zmm7",
+                    "vbroadcasti32x4 zmm28, [{keys} + 16*14]",
+                    ".endif",
+                    "vshufi64x2 zmm0, zmm0, zmm0, 0",
+                    "vpshufd zmm1, zmm0, 0x4e",
+                    ".irp v, 0,1,2,3,4,5,6,7",
+                    "vpsllvq zmm1\\v, zmm0, zmm2",
+                    "vpsrlvq zmm9, zmm1, zmm3",
+                    ".if \\v != 7",
+                    "vpaddq zmm2, zmm2, zmm4",
+                    "vpsubq zmm3, zmm3, zmm4",
+                    ".endif",
+                    carried!("zmm1\\v"),
+                    "vmovdqa64 [{enter} + 64*\\v], zmm1\\v",
+                    ".if \\v == 0",
+                    "vpshufd zmm5, zmm10, 0x4e",
+                    "vmovdqa64 [{enter} + 512], zmm5",
+                    ".endif",
+                    "vpternlogq zmm1\\v, zmm7, [{src} + 64*\\v], 0x96",
+                    ".irp i, 0,1,2,3,4,5,6,7",
+                    ".irp k, 18,19,20,21,22,23",
+                    concat!(".if (\\i + \\k == \\v + 18) && (\\k < 17 + ", $half, ")"),
+                    concat!($aes, " zmm1\\i, zmm1\\i, zmm\\k"),
+                    ".endif",
+                    ".endr",
+                    ".endr",
+                    ".endr",
+                    "mov [{enter} + 584], {dst}",
+                    "add {src}, 512",
+                    "add {dst}, 512",
+                    "dec {tiles}",
+                    "jnz 4f",
+                    ".irp part, 3,0,1,2",
+                    ".if \\part == 0",
+                    "4:",
+                    first_vector!("enter", "make"),
+                    first_vector!("make", "begin"),
+                    ".endif",
+                    ".if \\part == 1",
+                    ".p2align 6",
+                    "2:",
+                    next_tile!(),
+                    first_vector!("make", "begin"),
+                    concat!(".if ", $half, " == 7"),
+                    "vbroadcasti32x4 zmm8, [{keys}]",
+                    ".endif",
+                    "mov {place}, [{enter} + 576]",
+                    "cmp {tiles}, [{enter} + 592]",
+                    "jbe 7f",
+                    ".irp i, 0,1,2,3,4,5,6,7",
+                    "prefetcht0 [{place} + 64*\\i + 8192]",
+                    ".endr",
+                    "7:",
+                    ".irp i, 0,1,2,3,4,5,6,7",
+                    "vmovdqu64 zmm1\\i, [{place} + 64*\\i]",
+                    concat!(".if ", $half, " == 7"),
+                    "vpternlogq zmm1\\i, zmm8, [{enter} + 64*\\i], 0x96",
+                    ".else",
+                    "vpternlogq zmm1\\i, zmm27, [{enter} + 64*\\i], 0x96",
+                    ".endif",
+                    ".endr",
+                    ".endif",
+                    ".if \\part == 2",
+                    "3:",
+                    next_tile!(),
+                    ".endif",
+                    ".irp r, 1,2,3,4,5,6,7",
+                    concat!(".if \\r <= ", $half),
+                    concat!(".if (\\part % 3 != 0) && (\\r == ", $half, ")"),
+                    "mov {place}, [{exit} + 584]",
+                    concat!(".if ", $half, " == 7"),
+                    "vbroadcasti32x4 zmm8, [{keys} + 16*14]",
+                    ".endif",
+                    ".endif",
+                    ".irp i, 0,1,2,3,4,5,6,7",
+                    // The second half of a tile.
+                    concat!(".if (\\part % 3 != 0) && (\\r == ", $half, ")"),
+                    concat!(".if ", $half, " == 7"),
+                    "vpxorq zmm9, zmm8, [{exit} + 64*\\i]",
+                    concat!($aes_last, " zmm\\i, zmm\\i, zmm9"),
+                    ".else",
+                    "vpxorq zmm29, zmm28, [{exit} + 64*\\i]",
+                    concat!($aes_last, " zmm\\i, zmm\\i, zmm29"),
+                    ".endif",
+                    "vmovdqu64 [{place} + 64*\\i], zmm\\i",
+                    ".endif",
+                    ".irp k, 30,29,28,27,26,25,24,23,22,21,20,19,18",
+                    concat!(".if (\\part % 3 != 0) && (\\r < ", $half, ") && (\\k == 17 + \\r + ", $half, ")"),
+                    concat!($aes, " zmm\\i, zmm\\i, zmm\\k"),
+                    ".endif",
+                    // The first half of one.
+                    ".if (\\part != 2) && (\\k == 17 + \\r)",
+                    concat!(".if \\r == ", $half),
+                    concat!($aes, " zmm\\i, zmm1\\i, zmm\\k"),
+                    ".elseif (\\part == 1) || (\\r + \\i > 8)",
+                    concat!($aes, " zmm1\\i, zmm1\\i, zmm\\k"),
+                    ".endif",
+                    ".endif",
+                    ".endr",
+                    // The tweaks of one.
+                    ".if \\part < 2",
+                    ".irp p, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,\
+                             32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47,48",
+                    concat!(".if (\\p * ", $spread, ") / 49 == 8*(\\r - 1) + \\i"),
+                    ".if \\p % 7 == 0",
+                    "vpsllq zmm8, [{make}], 4*(\\p / 7) + 4",
+                    ".elseif \\p % 7 == 1",
+                    "vpsrlq zmm9, [{make} + 512], 60 - 4*(\\p / 7)",
+                    ".elseif \\p % 7 == 2",
+                    "vpaddq zmm31{{k1}}{{z}}, zmm9, zmm9",
+                    ".elseif (\\p % 7 == 3) || (\\p % 7 == 6)",
+                    "vpternlogq zmm8, zmm9, zmm31, 0x96",
+                    ".elseif \\p % 7 == 4",
+                    "vpaddq zmm9, zmm31, zmm31",
+                    ".elseif \\p % 7 == 5",
+                    "vpsllq zmm31, zmm31, 6",
+                    ".endif",
+                    ".if \\p % 7 == 6",
+                    "vmovdqa64 [{make} + 64*(\\p / 7) + 64], zmm8",
+                    ".endif",
+                    ".endif",
+                    ".endr",
+                    ".endif",
+                    ".endr",
+                    ".endif",
+                    ".endr",
+                    ".if \\part == 3",
+                    "jmp 3f",
+                    ".endif",
+                    ".if \\part == 1",
+                    "dec {tiles}",
+                    "jnz 2b",
+                    ".endif",
+                    ".endr",
+                    keys = in(reg) keys, src = inout(reg) row.at.src => _, dst = inout(reg) row.at.dst => _,
+                    others = inout(reg) row.others => _, numbers = inout(reg) row.numbers.add(1) => _,
+                    tiles_in_sector = in(reg) row.tiles_in_sector, left = out(reg) _,
+                    tiles = inout(reg) row.tiles => _, place = out(reg) _,
+                    exit = inout(reg) exit => _, enter = inout(reg) enter => _,
+                    make = inout(reg) make => _, begin = inout(reg) begin => _,
+                    powers = sym POWERS,
+                    inout("xmm0") first => _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
+                    out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
+                    out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
+                    out("zmm18") _, out("zmm19") _, out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
+                    out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _, out("zmm28") _, out("zmm29") _,
+                    out("zmm30") _, out("zmm31") _, out("k1") _, out("k2") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
+}
+
+schedule!(encrypt_128, "5", "18,19,20,21,22,23,24,25,26", "36", "vaesenc", "vaesenclast");
+schedule!(decrypt_128, "5", "18,19,20,21,22,23,24,25,26", "36", "vaesdec", "vaesdeclast");
+schedule!(encrypt_256, "7", "18,19,20,21,22,23,24,25,26,27,28,29,30", "43", "vaesenc", "vaesenclast");
+schedule!(decrypt_256, "7", "18,19,20,21,22,23,24,25,26,27,28,29,30", "43", "vaesdec", "vaesdeclast");
+
+/// A row of tiles, one at least; `first` is the first sector's encrypted number.
+///
+/// # Safety
+/// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Row`] says.
+#[inline(always)]
+pub(super) unsafe fn row(keys: &Schedule, decrypt: bool, first: __m128i, row: &Row) {
+    let schedule = match (keys.is_long(), decrypt) {
+        (false, false) => encrypt_128,
+        (false, true) => decrypt_128,
+        (true, false) => encrypt_256,
+        (true, true) => decrypt_256,
+    };
+    // What is fetched is in the same call's data.
+    let unfetched = if row.at.src == row.at.dst && row.others.is_null() {
+        AHEAD.saturating_sub(row.behind / (16 * TILE))
+    } else {
+        usize::MAX
+    };
+    // SAFETY: this function's contract.
+    unsafe { schedule(keys, first, row, unfetched) }
+}
