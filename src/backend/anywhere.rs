@@ -11,7 +11,7 @@ use super::{
     keys::{Blocks, Schedule},
     tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,
-    vector::{Block, Vector},
+    vector::{Block, Row, Vector},
 };
 
 /// Sectors whose ends are put together.
@@ -62,6 +62,210 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
             }
         }
         ends.blocks.wipe_first(ENDS.min(sectors.count) * left.max(1));
+    }
+}
+
+/// Does something for each sector `$i`: with `$at`, which is `$offset` bytes from its start. For sectors in a row the
+/// compiler would otherwise multiply.
+macro_rules! each {
+    ($sectors:expr, $offset:expr, $i:ident, $at:ident, $body:block) => {
+        if let Some(first) = $sectors.row() {
+            let mut $at = first.add($offset);
+            for $i in 0..$sectors.count {
+                $body
+                $at = $at.add($sectors.size);
+            }
+        } else {
+            for $i in 0..$sectors.count {
+                let $at = $sectors.place($i).add($offset);
+                $body
+            }
+        }
+    };
+}
+
+/// The same where [`Vector::has_streams`]: at most 128 sectors, behind whose numbers there are 16 blocks more. `far` and
+/// `behind` as in a [`Row`].
+///
+/// # Safety
+/// As [`sectors_anywhere`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn sectors_in_rows<V: Vector>(
+    keys: &Schedule,
+    decrypt: bool,
+    sectors: Sectors<'_>,
+    numbers: *mut Block,
+    far: bool,
+    behind: usize,
+) {
+    if let (16, Some(at)) = (sectors.size, sectors.row()) {
+        // The numbers are all the tweaks.
+        // SAFETY: a block for each number.
+        unsafe {
+            if decrypt {
+                V::whole_blocks::<true>(keys, at, numbers, sectors.count);
+            } else {
+                V::whole_blocks::<false>(keys, at, numbers, sectors.count);
+            }
+        }
+        return;
+    }
+    let tail = sectors.size % 16;
+    let tiles_in_sector = sectors.size / tile_len::<V>();
+    let tiled = tiles_in_sector * tile_len::<V>();
+    let vectors = (sectors.size - tiled) / (16 * V::BLOCKS);
+    let done = tiled + 16 * V::BLOCKS * vectors;
+    let left = (sectors.size - done) / 16;
+    let then = |more_blocks| match tail {
+        _ if more_blocks => Number::Next,
+        0 => Number::Unused,
+        _ if decrypt => Number::Swapped,
+        _ => Number::Next,
+    };
+    // SAFETY: as in `sectors_anywhere`.
+    unsafe {
+        if tiles_in_sector != 0 {
+            let row = Row {
+                at: sectors.place(0),
+                others: sectors.others(),
+                tiles_in_sector,
+                gap: sectors.size - tiled,
+                tiles: tiles_in_sector * sectors.count,
+                then: then(vectors + left != 0),
+                numbers,
+                far,
+                behind,
+            };
+            let first = V::first(numbers);
+            if decrypt {
+                V::row::<true>(keys, first, &row);
+            } else {
+                V::row::<false>(keys, first, &row);
+            }
+        }
+        if vectors != 0 {
+            V::stream(keys, decrypt, sectors, tiled, vectors, numbers, then(left != 0));
+        }
+        if left + tail == 0 {
+            return;
+        }
+        ends_in_planes::<V>(keys, decrypt, sectors, done, left, tail, numbers);
+    }
+}
+
+/// The `left` blocks (fewer than a vector's) at `done` of each sector, and ciphertext stealing for the `tail` bytes behind
+/// them. Block by block: first all sectors' first ones, whose tweaks are the numbers, so that tweaks are made for whole
+/// vectors of sectors.
+///
+/// # Safety
+/// As [`sectors_in_rows`].
+#[cfg_attr(optimized, inline(always))]
+unsafe fn ends_in_planes<V: Vector>(
+    keys: &Schedule,
+    decrypt: bool,
+    sectors: Sectors<'_>,
+    done: usize,
+    left: usize,
+    tail: usize,
+    numbers: *mut Block,
+) {
+    const MOST: usize = 128;
+    let blocks = Blocks::<MOST>::new();
+    let tweaks = Blocks::<MOST>::new();
+    let at_once = [MOST, MOST, MOST / 2, MOST / 3 / 4 * 4][left % 4];
+    let dst = blocks.at(0).cast();
+    let buffer = Place { src: dst, dst };
+    let mut i = 0;
+    // SAFETY: `left` planes of `at_once` sectors fit, also in whole groups.
+    unsafe {
+        while i < sectors.count {
+            let some = sectors.part(i, at_once.min(sectors.count - i));
+            let numbers = numbers.add(i);
+            let plane = some.count.next_multiple_of(V::BLOCKS);
+            // The last whole block and the one that stealing makes change their tweaks when it decrypts.
+            let swapped = decrypt && tail != 0;
+            if left != 0 {
+                for j in 0..left {
+                    each!(some, done + 16 * j, k, at, {
+                        blocks.at(j * plane + k).write(at.src.cast::<Block>().read());
+                    });
+                    let power = if swapped && j + 1 == left { left } else { j };
+                    V::times_x(numbers, tweaks.at(j * plane), some.count, power as i64);
+                }
+                V::groups(keys, decrypt, buffer, tweaks.at(0), left * plane);
+                for j in 0..left {
+                    each!(some, done + 16 * j, k, at, {
+                        at.dst.cast::<Block>().write(blocks.at(j * plane + k).read());
+                    });
+                }
+            }
+            if tail != 0 {
+                let power = left as i64 - i64::from(decrypt);
+                if power != 0 {
+                    V::times_x(numbers, numbers, some.count, power);
+                }
+                let whole = sectors.size - tail;
+                steal_all(some, whole, tail, blocks.at(0));
+                V::groups(keys, decrypt, buffer, numbers, some.count);
+                each!(some, whole - 16, k, at, {
+                    at.dst.cast::<Block>().write(blocks.at(k).read());
+                });
+            }
+            i += at_once;
+        }
+        // Where it encrypts, ciphertext lies there.
+        if decrypt {
+            blocks.wipe_first(at_once.min(sectors.count).next_multiple_of(V::BLOCKS) * left.max(1));
+        }
+    }
+}
+
+/// [`steal`] for each sector; the blocks that it makes go to `merged`. As there: by registers.
+///
+/// # Safety
+/// A sector holds `whole` bytes, a block at least, and 1 to 15 (`tail`) more; there is a block for each.
+#[cfg_attr(optimized, inline(always))]
+unsafe fn steal_all(sectors: Sectors<'_>, whole: usize, tail: usize, merged: *mut Block) {
+    macro_rules! all {
+        ($word:ty, $end:expr) => {
+            let end = $end;
+            each!(sectors, whole, i, at, {
+                let Place { src, dst } = at;
+                let last = dst.sub(16);
+                let merged = merged.add(i).cast::<u8>();
+                // Two words, which overlap where the tail is no whole number of them.
+                let read = |p: *const u8| p.cast::<[u8; size_of::<$word>()]>().read();
+                let write = |p: *mut u8, word| p.cast::<[u8; size_of::<$word>()]>().write(word);
+                let (first, second) = (read(src), read(src.add(end)));
+                let block = last.cast::<Block>().read();
+                let (a, b) = (read(last), read(last.add(end)));
+                write(dst, a);
+                write(dst.add(end), b);
+                merged.cast::<Block>().write(block);
+                write(merged, first);
+                write(merged.add(end), second);
+            })
+        };
+    }
+    // SAFETY: this function's contract. Each sector's tail is read before it is written.
+    unsafe {
+        match tail {
+            8 => {
+                all!(u64, 0);
+            }
+            9.. => {
+                all!(u64, tail - 8);
+            }
+            4.. => {
+                all!(u32, tail - 4);
+            }
+            2.. => {
+                all!(u16, tail - 2);
+            }
+            _ => {
+                all!(u8, 0);
+            }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::marker::PhantomData;
 
+/// Places behind the last sector's that are read, and not used.
+pub(super) const READ_AHEAD: usize = 3;
 /// The longest sector that is called short, in bytes.
 const SHORT: usize = 1024;
 
@@ -139,9 +141,15 @@ impl<'a> Job<'a> {
     /// Sectors that lie anywhere.
     ///
     /// # Safety
-    /// The invariants hold for `places`, of which there is at least one, and for `sector_size`.
-    pub(super) unsafe fn scattered(places: &'a [Place], sector_size: usize, tweaks: Sequence) -> Job<'a> {
-        let sectors = places.len();
+    /// The invariants hold for the first `sectors` (at least one) of `places`, and for `sector_size`. Behind them there
+    /// are READ_AHEAD more, which may be any.
+    pub(super) unsafe fn scattered(
+        places: &'a [Place],
+        sectors: usize,
+        sector_size: usize,
+        tweaks: Sequence,
+    ) -> Job<'a> {
+        debug_assert!(sectors + READ_AHEAD <= places.len());
         let places = Places::Scattered(places);
         Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
@@ -201,7 +209,7 @@ impl<'a> Sectors<'a> {
     pub(super) fn part(self, from: usize, count: usize) -> Sectors<'a> {
         let places = match self.places {
             Places::Row(first) => Places::Row(first.add(self.size * from)),
-            Places::Scattered(places) => Places::Scattered(&places[from..from + count]),
+            Places::Scattered(places) => Places::Scattered(&places[from..from + count + READ_AHEAD]),
         };
         Sectors { places, count, ..self }
     }
@@ -212,6 +220,15 @@ impl<'a> Sectors<'a> {
         match self.places {
             Places::Row(first) => first.add(self.size * i),
             Places::Scattered(places) => places[i],
+        }
+    }
+
+    /// The places of all but the first one, and READ_AHEAD more; null, if they lie one behind the other.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn others(&self) -> *const Place {
+        match self.places {
+            Places::Row(_) => core::ptr::null(),
+            Places::Scattered(places) => places[1..].as_ptr(),
         }
     }
 

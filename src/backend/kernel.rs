@@ -10,22 +10,18 @@
 //! Everything here is `#[cfg_attr(optimized, inline(always))]`: it takes the target features of the shell that it is
 //! inlined into.
 
-use core::mem::MaybeUninit;
-
 use super::{
-    anywhere::sectors_anywhere,
+    anywhere::{sectors_anywhere, sectors_in_rows},
     group::{WIDTH, ecb},
-    job::{Direction, Job, Place, Places, Sectors},
+    job::{Direction, Job, Place, Places, READ_AHEAD, Sectors, Sequence},
     keys::{Blocks, RoundKeys, Schedule},
-    tiles::tile_len,
+    tiles::{Number, tile_len},
     unit::{short_sectors, unit},
     vector::{Block, Row, Vector},
 };
 
 /// Sectors whose numbers are encrypted together.
 const BATCH: usize = 128;
-/// Blocks behind a batch's numbers that [`Vector::row`] may read.
-const READ_AHEAD: usize = 3;
 /// From this length on, data is taken to lie in memory rather than in a cache: more than most second-level caches hold.
 const FAR: usize = 2 << 20;
 
@@ -55,6 +51,12 @@ macro_rules! shells {
                     one_sector(keys, direction, job);
                 } else if in_rows {
                     rows(keys, direction, job);
+                } else if <$vector as Vector>::has_streams() && crate::backend::kernel::suits_streams(job) {
+                    if job.is_one() {
+                        one_odd_row(keys, direction, job);
+                    } else {
+                        odd_rows(keys, direction, job);
+                    }
                 } else {
                     batches(keys, direction, job);
                 }
@@ -89,6 +91,29 @@ macro_rules! shells {
         ) {
             // SAFETY: the features are this function's own.
             unsafe { crate::backend::kernel::rows::<$vector>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn one_odd_row(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                let rest = crate::backend::kernel::one_odd_row::<$vector, $one>(keys, direction, job);
+                one_sector(keys, direction, &rest)
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn odd_rows(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { crate::backend::kernel::odd_rows::<$vector>(keys, direction, job) }
         }
 
         #[target_feature(enable = $features)]
@@ -168,7 +193,9 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
         at: job.place(0),
         others: core::ptr::null(),
         tiles_in_sector: tiles,
+        gap: 0,
         tiles,
+        then: Number::Unused,
         numbers: tweak.at(0),
         far: job.is_in_place() && job.sector_size >= FAR,
         behind: 0,
@@ -197,7 +224,6 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
-    let mut others = [MaybeUninit::<Place>::uninit(); BATCH + READ_AHEAD];
     let tiles_in_sector = job.sector_size / tile_len::<V>();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
     let mut sequence = job.tweaks;
@@ -214,15 +240,12 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
                 at: job.place(done),
                 others: match job.places {
                     Places::Row(_) => core::ptr::null(),
-                    Places::Scattered(places) => {
-                        for (to, place) in others.iter_mut().zip(&places[done + 1..done + count]) {
-                            to.write(*place);
-                        }
-                        others.as_ptr().cast()
-                    }
+                    Places::Scattered(places) => places[done + 1..done + count + READ_AHEAD].as_ptr(),
                 },
                 tiles_in_sector,
+                gap: 0,
                 tiles: tiles_in_sector * count,
+                then: Number::Unused,
                 numbers: tweaks.at(0),
                 far,
                 behind: (job.sectors - done - count) * job.sector_size,
@@ -235,6 +258,100 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
             done += count;
             sequence = sequence.skip(count);
         }
+    }
+}
+
+/// Whether [`one_odd_row`] or [`odd_rows`] pays for a job that is not of whole tiles.
+#[inline(always)]
+pub(super) fn suits_streams(job: &Job<'_>) -> bool {
+    let size = job.sector_size;
+    job.sectors * size >= 1024 && (size >= 64 || size == 16 || !size.is_multiple_of(16))
+}
+
+/// A sector by itself, longer than two tiles, that is not whole tiles: these in a row, but for a block at least. What it
+/// answers is the rest, for [`one_sector`].
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn one_odd_row<'a, V: Vector, One: Vector>(
+    keys: &RoundKeys,
+    direction: Direction,
+    job: &Job<'a>,
+) -> Job<'a> {
+    let tweak = Blocks::<{ 1 + READ_AHEAD }>::new();
+    // Stealing takes a whole block.
+    let tiles = (job.sector_size - 16) / tile_len::<V>();
+    let len = tiles * tile_len::<V>();
+    let row = Row {
+        at: job.place(0),
+        others: core::ptr::null(),
+        tiles_in_sector: tiles,
+        gap: 0,
+        tiles,
+        then: Number::Next,
+        numbers: tweak.at(0),
+        far: job.is_in_place() && job.sector_size >= FAR,
+        behind: 0,
+    };
+    // SAFETY: by the job's invariants the sector is inside the buffers.
+    unsafe {
+        tweak.at(0).write(job.tweaks.number());
+        if !job.encrypted {
+            ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
+        }
+        let first = V::first(tweak.at(0));
+        match direction {
+            Direction::Encrypt => V::row::<false>(&keys.encrypt, first, &row),
+            Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
+        };
+        Job::part(row.at.add(len), job.sector_size - len, u128::from_le_bytes(tweak.at(0).read()))
+    }
+}
+
+/// As [`rows`], for sectors that are not whole tiles.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+    let (schedule, decrypt) = match direction {
+        Direction::Encrypt => (&keys.encrypt, false),
+        Direction::Decrypt => (&keys.decrypt, true),
+    };
+    // What is read, and partly written, behind the numbers: two groups of vectors by streams, up to 31 blocks by the ends.
+    const MORE: usize = 32;
+    let tweaks = Blocks::<{ BATCH + MORE }>::new();
+    let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
+    let mut sequence = job.tweaks;
+    let mut done = 0;
+    // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
+    unsafe {
+        while done < job.sectors {
+            let count = (job.sectors - done).min(BATCH);
+            if !V::fill(&sequence, tweaks.at(0), count) {
+                fill::<V>(&sequence, tweaks.at(0), count);
+            }
+            if !job.encrypted {
+                encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
+            }
+            let behind = (job.sectors - done - count) * job.sector_size;
+            sectors_in_rows::<V>(schedule, decrypt, job.batch(done, count), tweaks.at(0), far, behind);
+            done += count;
+            sequence = sequence.skip(count);
+        }
+    }
+}
+
+/// The first `count` numbers of a sequence, rounded up to whole vectors.
+#[cold]
+#[inline(never)]
+unsafe fn fill<V: Vector>(sequence: &Sequence, out: *mut Block, count: usize) {
+    let count = count.next_multiple_of(V::BLOCKS);
+    // SAFETY: the caller gives room for that many blocks, which are initialised here.
+    unsafe {
+        out.write_bytes(0, count);
+        sequence.fill(core::slice::from_raw_parts_mut(out, count));
     }
 }
 
@@ -307,7 +424,9 @@ unsafe fn batch<V: Vector, const DECRYPT: bool>(
                 at: first,
                 others: core::ptr::null(),
                 tiles_in_sector: tiles,
+                gap: 0,
                 tiles: tiles * count,
+                then: Number::Unused,
                 numbers,
                 far,
                 behind: 0,

@@ -39,6 +39,8 @@ mod vaes256_row;
 mod vaes512;
 #[cfg(target_arch = "x86_64")]
 mod vaes512_row;
+#[cfg(target_arch = "x86_64")]
+mod vaes512_stream;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 #[cfg(target_arch = "x86_64")]

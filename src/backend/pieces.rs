@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use super::{
     cipher::Cipher,
-    job::{Direction, Job, Place, Sequence},
+    job::{Direction, Job, Place, READ_AHEAD, Sequence},
 };
 
 /// Sectors in a job.
@@ -48,16 +48,33 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
 ) {
     let mut memory = [MaybeUninit::<u64>::uninit(); BUFFER / 8];
     let buffer = memory.as_mut_ptr().cast::<u8>();
+    let mut places = [MaybeUninit::<Place>::uninit(); BATCH + READ_AHEAD];
     let mut most_used = 0;
     let (mut read, mut written) = (Position::START, Position::START);
     while sectors != 0 {
-        let mut places = [Place { src: buffer, dst: buffer }; BATCH];
         let (mut count, mut used) = (0, 0);
         let mut ahead = written;
         // SAFETY: sectors are left in source and destination, and those that are put into the buffer fit.
         unsafe {
             let mut room = sectors.min(BATCH);
             while room != 0 {
+                // In place, pieces of a sector each want no more than this.
+                if src.is_none() && ahead.left_in_piece == 0 {
+                    let before = count;
+                    for place in &mut places[count..count + room] {
+                        let (at, len) = dst.piece(ahead.next_piece);
+                        if len != sector_size {
+                            break;
+                        }
+                        place.write(Place { src: at, dst: at });
+                        ahead.next_piece += 1;
+                        count += 1;
+                    }
+                    room -= count - before;
+                    if room == 0 {
+                        break;
+                    }
+                }
                 // First the sectors that lie whole in one piece.
                 let mut whole = ahead.whole(dst, sector_size).min(room);
                 let mut from = ahead.at.cast_const();
@@ -69,7 +86,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                 let first = Place { src: from, dst: ahead.at };
                 ahead.skip(whole * sector_size);
                 for (i, place) in places[count..].iter_mut().take(whole).enumerate() {
-                    *place = first.add(sector_size * i);
+                    place.write(first.add(sector_size * i));
                 }
                 count += whole;
                 room -= whole;
@@ -90,7 +107,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                     }
                     None => ahead.advance(dst, sector_size, gather),
                 }
-                places[count] = Place { src: slot, dst: slot };
+                places[count].write(Place { src: slot, dst: slot });
                 count += 1;
                 room -= 1;
             }
@@ -109,7 +126,11 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                 );
                 (count, used) = (1, BUFFER);
             } else {
-                cipher.run(direction, Job::scattered(&places[..count], sector_size, tweaks));
+                for place in &mut places[count..count + READ_AHEAD] {
+                    place.write(Place { src: buffer, dst: buffer });
+                }
+                let places = places[..count + READ_AHEAD].assume_init_ref();
+                cipher.run(direction, Job::scattered(places, count, sector_size, tweaks));
                 if used == 0 {
                     written = ahead;
                 } else {
@@ -226,6 +247,7 @@ impl Position {
         match self.left_in_piece {
             left if left < len => 0,
             left if left - len < len => 1,
+            left if left - 2 * len < len => 2,
             left => left / len,
         }
     }

@@ -1,19 +1,23 @@
 //! x86-64 VAES on 512-bit vectors: four blocks a vector.
 
-use core::arch::x86_64::*;
+use core::{arch::x86_64::*, mem::MaybeUninit};
 
 use super::{
     aesni::X1,
     detect,
     group::WIDTH,
-    job::{ByteOrder, Place, Sequence},
+    job::{ByteOrder, Place, Sectors, Sequence},
     kernel::shells,
-    keys::Schedule,
-    tiles::tile_len,
+    keys::{Blocks, Schedule},
+    tiles::{Number, tile_len},
     vaes512_row,
+    vaes512_stream::{self, PLAIN, Stream, stream},
     vector::{Block, Row, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
+
+/// Blocks of a group.
+const GROUP_BLOCKS: usize = 4 * WIDTH;
 
 /// Features: avx512f, avx512bw, avx512vbmi, aes, vaes.
 #[derive(Clone, Copy)]
@@ -170,11 +174,102 @@ impl Vector for X4 {
         blocks: usize,
     ) {
         // SAFETY: as above.
-        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
+        unsafe {
+            if suits_rows() && blocks >= 2 * GROUP_BLOCKS {
+                let groups = blocks / GROUP_BLOCKS;
+                vaes512_stream::groups(keys, DECRYPT, place, tweaks, groups);
+                let done = groups * GROUP_BLOCKS;
+                if blocks != done {
+                    whole_blocks::<DECRYPT>(keys, place.add(16 * done), tweaks.add(done), blocks - done);
+                }
+            } else {
+                whole_blocks::<DECRYPT>(keys, place, tweaks, blocks);
+            }
+        }
     }
     #[inline(always)]
     fn has_rows(size: usize) -> bool {
         size.is_multiple_of(tile_len::<Self>()) && suits_rows()
+    }
+    #[inline(always)]
+    fn has_streams() -> bool {
+        suits_rows()
+    }
+    #[inline(always)]
+    unsafe fn stream(
+        keys: &Schedule,
+        decrypt: bool,
+        sectors: Sectors<'_>,
+        from: usize,
+        vectors: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
+        let powers = match then {
+            Number::Swapped => &PLAIN.last_moved(vectors - 1),
+            _ => &PLAIN,
+        };
+        let nowhere = Blocks::<GROUP_BLOCKS>::new();
+        let mut others = [MaybeUninit::<Place>::uninit(); 128];
+        let mut of = Stream {
+            vectors,
+            powers,
+            groups: (vectors * sectors.count).div_ceil(WIDTH),
+            at: sectors.place(0).add(from),
+            others: core::ptr::null(),
+            numbers,
+            gap: sectors.size - 64 * vectors,
+            sectors: sectors.count,
+            nowhere: nowhere.at(0).cast(),
+        };
+        if sectors.row().is_none() {
+            for (i, to) in others[..sectors.count - 1].iter_mut().enumerate() {
+                to.write(sectors.place(i + 1).add(from));
+            }
+            of.others = others.as_ptr().cast();
+        }
+        // SAFETY: as above.
+        unsafe {
+            stream(keys, decrypt, &mut of);
+            if then != Number::Unused {
+                Self::times_x(numbers, numbers, sectors.count, 4 * vectors as i64);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn times_x(from: *const Block, to: *mut Block, count: usize, bits: i64) {
+        // SAFETY: as above.
+        unsafe {
+            if bits < 0 {
+                // The inverse of x is x^127 + x^6 + x + 1.
+                let lowest = _mm512_maskz_set1_epi64(0x55, 1);
+                for i in (0..count).step_by(Self::BLOCKS) {
+                    let number = Self::load(from.add(i).cast()).0;
+                    let odd = _mm512_test_epi64_mask(number, lowest);
+                    let swapped = _mm512_shuffle_epi32(number, _MM_PERM_BADC);
+                    let half = xor3(
+                        _mm512_srli_epi64(number, 1),
+                        _mm512_slli_epi64(swapped, 63),
+                        _mm512_maskz_set1_epi64(odd, 0x43),
+                    );
+                    X4(half).store(to.add(i).cast());
+                }
+                return;
+            }
+            let (left, right) = (_mm512_set1_epi64(bits), _mm512_set1_epi64(64 - bits));
+            for i in (0..count).step_by(Self::BLOCKS) {
+                let number = Self::load(from.add(i).cast()).0;
+                let moved = _mm512_sllv_epi64(number, left);
+                let carries = _mm512_srlv_epi64(number, right);
+                let swapped = _mm512_shuffle_epi32(carries, _MM_PERM_BADC);
+                reduce(moved, swapped, _mm512_bsrli_epi128(carries, 8)).store(to.add(i).cast());
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn groups(keys: &Schedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
+        // SAFETY: as above.
+        unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
     }
     #[inline(always)]
     unsafe fn fill(sequence: &Sequence, out: *mut Block, count: usize) -> bool {

@@ -16,16 +16,18 @@ use core::arch::{asm, x86_64::*};
 use super::{
     job::Place,
     keys::{Blocks, Schedule},
-    vector::Row,
+    tiles::Number,
+    vaes512_stream::PLAIN,
+    vector::{Block, Row},
 };
 
 /// How far ahead data is fetched, where it is done in place: in tiles. The assembler has it in bytes.
 const AHEAD: usize = 8192 / 512;
 /// Blocks of a tile.
 const TILE: usize = 32;
-/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; and a
-/// [`Task`].
-const DESK: usize = TILE + 8;
+/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; a [`Task`];
+/// and the tweak behind the tile, in each lane.
+const DESK: usize = TILE + 12;
 
 /// The last part of a tile's desk.
 #[repr(C)]
@@ -34,14 +36,15 @@ struct Task {
     place: Place,
     /// Nothing is fetched ahead for so many tiles at the end.
     unfetched: usize,
+    /// From the end of a sector's tiles to the next sector.
+    gap: usize,
+    /// The halves of a sector's last vector that take the tweak of the block behind: a mask. The first sector's, if that
+    /// is one tile; and any.
+    first_moved: u32,
+    moved: u32,
+    /// Whether the tweak behind a sector's tiles is wanted, as wherever there is a gap.
+    next: usize,
 }
-
-/// For a sector's first vector: the exponents of its four tweaks, as shift counts of their 64-bit halves, and 64 minus
-/// those; and what the next vector's add to them.
-#[repr(C, align(64))]
-struct Powers([u64; 8], [u64; 8], u64);
-
-static POWERS: Powers = Powers([0, 0, 1, 1, 2, 2, 3, 3], [64, 64, 63, 63, 62, 62, 61, 61], 4);
 
 /// Ends a multiplication: zmm`$to` holds the halves moved up, zmm9 what leaves them, halves swapped. What leaves the
 /// upper half comes back to the lower one, times x^7 + x^2 + x + 1.
@@ -61,29 +64,10 @@ macro_rules! carried {
     };
 }
 
-/// The place, and the first vector, of the tile whose desk is `$to`: of the next sector, or of the tile behind that of
-/// `$from`.
-macro_rules! first_vector {
-    ($from:literal, $to:literal) => {
+/// zmm8: the first vector of the tile behind that of `$from`, whose first one times x^32.
+macro_rules! times_x32 {
+    ($from:literal) => {
         concat!(
-            "dec {left}\n",
-            "jnz 5f\n",
-            "mov {left}, {tiles_in_sector}\n",
-            "test {others}, {others}\n",
-            "jz 8f\n",
-            "mov {src}, [{others}]\n",
-            "mov {dst}, [{others} + 8]\n",
-            "add {others}, 16\n",
-            "8:\n",
-            "vbroadcasti32x4 zmm8, [{numbers}]\n",
-            "add {numbers}, 16\n",
-            "vpshufd zmm9, zmm8, 0x4e\n",
-            "vpsllvq zmm8, zmm8, [rip + {powers}]\n",
-            "vpsrlvq zmm9, zmm9, [rip + {powers} + 64]\n",
-            carried!("zmm8"),
-            "jmp 6f\n",
-            // Times x^32.
-            "5:\n",
             "vpshufd zmm9{{k2}}{{z}}, [{",
             $from,
             "}], 0xff\n",
@@ -95,6 +79,54 @@ macro_rules! first_vector {
             "vpternlogq zmm8, zmm9, zmm31, 0x96\n",
             "vpaddq zmm31, zmm31, zmm31\n",
             "vpxorq zmm8, zmm8, zmm31\n",
+        )
+    };
+}
+
+/// The place, and the first vector, of the tile whose desk is `$to`: of the next sector, or of the tile behind that of
+/// `$from`.
+macro_rules! first_vector {
+    ($from:literal, $to:literal) => {
+        concat!(
+            "dec {left}\n",
+            "jnz 5f\n",
+            "mov {left}, {tiles_in_sector}\n",
+            "cmp dword ptr [{",
+            $from,
+            "} + 616], 0\n",
+            "je 22f\n",
+            times_x32!($from),
+            "vmovdqu [{numbers} - 16], xmm8\n",
+            "kmovd k3, [{",
+            $from,
+            "} + 612]\n",
+            "vshufi64x2 zmm8, zmm8, zmm8, 0\n",
+            "vmovdqa64 [{",
+            $from,
+            "} + 640], zmm8\n",
+            "add {src}, [{",
+            $from,
+            "} + 600]\n",
+            "add {dst}, [{",
+            $from,
+            "} + 600]\n",
+            "22:\n",
+            "test {others}, {others}\n",
+            "jz 8f\n",
+            "mov {src}, [{others}]\n",
+            "mov {dst}, [{others} + 8]\n",
+            "add {others}, 16\n",
+            "8:\n",
+            "vbroadcasti32x4 zmm8, [{numbers}]\n",
+            "add {numbers}, 16\n",
+            "vpshufd zmm9, zmm8, 0x4e\n",
+            "vpsllvq zmm8, zmm8, [rip + {powers}]\n",
+            "vpsrlvq zmm9, zmm9, [rip + {powers} + 512]\n",
+            carried!("zmm8"),
+            "jmp 6f\n",
+            "5:\n",
+            "kxorw k3, k3, k3\n",
+            times_x32!($from),
             "6:\n",
             "vmovdqa64 [{",
             $to,
@@ -146,12 +178,31 @@ macro_rules! schedule {
         ) {
             let desks = Blocks::<{ 4 * DESK }>::new();
             let [exit, enter, make, begin] = [0, 1, 2, 3].map(|i| desks.at(i * DESK));
+            debug_assert!(row.gap == 0 || row.then != Number::Unused);
+            let moved = if row.then == Number::Swapped { 0xc0 } else { 0 };
+            let first_moved = if row.tiles_in_sector == 1 { moved } else { 0 };
             for desk in [exit, enter, make, begin] {
-                // SAFETY: the task is the last part of a desk.
-                unsafe { (&raw mut (*desk.add(TILE + 4).cast::<Task>()).unfetched).write(unfetched) };
+                // SAFETY: a desk has a task.
+                unsafe {
+                    let task = desk.add(TILE + 4).cast::<Task>();
+                    (&raw mut (*task).unfetched).write(unfetched);
+                    (&raw mut (*task).gap).write(row.gap);
+                    (&raw mut (*task).first_moved).write(first_moved);
+                    (&raw mut (*task).moved).write(moved);
+                    (&raw mut (*task).next).write(usize::from(row.then != Number::Unused));
+                }
+            }
+            if first_moved != 0 {
+                // SAFETY: the last part of the desk.
+                unsafe {
+                    let next = next_tile(*row.numbers);
+                    for i in 0..4 {
+                        enter.add(TILE + 8 + i).write(next);
+                    }
+                }
             }
             // SAFETY: all addresses are inside what this function's contract and the references give, but for those of
-            // `prefetcht0`, which may be any: tiles are 512 bytes, desks 640, the keys 240. All registers that are
+            // `prefetcht0`, which may be any: tiles are 512 bytes, desks 704, the keys 240. All registers that are
             // written are named.
             unsafe {
                 asm!(
@@ -159,11 +210,9 @@ macro_rules! schedule {
                     "kmovd k1, {left:e}",
                     "mov {left:e}, 0x1111",
                     "kmovd k2, {left:e}",
+                    "kmovd k3, [{enter} + 608]",
                     "mov {left}, {tiles_in_sector}",
                     // The first tile, as early as each of its vectors can begin.
-                    "vmovdqa64 zmm2, [rip + {powers}]",
-                    "vmovdqa64 zmm3, [rip + {powers} + 64]",
-                    "vpbroadcastq zmm4, [rip + {powers} + 128]",
                     "vbroadcasti32x4 zmm7, [{keys}]",
                     concat!(".irp k, ", $rounds),
                     "vbroadcasti32x4 zmm\\k, [{keys} + 16*(\\k - 17)]",
@@ -175,13 +224,12 @@ macro_rules! schedule {
                     "vshufi64x2 zmm0, zmm0, zmm0, 0",
                     "vpshufd zmm1, zmm0, 0x4e",
                     ".irp v, 0,1,2,3,4,5,6,7",
-                    "vpsllvq zmm1\\v, zmm0, zmm2",
-                    "vpsrlvq zmm9, zmm1, zmm3",
-                    ".if \\v != 7",
-                    "vpaddq zmm2, zmm2, zmm4",
-                    "vpsubq zmm3, zmm3, zmm4",
-                    ".endif",
+                    "vpsllvq zmm1\\v, zmm0, [rip + {powers} + 64*\\v]",
+                    "vpsrlvq zmm9, zmm1, [rip + {powers} + 512 + 64*\\v]",
                     carried!("zmm1\\v"),
+                    ".if \\v == 7",
+                    "vmovdqa64 zmm17{{k3}}, [{enter} + 640]",
+                    ".endif",
                     "vmovdqa64 [{enter} + 64*\\v], zmm1\\v",
                     ".if \\v == 0",
                     "vpshufd zmm5, zmm10, 0x4e",
@@ -286,6 +334,9 @@ macro_rules! schedule {
                     ".elseif \\p % 7 == 5",
                     "vpsllq zmm31, zmm31, 6",
                     ".endif",
+                    ".if \\p == 48",
+                    "vmovdqa64 zmm8{{k3}}, [{make} + 640]",
+                    ".endif",
                     ".if \\p % 7 == 6",
                     "vmovdqa64 [{make} + 64*(\\p / 7) + 64], zmm8",
                     ".endif",
@@ -309,13 +360,13 @@ macro_rules! schedule {
                     tiles = inout(reg) row.tiles => _, place = out(reg) _,
                     exit = inout(reg) exit => _, enter = inout(reg) enter => _,
                     make = inout(reg) make => _, begin = inout(reg) begin => _,
-                    powers = sym POWERS,
+                    powers = sym PLAIN,
                     inout("xmm0") first => _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
                     out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
                     out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
                     out("zmm18") _, out("zmm19") _, out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
                     out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _, out("zmm28") _, out("zmm29") _,
-                    out("zmm30") _, out("zmm31") _, out("k1") _, out("k2") _,
+                    out("zmm30") _, out("zmm31") _, out("k1") _, out("k2") _, out("k3") _,
                     options(nostack),
                 );
             }
@@ -347,5 +398,17 @@ pub(super) unsafe fn row(keys: &Schedule, decrypt: bool, first: __m128i, row: &R
         usize::MAX
     };
     // SAFETY: this function's contract.
-    unsafe { schedule(keys, first, row, unfetched) }
+    unsafe {
+        schedule(keys, first, row, unfetched);
+        if row.then != Number::Unused && row.tiles == 1 {
+            row.numbers.write(next_tile(*row.numbers));
+        }
+    }
+}
+
+/// A tweak times x^32.
+fn next_tile(tweak: Block) -> Block {
+    let tweak = u128::from_le_bytes(tweak);
+    let over = tweak >> 96;
+    ((tweak << 32) ^ over ^ (over << 1) ^ (over << 2) ^ (over << 7)).to_le_bytes()
 }

@@ -1,8 +1,9 @@
 //! What the loop needs of an instruction set.
 
 use super::{
-    job::{Place, Sequence},
+    job::{Place, Sectors, Sequence},
     keys::Schedule,
+    tiles::Number,
 };
 
 /// A 16-byte AES block.
@@ -32,9 +33,14 @@ pub(super) struct Row {
     /// behind the other.
     pub(super) others: *const Place,
     pub(super) tiles_in_sector: usize,
+    /// Bytes of a sector behind its tiles.
+    pub(super) gap: usize,
     pub(super) tiles: usize,
+    /// What becomes of the numbers; but with `Swapped` a number is replaced by that of the block behind the tiles, as
+    /// with `Next`.
+    pub(super) then: Number,
     /// The encrypted number of each sector, and three blocks more, which are read and not used.
-    pub(super) numbers: *const Block,
+    pub(super) numbers: *mut Block,
     /// The data is in place, and more than caches hold.
     pub(super) far: bool,
     /// Bytes of the call's data behind the row.
@@ -93,6 +99,31 @@ pub(super) trait Vector: Copy {
     #[cfg_attr(optimized, inline(always))]
     fn has_rows(_size: usize) -> bool {
         false
+    }
+    /// Whether [`row`](Vector::row) and [`stream`](Vector::stream) take all sectors.
+    #[cfg_attr(optimized, inline(always))]
+    fn has_streams() -> bool {
+        false
+    }
+    /// The `vectors` vectors (at least one, fewer than eight) at `from` of each sector, of which there are at most 128.
+    /// Behind the numbers there are 16 blocks more, which are read and written. `then` as in a [`Row`].
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn stream(
+        _keys: &Schedule,
+        _decrypt: bool,
+        _sectors: Sectors<'_>,
+        _from: usize,
+        _vectors: usize,
+        _numbers: *mut Block,
+        _then: Number,
+    ) {
+    }
+    /// The first `count` of `from`, rounded up to whole vectors, times x^`bits` (-1 to 31).
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn times_x(_from: *const Block, _to: *mut Block, _count: usize, _bits: i64) {}
+    /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
     }
     /// Writes the first `count` numbers of a sequence, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
