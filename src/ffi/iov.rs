@@ -159,7 +159,15 @@ impl<'a> List<'a> {
         if self.ascending || self.pieces.len() > COMPARED {
             return false;
         }
-        self.pieces.iter().enumerate().any(|(i, a)| self.pieces[..i].iter().any(|b| a.overlaps(b)))
+        let mut pieces = [(0, 0); COMPARED];
+        let mut count = 0;
+        for piece in self.pieces.iter().filter(|piece| piece.iov_len != 0) {
+            pieces[count] = (piece.iov_base.addr(), piece.end());
+            count += 1;
+        }
+        let pieces = &mut pieces[..count];
+        pieces.sort_unstable();
+        pieces.windows(2).any(|pair| pair[1].0 < pair[0].1)
     }
 
     fn overlaps(&self, other: &List<'_>) -> bool {
