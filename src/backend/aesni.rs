@@ -170,53 +170,53 @@ pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
     unsafe { kernel::encrypt_number::<X1>(keys, number) }
 }
 
-/// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.
+/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for: the key schedule of FIPS 197, 5.2, of both at once,
+/// since each is a chain of latencies.
 ///
 /// # Safety
 /// The processor has sse2 and aes.
 #[target_feature(enable = "sse2,aes")]
-pub(super) unsafe fn expand(key1: &[u8], key2: &[u8]) -> Option<RoundKeys> {
-    RoundKeys::new(key1, key2, |key, round_keys| schedule(key, round_keys), |key| inverse_mix_columns(key))
-}
-
-#[target_feature(enable = "sse2,aes")]
-fn inverse_mix_columns(key: &Block) -> Block {
-    bytes(_mm_aesimc_si128(vector(key)))
-}
-
-/// The key schedule of FIPS 197, 5.2, for 16 or 32 bytes.
-#[target_feature(enable = "sse2,aes")]
-fn schedule(key: &[u8], round_keys: &mut [Block; 15]) {
+#[inline(never)]
+pub(super) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut RoundKeys) {
     // The round constant of `aeskeygenassist` is an immediate, hence the macro.
     macro_rules! word {
         ($from:expr, $constant:literal, $select:literal) => {
             _mm_shuffle_epi32(_mm_aeskeygenassist_si128($from, $constant), $select)
         };
     }
-    let (first, second) = key.split_at(16);
-    let mut a = vector(first);
-    round_keys[0] = bytes(a);
-    if second.is_empty() {
-        macro_rules! step {
-            ($($i:literal $constant:literal),*) => {$(
-                a = chain(a, word!(a, $constant, 0xff));
-                round_keys[$i] = bytes(a);
-            )*};
-        }
-        step!(1 0x01, 2 0x02, 3 0x04, 4 0x08, 5 0x10, 6 0x20, 7 0x40, 8 0x80, 9 0x1b, 10 0x36);
-    } else {
-        let mut b = vector(second);
-        round_keys[1] = bytes(b);
+    macro_rules! put {
+        ($i:literal, $keys:expr) => {
+            let [data, tweak] = $keys;
+            keys.put($i, data, _mm_aesimc_si128(data), tweak, |key, place| {
+                // SAFETY: 16 bytes; any alignment.
+                unsafe { _mm_storeu_si128(place.as_mut_ptr().cast(), key) };
+            });
+        };
+    }
+    let mut a = [vector(&key1[..16]), vector(&key2[..16])];
+    put!(0, a);
+    if keys.encrypt.is_long() {
+        let mut b = [vector(&key1[16..32]), vector(&key2[16..32])];
+        put!(1, b);
         macro_rules! step {
             ($($i:literal $constant:literal $next:literal),*) => {$(
-                a = chain(a, word!(b, $constant, 0xff));
-                round_keys[$i] = bytes(a);
-                b = chain(b, word!(a, 0, 0xaa));
-                round_keys[$next] = bytes(b);
+                a = [chain(a[0], word!(b[0], $constant, 0xff)), chain(a[1], word!(b[1], $constant, 0xff))];
+                put!($i, a);
+                b = [chain(b[0], word!(a[0], 0, 0xaa)), chain(b[1], word!(a[1], 0, 0xaa))];
+                put!($next, b);
             )*};
         }
         step!(2 0x01 3, 4 0x02 5, 6 0x04 7, 8 0x08 9, 10 0x10 11, 12 0x20 13);
-        round_keys[14] = bytes(chain(a, word!(b, 0x40, 0xff)));
+        a = [chain(a[0], word!(b[0], 0x40, 0xff)), chain(a[1], word!(b[1], 0x40, 0xff))];
+        put!(14, a);
+    } else {
+        macro_rules! step {
+            ($($i:literal $constant:literal),*) => {$(
+                a = [chain(a[0], word!(a[0], $constant, 0xff)), chain(a[1], word!(a[1], $constant, 0xff))];
+                put!($i, a);
+            )*};
+        }
+        step!(1 0x01, 2 0x02, 3 0x04, 4 0x08, 5 0x10, 6 0x20, 7 0x40, 8 0x80, 9 0x1b, 10 0x36);
     }
 }
 
@@ -233,12 +233,4 @@ fn vector(block: &[u8]) -> __m128i {
     assert!(block.len() == 16);
     // SAFETY: 16 bytes, by the assertion; any alignment.
     unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
-}
-
-#[target_feature(enable = "sse2")]
-fn bytes(vector: __m128i) -> Block {
-    let mut block = [0; 16];
-    // SAFETY: 16 bytes; any alignment.
-    unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), vector) };
-    block
 }

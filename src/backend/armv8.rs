@@ -226,13 +226,22 @@ pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
     unsafe { kernel::encrypt_number::<A1<false>>(keys, number) }
 }
 
-/// Expands key1 and key2, 16 bytes each or 32; `None` for other lengths.
+/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for.
 ///
 /// # Safety
 /// The processor has neon and aes.
 #[target_feature(enable = "neon,aes")]
-pub(super) unsafe fn expand(key1: &[u8], key2: &[u8]) -> Option<RoundKeys> {
-    RoundKeys::new(key1, key2, |key, round_keys| schedule(key, round_keys), |key| inverse_mix_columns(key))
+#[inline(never)]
+pub(super) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut RoundKeys) {
+    let (mut data, mut tweak) = ([[0; 16]; 15], [[0; 16]; 15]);
+    schedule(key1, &mut data);
+    schedule(key2, &mut tweak);
+    for i in 0..if keys.encrypt.is_long() { 15 } else { 11 } {
+        let inverse = inverse_mix_columns(&data[i]);
+        keys.put(i, data[i], inverse, tweak[i], |key, place| *place = key);
+    }
+    data.as_flattened_mut().zeroize();
+    tweak.as_flattened_mut().zeroize();
 }
 
 #[target_feature(enable = "neon,aes")]

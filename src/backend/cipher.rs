@@ -1,5 +1,7 @@
 //! A key expanded for one backend, and the branch that leads there.
 
+use zeroize::zeroize_stack;
+
 use super::{Backend, Direction, Job, soft::SoftKeys};
 
 #[cfg(target_arch = "aarch64")]
@@ -20,27 +22,47 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
-    /// `None` if this processor does not run the backend. The keys are 16 bytes each, or 32.
-    pub(crate) fn new(backend: Backend, key1: &[u8], key2: &[u8]) -> Option<Cipher> {
+    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
+    /// the backend.
+    #[inline(always)]
+    pub(crate) fn empty(backend: Backend, long: bool) -> Option<Cipher> {
         if !backend.is_supported() {
             return None;
         }
         match backend {
-            Backend::Soft => SoftKeys::new(key1, key2).map(Cipher::Soft),
-            #[cfg(target_arch = "x86_64")]
-            Backend::Aesni | Backend::Vaes256 | Backend::Vaes512 => {
-                // SAFETY: `is_supported` above: every one of these backends needs AES-NI and has it.
-                let keys = unsafe { aesni::expand(key1, key2) }?;
-                Some(Cipher::Hardware(backend, keys))
-            }
-            #[cfg(target_arch = "aarch64")]
-            Backend::Armv8 | Backend::Armv8Eor3 => {
-                // SAFETY: `is_supported` above: both need the AES instructions and have them.
-                let keys = unsafe { armv8::expand(key1, key2) }?;
-                Some(Cipher::Hardware(backend, keys))
-            }
-            #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
+            Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => None,
+        }
+    }
+
+    /// Expands keys, as long as `empty` was told, where it lies: whoever moves it afterwards leaves a copy.
+    #[inline(always)]
+    pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+        match self {
+            Cipher::Soft(keys) => keys.expand(key1, key2),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
+            // AES instructions and has them.
+            Cipher::Hardware(_, keys) => unsafe {
+                #[cfg(target_arch = "x86_64")]
+                aesni::expand(key1, key2, keys);
+                #[cfg(target_arch = "aarch64")]
+                armv8::expand(key1, key2, keys);
+            },
+        }
+    }
+
+    /// How much stack [`expand`](Cipher::expand) may leave keys in, in bytes: what is not optimised, and the portable
+    /// cipher, move them about.
+    #[inline(always)]
+    pub(crate) fn wipe_stack(&self) {
+        match self {
+            #[cfg(all(optimized, target_arch = "x86_64"))]
+            Cipher::Hardware(..) => zeroize_stack::<1024>(),
+            _ => zeroize_stack::<16384>(),
         }
     }
 

@@ -15,7 +15,7 @@ const LAST: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
 
 /// The round keys of one direction, in the order of use. Those of the last round have the same place for both key
 /// sizes, so that one piece of code serves both, and only skips what AES-128 does not have.
-#[repr(C, align(64))]
+#[repr(C, align(16))]
 pub(super) struct Schedule {
     keys: [Block; LAST + 1],
     /// AES-256.
@@ -23,17 +23,6 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Puts keys that follow each other to their places: the last one to the end, and the one before it there a second
-    /// time, so that `before_last` need not ask for the key size.
-    #[inline(always)]
-    fn spread(&mut self) {
-        if !self.long {
-            self.keys[LAST] = self.keys[COMMON_ROUNDS + 1];
-            self.keys[LAST - 1] = self.keys[COMMON_ROUNDS];
-            self.keys[COMMON_ROUNDS + 1] = [0; 16];
-        }
-    }
-
     /// The key of round `i`, from 0, which is the whitening key, to 13.
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn key(&self, i: usize) -> &Block {
@@ -63,35 +52,37 @@ pub(crate) struct RoundKeys {
 }
 
 impl RoundKeys {
-    /// From key1 and key2, 16 bytes each or 32 (`None` for other lengths), by the processor's own key schedule and
-    /// InvMixColumns.
+    /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn new(
-        key1: &[u8],
-        key2: &[u8],
-        schedule: impl Fn(&[u8], &mut [Block; 15]),
-        inverse_mix_columns: impl Fn(&Block) -> Block,
-    ) -> Option<RoundKeys> {
-        let long = match (key1.len(), key2.len()) {
-            (16, 16) => false,
-            (32, 32) => true,
-            _ => return None,
-        };
+    pub(super) fn empty(long: bool) -> RoundKeys {
         let empty = || Schedule { keys: [[0; 16]; LAST + 1], long };
-        let mut keys = RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() };
-        schedule(key1, &mut keys.encrypt.keys);
-        schedule(key2, &mut keys.tweak.keys);
+        RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() }
+    }
+
+    /// Puts key `i` of the data key's schedule (`data`, of the tweak key's: `tweak`) to its places; `inverse` is
+    /// InvMixColumns of it. Those of the last round go to the end, and the one before it there a second time, so that
+    /// `before_last` need not ask for the key size. Nothing is written but that: a copy on the stack would have to be
+    /// wiped.
+    #[inline(always)]
+    pub(super) fn put<T>(&mut self, i: usize, data: T, inverse: T, tweak: T, store: impl Fn(T, &mut Block))
+    where
+        T: Copy,
+    {
+        let long = self.encrypt.long;
         let last = if long { LAST } else { COMMON_ROUNDS + 1 };
-        let (encrypt, decrypt) = (&keys.encrypt.keys, &mut keys.decrypt.keys);
-        decrypt[0] = encrypt[last];
-        decrypt[last] = encrypt[0];
-        for i in 1..last {
-            decrypt[i] = inverse_mix_columns(&encrypt[last - i]);
-        }
-        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
-            schedule.spread();
-        }
-        Some(keys)
+        let put = |schedule: &mut Schedule, i: usize, key: T| {
+            if i == last {
+                store(key, &mut schedule.keys[LAST]);
+            } else {
+                store(key, &mut schedule.keys[i % LAST]);
+                if !long && i == COMMON_ROUNDS {
+                    store(key, &mut schedule.keys[LAST - 1]);
+                }
+            }
+        };
+        put(&mut self.encrypt, i, data);
+        put(&mut self.tweak, i, tweak);
+        put(&mut self.decrypt, last - i, if i == 0 || i == last { data } else { inverse });
     }
 }
 
@@ -150,8 +141,10 @@ mod tests {
 
     #[test]
     fn dropped_keys_are_gone() {
-        let schedule = |key: &[u8], round_keys: &mut [Block; 15]| round_keys.fill([key[0]; 16]);
-        let keys = RoundKeys::new(&[1; 32], &[2; 32], schedule, |key| *key).unwrap();
+        let mut keys = RoundKeys::empty(true);
+        for i in 0..=LAST {
+            keys.put(i, [1; 16], [3; 16], [2; 16], |key, place| *place = key);
+        }
         let mut place = MaybeUninit::new(keys);
         // SAFETY: initialised, and not used as keys any more; the arrays are bytes, whatever they hold.
         let left = unsafe {

@@ -22,18 +22,36 @@ pub(crate) enum SoftKeys {
 }
 
 impl SoftKeys {
-    /// `None` for lengths other than 16 and 32.
-    pub(super) fn new(key1: &[u8], key2: &[u8]) -> Option<SoftKeys> {
-        match key1.len() {
-            16 => Some(SoftKeys::Aes128 {
-                data: Aes128::new_from_slice(key1).ok()?,
-                tweak: Aes128::new_from_slice(key2).ok()?,
-            }),
-            32 => Some(SoftKeys::Aes256 {
-                data: Aes256::new_from_slice(key1).ok()?,
-                tweak: Aes256::new_from_slice(key2).ok()?,
-            }),
-            _ => None,
+    /// With keys of zeros, 16 bytes each or 32.
+    #[cold]
+    pub(super) fn empty(long: bool) -> SoftKeys {
+        if long {
+            let [data, tweak] = [(); 2].map(|()| Aes256::new(&[0; 32].into()));
+            SoftKeys::Aes256 { data, tweak }
+        } else {
+            let [data, tweak] = [(); 2].map(|()| Aes128::new(&[0; 16].into()));
+            SoftKeys::Aes128 { data, tweak }
+        }
+    }
+
+    /// Takes keys as long as `empty` was told.
+    #[cold]
+    pub(super) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+        match self {
+            SoftKeys::Aes128 { data, tweak } => {
+                for (place, key) in [(data, key1), (tweak, key2)] {
+                    if let Ok(cipher) = Aes128::new_from_slice(key) {
+                        *place = cipher;
+                    }
+                }
+            }
+            SoftKeys::Aes256 { data, tweak } => {
+                for (place, key) in [(data, key1), (tweak, key2)] {
+                    if let Ok(cipher) = Aes256::new_from_slice(key) {
+                        *place = cipher;
+                    }
+                }
+            }
         }
     }
 

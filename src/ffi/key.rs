@@ -3,8 +3,6 @@
 use core::ffi::{CStr, c_char};
 use std::alloc::{Layout, alloc};
 
-use zeroize::zeroize_stack;
-
 use super::{
     pointer,
     status::{
@@ -109,14 +107,8 @@ pub(super) unsafe fn new(
     place: impl FnOnce() -> Result<*mut atrest_xts, atrest_status>,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    let status = unsafe { make(key, key_len, out, options, place) };
-    // `make` moved the key through its frames, which lie where this writes.
-    zeroize_stack::<STACK>();
-    status
+    unsafe { make(key, key_len, out, options, place) }
 }
-
-/// More than the frames of `make` and of what it calls.
-const STACK: usize = 16384;
 
 /// # Safety
 /// As [`new`].
@@ -142,11 +134,13 @@ unsafe fn make(
             }
             pointer::bytes(key, key_len)?
         };
-        let key = options()?.build(key)?;
+        let empty = options()?.empty(key)?;
         let place = place()?;
         // SAFETY: this function's contract on places, and `out` as above.
         unsafe {
-            place.write(atrest_xts(key));
+            place.write(atrest_xts(empty));
+            // Not before it lies where it stays: no copy of the round keys is left anywhere.
+            (*place).0.expand(key);
             pointer::write(out, place)
         }
     })

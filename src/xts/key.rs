@@ -86,14 +86,24 @@ impl KeyOptions {
     /// # Errors
     /// Those of [`Key::new`].
     pub fn build(self, key: &[u8]) -> Result<Key, Error> {
-        let built = self.expand(key);
-        // Moves and the key schedule leave copies of round keys below this frame.
-        zeroize_stack::<8192>();
+        let built = self.built(key);
+        // Where a frame below holds the key before it gets to the caller, this writes.
+        zeroize_stack::<{ if cfg!(optimized) { 4096 } else { 16384 } }>();
         built
     }
 
     #[inline(never)]
-    fn expand(self, key: &[u8]) -> Result<Key, Error> {
+    fn built(self, key: &[u8]) -> Result<Key, Error> {
+        let mut built = self.empty(key);
+        if let Ok(built) = &mut built {
+            built.expand(key);
+        }
+        built
+    }
+
+    /// The key to be, without anything of the secret, which [`Key::expand`] then puts where it lies.
+    #[inline(always)]
+    pub(crate) fn empty(self, key: &[u8]) -> Result<Key, Error> {
         if !matches!(key.len(), 32 | 64) {
             return Err(Error::KeyLength { len: key.len() });
         }
@@ -105,8 +115,19 @@ impl KeyOptions {
             Some(backend) => backend,
             None => Backend::chosen()?,
         };
-        let cipher = Cipher::new(backend, key1, key2).ok_or(Error::UnsupportedBackend(backend))?;
-        Ok(Key { cipher, bits: key1.len() as u16 * 8 })
+        let cipher = Cipher::empty(backend, key.len() == 64).ok_or(Error::UnsupportedBackend(backend))?;
+        Ok(Key { cipher, bits: key.len() as u16 * 4 })
+    }
+}
+
+impl Key {
+    /// Takes the secret that [`KeyOptions::empty`] looked at.
+    #[inline(always)]
+    pub(crate) fn expand(&mut self, key: &[u8]) {
+        let (key1, key2) = key.split_at(key.len() / 2);
+        self.cipher.expand(key1, key2);
+        // The key schedule may leave copies of round keys below this frame.
+        self.cipher.wipe_stack();
     }
 }
 
