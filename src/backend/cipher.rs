@@ -2,7 +2,7 @@
 
 use zeroize::zeroize_stack;
 
-use super::{Backend, Direction, Job, soft::SoftKeys};
+use super::{Backend, Direction, Job, Schedule, soft::SoftKeys};
 
 #[cfg(target_arch = "aarch64")]
 use super::armv8;
@@ -23,16 +23,16 @@ pub(crate) enum Cipher {
 
 impl Cipher {
     /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
-    /// the backend.
+    /// the backend, or the backend does not have the schedule.
     #[inline(always)]
-    pub(crate) fn empty(backend: Backend, long: bool) -> Option<Cipher> {
-        if !backend.is_supported() {
+    pub(crate) fn empty(backend: Backend, schedule: Schedule, long: bool) -> Option<Cipher> {
+        if !backend.is_supported() || !backend.schedules().contains(&schedule) {
             return None;
         }
         match backend {
             Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
+            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long, schedule == Schedule::Rows))),
             #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => None,
         }
@@ -71,6 +71,14 @@ impl Cipher {
             Cipher::Soft(_) => Backend::Soft,
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Cipher::Hardware(backend, _) => *backend,
+        }
+    }
+
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Hardware(_, keys) if keys.encrypt.in_rows() => Schedule::Rows,
+            _ => Schedule::Tiles,
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     group::{WIDTH, ecb},
     job::{Direction, Job, Place, Places, READ_AHEAD, Sectors, Sequence},
     keys::{Blocks, RoundKeys, Schedule},
-    tiles::{Number, tile_len},
+    tiles::{Number, tile_len, tiled_sectors},
     unit::{short_sectors, unit},
     vector::{Block, Row, Vector},
 };
@@ -41,22 +41,26 @@ macro_rules! shells {
         ) {
             // SAFETY: this function's contract.
             unsafe {
-                use crate::backend::{tiles::tile_len, vector::Vector};
-                let in_rows = <$vector as Vector>::has_rows(job.sector_size);
-                // Two tiles gain nothing from a schedule that keeps two in flight.
-                let alone = job.is_one() && job.sector_size != 2 * tile_len::<$vector>();
-                if in_rows && alone {
-                    one_row(keys, direction, job);
-                } else if job.is_short() {
-                    one_sector(keys, direction, job);
-                } else if in_rows {
-                    rows(keys, direction, job);
-                } else if <$vector as Vector>::has_streams() && crate::backend::kernel::suits_streams(job) {
-                    if job.is_one() {
-                        one_odd_row(keys, direction, job);
-                    } else {
-                        odd_rows(keys, direction, job);
+                use crate::backend::{kernel::suits_streams, tiles::tile_len, vector::Vector};
+                if <$vector as Vector>::has_rows(&keys.encrypt) {
+                    let tile = tile_len::<$vector>();
+                    let whole = job.sector_size.is_multiple_of(tile);
+                    // Two tiles gain nothing from a schedule that keeps two in flight.
+                    if whole && job.is_one() && job.sector_size != 2 * tile {
+                        return one_row(keys, direction, job);
+                    } else if whole && !job.is_short() {
+                        return rows(keys, direction, job);
+                    } else if !job.is_short() && suits_streams(job) {
+                        if job.is_one() {
+                            return one_odd_row(keys, direction, job);
+                        }
+                        return odd_rows(keys, direction, job);
                     }
+                }
+                if job.is_short() {
+                    one_sector(keys, direction, job);
+                } else if job.is_one() {
+                    one_long_sector(keys, direction, job);
                 } else {
                     batches(keys, direction, job);
                 }
@@ -71,6 +75,22 @@ macro_rules! shells {
         ) {
             // SAFETY: the features are this function's own.
             unsafe { crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn one_long_sector(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                if let Some(rest) =
+                    crate::backend::kernel::one_long_sector::<$vector, $one>(keys, direction, job)
+                {
+                    one_sector(keys, direction, &rest);
+                }
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -178,6 +198,56 @@ unsafe fn sector<V: Vector, One: Vector, const DECRYPT: bool>(
             ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
         }
         unit::<V, One, DECRYPT>(schedule, src, dst, job.sector_size, tweak.at(0));
+    }
+}
+
+/// Encrypts or decrypts a sector by itself that is not short: its whole tiles. What it answers is the rest, a block at
+/// least, if there is one, for [`one_sector`]. Through [`batches`] it would take an eighth longer, since what is there for
+/// the sake of others is set up by each call.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn one_long_sector<'a, V: Vector, One: Vector>(
+    keys: &RoundKeys,
+    direction: Direction,
+    job: &Job<'a>,
+) -> Option<Job<'a>> {
+    let tweak = Blocks::<1>::new();
+    let whole = job.sector_size.is_multiple_of(tile_len::<V>());
+    // Stealing takes a whole block.
+    let tiles = (job.sector_size - if whole { 0 } else { 16 }) / tile_len::<V>();
+    let len = tiles * tile_len::<V>();
+    let then = if whole { Number::Unused } else { Number::Next };
+    let sector = job.batch(0, 1);
+    let row = Row {
+        at: job.place(0),
+        others: core::ptr::null(),
+        tiles_in_sector: tiles,
+        gap: 0,
+        tiles,
+        then,
+        numbers: tweak.at(0),
+        far: job.is_in_place() && job.sector_size >= FAR,
+        behind: 0,
+    };
+    // SAFETY: by the job's invariants the sector is inside the buffers; it is longer than a tile and a block.
+    unsafe {
+        tweak.at(0).write(job.tweaks.number());
+        if !job.encrypted {
+            ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
+        }
+        match direction {
+            Direction::Encrypt if whole && V::row::<false>(&keys.encrypt, V::first(tweak.at(0)), &row) => {}
+            Direction::Decrypt if whole && V::row::<true>(&keys.decrypt, V::first(tweak.at(0)), &row) => {}
+            Direction::Encrypt => tiled_sectors::<V, false>(&keys.encrypt, sector, len, tweak.at(0), then),
+            Direction::Decrypt => tiled_sectors::<V, true>(&keys.decrypt, sector, len, tweak.at(0), then),
+        }
+        if whole {
+            return None;
+        }
+        let rest = row.at.add(len);
+        Some(Job::part(rest, job.sector_size - len, u128::from_le_bytes(tweak.at(0).read())))
     }
 }
 

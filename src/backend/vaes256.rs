@@ -112,8 +112,7 @@ impl Vector for X2 {
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
     unsafe fn row<const DECRYPT: bool>(keys: &Schedule, _first: (), of: &Row) -> bool {
-        // MemorySanitizer does not follow data through assembler.
-        let long = of.tiles >= SHORTEST && cfg!(not(msan));
+        let long = of.tiles >= SHORTEST && keys.in_rows();
         if long {
             // SAFETY: as above.
             unsafe { row(keys, DECRYPT, of.at, of.tiles_in_sector, of.tiles, of.numbers, of.far) };

@@ -4,12 +4,11 @@ use core::{arch::x86_64::*, mem::MaybeUninit};
 
 use super::{
     aesni::X1,
-    detect,
     group::WIDTH,
     job::{ByteOrder, Place, Sectors, Sequence},
     kernel::shells,
     keys::{Blocks, Schedule},
-    tiles::{Number, tile_len},
+    tiles::Number,
     vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
     vector::{Block, Row, Vector},
@@ -175,7 +174,7 @@ impl Vector for X4 {
     ) {
         // SAFETY: as above.
         unsafe {
-            if suits_rows() && blocks >= 2 * GROUP_BLOCKS {
+            if keys.in_rows() && blocks >= 2 * GROUP_BLOCKS {
                 let groups = blocks / GROUP_BLOCKS;
                 vaes512_stream::groups(keys, DECRYPT, place, tweaks, groups);
                 let done = groups * GROUP_BLOCKS;
@@ -188,12 +187,8 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
-    fn has_rows(size: usize) -> bool {
-        size.is_multiple_of(tile_len::<Self>()) && suits_rows()
-    }
-    #[inline(always)]
-    fn has_streams() -> bool {
-        suits_rows()
+    fn has_rows(keys: &Schedule) -> bool {
+        keys.in_rows()
     }
     #[inline(always)]
     unsafe fn stream(
@@ -302,7 +297,7 @@ impl Vector for X4 {
     }
     #[inline(always)]
     unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: __m128i, of: &Row) -> bool {
-        let suited = suits_rows();
+        let suited = keys.in_rows();
         if suited {
             // SAFETY: as above.
             unsafe { vaes512_row::row(keys, DECRYPT, first, of) };
@@ -330,13 +325,6 @@ impl Vector for X4 {
             unsafe { pin4(x) }
         }
     }
-}
-
-/// Whether there is a schedule for rows that suits this processor. MemorySanitizer does not follow data through
-/// assembler.
-#[inline(always)]
-fn suits_rows() -> bool {
-    detect::starts_two_512() && cfg!(not(msan))
 }
 
 /// The tweaks of vector `i` of a unit, from its first tweak in every lane: that times `x^POWERS[i]`.

@@ -95,14 +95,10 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
-    /// Whether [`row`](Vector::row) takes any row, and any scattered sectors, of `size` bytes.
+    /// Whether with these keys [`row`](Vector::row) takes any row of whole tiles, and any scattered sectors, and
+    /// [`stream`](Vector::stream) what is left of them.
     #[cfg_attr(optimized, inline(always))]
-    fn has_rows(_size: usize) -> bool {
-        false
-    }
-    /// Whether [`row`](Vector::row) and [`stream`](Vector::stream) take all sectors.
-    #[cfg_attr(optimized, inline(always))]
-    fn has_streams() -> bool {
+    fn has_rows(_keys: &Schedule) -> bool {
         false
     }
     /// The `vectors` vectors (at least one, fewer than eight) at `from` of each sector, of which there are at most 128.

@@ -10,7 +10,10 @@ use super::{
         atrest_status, guarded,
     },
 };
-use crate::xts::{Backend, Key, KeyOptions};
+use crate::{
+    backend::Choice,
+    xts::{Key, KeyOptions},
+};
 
 /// An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
 /// as well as in its parent.
@@ -46,6 +49,9 @@ pub unsafe extern "C" fn atrest_xts_new(
 /// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
 /// "armv8-eor3", whatever ATREST_BACKEND says.
 ///
+/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
+/// same data; without it, the one that suits the processor runs.
+///
 /// `backend`: a NUL-terminated string.
 ///
 /// # Safety
@@ -60,7 +66,7 @@ pub unsafe extern "C" fn atrest_xts_new_with_backend(
 ) -> atrest_status {
     let options = || {
         // SAFETY: this function's own contract.
-        Ok(Key::options().backend(unsafe { named(backend) }?))
+        Ok(Key::options().choice(unsafe { named(backend) }?))
     };
     // SAFETY: this function's own contract.
     unsafe { new(key, key_len, out, options, on_heap) }
@@ -86,7 +92,7 @@ pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
 ///
 /// # Safety
 /// `backend` is NULL or a NUL-terminated string.
-pub(super) unsafe fn named(backend: *const c_char) -> Result<Backend, atrest_status> {
+pub(super) unsafe fn named(backend: *const c_char) -> Result<Choice, atrest_status> {
     if backend.is_null() {
         return Err(ATREST_ERROR_NULL);
     }

@@ -70,7 +70,7 @@ pub unsafe extern "C" fn atrest_xts_init(
         }
         let options = Key::options().allow_equal_halves(flags & ATREST_XTS_ALLOW_EQUAL_HALVES != 0);
         // SAFETY: a name by this function's contract.
-        if backend.is_null() { Ok(options) } else { Ok(options.backend(unsafe { named(backend) }?)) }
+        if backend.is_null() { Ok(options) } else { Ok(options.choice(unsafe { named(backend) }?)) }
     };
     // SAFETY: this function's own contract; `options` looks at the memory before there is a key to be put there.
     unsafe { new(key, key_len, out, options, || Ok(memory.cast())) }

@@ -2,7 +2,7 @@ use core::fmt;
 
 use zeroize::zeroize_stack;
 
-use crate::backend::{Backend, Cipher};
+use crate::backend::{Backend, Choice, Cipher, Schedule};
 use crate::xts::Error;
 
 /// An XTS-AES key, expanded for both directions.
@@ -21,7 +21,7 @@ impl Key {
     /// Makes a key from key1 followed by key2: 32 bytes for XTS-AES-128, 64 bytes for XTS-AES-256.
     ///
     /// The backend is the one that the environment variable `ATREST_BACKEND` names (with the feature `std`), else the
-    /// fastest that this processor runs.
+    /// fastest that this processor runs. Behind its name the variable may name a [`Schedule`], as in `vaes512:tiles`.
     ///
     /// # Errors
     /// [`Error::KeyLength`], [`Error::EqualHalves`]; [`Error::UnknownBackend`] and [`Error::UnsupportedBackend`] for
@@ -33,13 +33,19 @@ impl Key {
     /// The choices that [`Key::new`] makes for the caller.
     #[must_use]
     pub fn options() -> KeyOptions {
-        KeyOptions { backend: None, allow_equal_halves: false }
+        KeyOptions { choice: None, allow_equal_halves: false }
     }
 
     /// The backend that this key's data calls run on.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.cipher.backend()
+    }
+
+    /// The schedule that its backend's loop runs in.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.cipher.schedule()
     }
 
     /// 128 or 256: the size of each of the two AES keys, in bits.
@@ -54,6 +60,7 @@ impl fmt::Debug for Key {
         f.debug_struct("Key")
             .field("aes_bits", &self.bits)
             .field("backend", &self.backend())
+            .field("schedule", &self.schedule())
             .finish_non_exhaustive()
     }
 }
@@ -61,15 +68,27 @@ impl fmt::Debug for Key {
 /// How to make a [`Key`], for callers with a reason to choose.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyOptions {
-    backend: Option<Backend>,
+    choice: Option<Choice>,
     allow_equal_halves: bool,
 }
 
 impl KeyOptions {
     /// Forces a backend, whatever `ATREST_BACKEND` says.
     #[must_use]
-    pub fn backend(mut self, backend: Backend) -> KeyOptions {
-        self.backend = Some(backend);
+    pub fn backend(self, backend: Backend) -> KeyOptions {
+        self.choice(Choice { backend, schedule: None })
+    }
+
+    /// Forces a backend and one of its [schedules](Backend::schedules), whatever `ATREST_BACKEND` says: for measurements,
+    /// and for tests of what other processors run.
+    #[must_use]
+    pub fn backend_in(self, backend: Backend, schedule: Schedule) -> KeyOptions {
+        self.choice(Choice { backend, schedule: Some(schedule) })
+    }
+
+    #[must_use]
+    pub(crate) fn choice(mut self, choice: Choice) -> KeyOptions {
+        self.choice = Some(choice);
         self
     }
 
@@ -111,11 +130,13 @@ impl KeyOptions {
         if !self.allow_equal_halves && equal(key1, key2) {
             return Err(Error::EqualHalves);
         }
-        let backend = match self.backend {
-            Some(backend) => backend,
-            None => Backend::chosen()?,
+        let Choice { backend, schedule } = match self.choice {
+            Some(choice) => choice,
+            None => Choice::of_environment()?,
         };
-        let cipher = Cipher::empty(backend, key.len() == 64).ok_or(Error::UnsupportedBackend(backend))?;
+        let schedule = schedule.unwrap_or_else(|| backend.schedule(key.len() * 4));
+        let cipher =
+            Cipher::empty(backend, schedule, key.len() == 64).ok_or(Error::UnsupportedBackend(backend))?;
         Ok(Key { cipher, bits: key.len() as u16 * 4 })
     }
 }

@@ -28,7 +28,7 @@ mod tweak;
 mod unit;
 mod vectored;
 
-pub use crate::backend::Backend;
+pub use crate::backend::{Backend, Schedule};
 pub use error::Error;
 pub use key::{Key, KeyOptions};
 pub use selftest::selftest;

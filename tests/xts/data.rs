@@ -1,8 +1,46 @@
 //! Keys, plaintext and comparisons for all tests.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::{
+    fmt,
+    io::{IoSlice, IoSliceMut},
+};
 
-use atrest::xts::{Backend, Error, Key, Tweaks};
+use atrest::xts::{Backend, Error, Key, KeyOptions, Schedule, Tweaks};
+
+/// What is tested: a backend in one of its schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub backend: Backend,
+    pub schedule: Schedule,
+}
+
+impl Subject {
+    pub fn all() -> impl Iterator<Item = Subject> {
+        Backend::ALL.into_iter().flat_map(|backend| {
+            backend.schedules().iter().map(move |&schedule| Subject { backend, schedule })
+        })
+    }
+
+    pub fn options(self) -> KeyOptions {
+        Key::options().backend_in(self.backend, self.schedule)
+    }
+
+    /// What a key runs on.
+    pub fn of(key: &Key) -> Subject {
+        Subject { backend: key.backend(), schedule: key.schedule() }
+    }
+}
+
+/// As `ATREST_BACKEND` takes it.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [_] = self.backend.schedules() {
+            write!(f, "{}", self.backend)
+        } else {
+            write!(f, "{}:{}", self.backend, self.schedule)
+        }
+    }
+}
 
 /// Bytes that look random and are the same in every run: splitmix64 from `seed`.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
@@ -23,9 +61,9 @@ pub fn keys() -> [Vec<u8>; 2] {
     [bytes(128, 32), bytes(256, 64)]
 }
 
-pub fn key(backend: Backend, bytes: &[u8]) -> Key {
-    let key = Key::options().backend(backend).build(bytes).expect("a good key for a supported backend");
-    assert_eq!(key.backend(), backend);
+pub fn key(subject: Subject, bytes: &[u8]) -> Key {
+    let key = subject.options().build(bytes).expect("a good key for a supported backend");
+    assert_eq!(Subject::of(&key), subject);
     key
 }
 

@@ -1,8 +1,8 @@
 //! Arguments that are refused, and what is left behind.
 
-use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, Tweaks};
+use atrest::xts::{Error, Key, MAX_UNIT_LEN, Tweaks};
 
-use crate::data::{Call, Direction, bytes, key, keys};
+use crate::data::{Call, Direction, Subject, bytes, key, keys};
 
 /// Calls with `len` bytes, in place and apart, in both directions: all give the error, and none writes.
 fn refused(key: &Key, call: Call, len: usize, expected: Error) {
@@ -17,8 +17,8 @@ fn refused(key: &Key, call: Call, len: usize, expected: Error) {
     }
 }
 
-pub fn leave_data_untouched(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+pub fn leave_data_untouched(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     let plain = Tweaks::plain64(1);
 
     for size in [0, 1, 8, 15, MAX_UNIT_LEN + 1, usize::MAX] {
@@ -60,8 +60,8 @@ pub fn leave_data_untouched(backend: Backend) {
 }
 
 /// No sectors are no error, even where the next one's number would be; a bad sector size still is.
-pub fn empty_data_is_fine(backend: Backend) {
-    let key = key(backend, &keys()[0]);
+pub fn empty_data_is_fine(subject: Subject) {
+    let key = key(subject, &keys()[0]);
     for tweaks in [Tweaks::plain64(u64::MAX), Tweaks::plain64be(u64::MAX), Tweaks::number128(u128::MAX)] {
         for direction in Direction::BOTH {
             assert_eq!(Call::Sectors(tweaks, 512).in_place(&key, direction, &mut []), Ok(()));
@@ -72,8 +72,8 @@ pub fn empty_data_is_fine(backend: Backend) {
     }
 }
 
-pub fn keys_that_are_refused(backend: Backend) {
-    let options = Key::options().backend(backend);
+pub fn keys_that_are_refused(subject: Subject) {
+    let options = subject.options();
     for len in (0..=130).filter(|len| ![32, 64].contains(len)) {
         for allow in [false, true] {
             let refused = options.allow_equal_halves(allow).build(&bytes(1, len));
@@ -84,7 +84,7 @@ pub fn keys_that_are_refused(backend: Backend) {
         let key_bytes = bytes(1, half).repeat(2);
         assert_eq!(options.build(&key_bytes).err(), Some(Error::EqualHalves));
         let key = options.allow_equal_halves(true).build(&key_bytes).expect("by choice");
-        assert_eq!((key.backend(), key.aes_bits()), (backend, 8 * half));
+        assert_eq!((Subject::of(&key), key.aes_bits()), (subject, 8 * half));
         // One bit is difference enough, wherever it is.
         for at in 0..8 * half {
             let mut key_bytes = key_bytes.clone();

@@ -1,27 +1,27 @@
 //! Single data units of every kind of length and place.
 
-use atrest::xts::{Backend, MAX_UNIT_LEN};
+use atrest::xts::MAX_UNIT_LEN;
 
 use crate::{
-    data::{Call, Direction, assert_same, bytes, key, keys},
+    data::{Call, Direction, Subject, assert_same, bytes, key, keys},
     guarded::Pair,
     reference::{Fast, Reference, XtsMode},
 };
 
 /// Lengths go through every way that groups, single vectors, single blocks and a stolen tail can follow each other.
-pub fn every_length(backend: Backend) {
-    between_guard_pages(backend, 16..=1100);
+pub fn every_length(subject: Subject) {
+    between_guard_pages(subject, 16..=1100);
 }
 
-pub fn around_pages(backend: Backend) {
-    between_guard_pages(backend, (4096 - 33..=4096 + 33).chain(65536 - 33..=65536 + 33));
+pub fn around_pages(subject: Subject) {
+    between_guard_pages(subject, (4096 - 33..=4096 + 33).chain(65536 - 33..=65536 + 33));
 }
 
-fn between_guard_pages(backend: Backend, lengths: impl Iterator<Item = usize> + Clone) {
+fn between_guard_pages(subject: Subject, lengths: impl Iterator<Item = usize> + Clone) {
     let longest = lengths.clone().max().expect("lengths");
     let mut buffers = Pair::new(longest);
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let (fast, xts_mode) = (Fast::new(&key_bytes), XtsMode::new(&key_bytes));
         for len in lengths.clone() {
             let plain = bytes(len as u64, len);
@@ -36,10 +36,10 @@ fn between_guard_pages(backend: Backend, lengths: impl Iterator<Item = usize> + 
 }
 
 /// Source and destination at every offset from a cache line's start, each against several of the other's.
-pub fn unaligned(backend: Backend) {
+pub fn unaligned(subject: Subject) {
     const LINE: usize = 64;
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for (sector_size, sectors) in [(16, 9), (31, 1), (250, 2), (512, 5), (520, 3), (4096, 1), (4111, 1)] {
             let len = sector_size * sectors;
@@ -73,9 +73,9 @@ pub fn unaligned(backend: Backend) {
 }
 
 /// 2^20 blocks, which is where IEEE Std 1619-2007, 5.1 ends, and one byte less, with a stolen tail.
-pub fn largest_unit(backend: Backend) {
+pub fn largest_unit(subject: Subject) {
     let [_, key_bytes] = keys();
-    let key = key(backend, &key_bytes);
+    let key = key(subject, &key_bytes);
     let fast = Fast::new(&key_bytes);
     let tweak = [0xee; 16];
     let plain = bytes(1, MAX_UNIT_LEN);

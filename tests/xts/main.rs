@@ -1,6 +1,7 @@
-//! The shared suite: what every backend must do, run once for each backend that this processor has.
+//! The shared suite: what every backend must do, run once for each backend that this processor has, in each of its
+//! schedules.
 //!
-//! A test is `BACKEND::NAME`; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
+//! A test is `BACKEND::NAME`, or `BACKEND:SCHEDULE::NAME` where there are several; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
 //! one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS` (names with commas between) makes it an
 //! error where one of those cannot run.
 //!
@@ -27,9 +28,10 @@ mod vectors;
 use std::process::ExitCode;
 
 use atrest::xts::Backend;
+use data::Subject;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-type SharedTest = fn(Backend);
+type SharedTest = fn(Subject);
 type GeneralTest = fn();
 
 /// What each backend must pass.
@@ -97,13 +99,13 @@ fn main() -> ExitCode {
         return environment::child();
     }
     let mut trials = Vec::new();
-    for backend in Backend::ALL {
+    for subject in Subject::all() {
         for &(name, test) in SHARED {
-            trials.push(Trial::ignorable_test(format!("{backend}::{name}"), move || {
-                if !backend.is_supported() {
+            trials.push(Trial::ignorable_test(format!("{subject}::{name}"), move || {
+                if !subject.backend.is_supported() {
                     return Ok(Completion::ignored_with("not on this processor"));
                 }
-                test(backend);
+                test(subject);
                 Ok(Completion::Completed)
             }));
         }

@@ -1,9 +1,9 @@
 //! The calls on several threads: the same as those on one, which the rest of the suite holds to the references.
 
-use atrest::xts::{Backend, Error, Key, Tweaks};
+use atrest::xts::{Error, Key, Tweaks};
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
-use crate::data::{Call, Direction, assert_same, bytes, key, keys};
+use crate::data::{Call, Direction, Subject, assert_same, bytes, key, keys};
 
 /// Below, the calling thread does it all; see `src/xts/parallel.rs`.
 const LEAST: usize = 2 << 20;
@@ -60,9 +60,9 @@ fn check(pool: &ThreadPool, key: &Key, first: Tweaks, size: usize, sectors: usiz
 }
 
 /// Every layout, with carries in later parts, up to the highest first number that fits.
-pub fn every_layout(backend: Backend) {
+pub fn every_layout(subject: Subject) {
     let pool = pool(3);
-    let key = key(backend, &keys()[1]);
+    let key = key(subject, &keys()[1]);
     for (size, sectors) in [(512, 4200), (4096, 520)] {
         let last = sectors as u64 - 1;
         for first in [
@@ -81,9 +81,9 @@ pub fn every_layout(backend: Backend) {
 }
 
 /// Around the least size that is split, with stealing, with sectors longer than a part.
-pub fn every_size(backend: Backend) {
+pub fn every_size(subject: Subject) {
     let pool = pool(2);
-    let key = key(backend, &keys()[0]);
+    let key = key(subject, &keys()[0]);
     for size in [17, 520, 4111, 100_000, LEAST - 1, LEAST + 17] {
         let around = (LEAST / size).max(1);
         for sectors in [around, around + 1] {
@@ -93,16 +93,16 @@ pub fn every_size(backend: Backend) {
 }
 
 /// One thread has nobody to share with; many have less than a part each.
-pub fn every_pool(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+pub fn every_pool(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     for threads in [1, 2, 20] {
         check(&pool(threads), &key, Tweaks::plain64(5), 1040, 2100);
     }
 }
 
 /// Without a pool around it, a call goes to the global one.
-pub fn no_pool(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+pub fn no_pool(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     let input = bytes(1, 2 * LEAST);
     let (mut found, mut expected) = (input.clone(), input);
     key.par_encrypt_sectors(1, 512, &mut found).expect("good arguments");
@@ -111,9 +111,9 @@ pub fn no_pool(backend: Backend) {
 }
 
 /// A call that is refused writes to no part of the data, not even to those that are good by themselves.
-pub fn errors(backend: Backend) {
+pub fn errors(subject: Subject) {
     let pool = pool(2);
-    let key = key(backend, &keys()[1]);
+    let key = key(subject, &keys()[1]);
     let whole = 2 * LEAST;
     let sectors = (whole / 512) as u64;
     for (first, size, len, expected) in [

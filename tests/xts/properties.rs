@@ -1,6 +1,6 @@
 //! Arbitrary keys, tweaks, sizes and counts against the references.
 
-use atrest::xts::{Backend, Key, Tweaks};
+use atrest::xts::Tweaks;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -8,7 +8,7 @@ use proptest::{
 };
 
 use crate::{
-    data::{Call, bytes},
+    data::{Call, Subject, bytes},
     reference::{Fast, Reference, XtsMode},
 };
 
@@ -31,11 +31,11 @@ fn sectors() -> impl Strategy<Value = Sectors> {
         .prop_filter("equal halves", |case| case.key[..case.key.len() / 2] != case.key[case.key.len() / 2..])
 }
 
-fn check<R: Reference>(backend: Backend, reference: fn(&[u8]) -> R) {
+fn check<R: Reference>(subject: Subject, reference: fn(&[u8]) -> R) {
     // A failing case is printed whole, so that no file of seeds is needed to see it again.
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&sectors(), |case| {
-        let key = Key::options().backend(backend).build(&case.key).expect("a good key");
+        let key = subject.options().build(&case.key).expect("a good key");
         let plain = bytes(case.seed, case.size * case.count);
         let cipher = reference(&case.key).encrypt(case.size, &plain, |i| (case.first + i).to_le_bytes());
         Call::Sectors(Tweaks::number128(case.first), case.size).check(&key, &plain, &cipher);
@@ -46,10 +46,10 @@ fn check<R: Reference>(backend: Backend, reference: fn(&[u8]) -> R) {
     }
 }
 
-pub fn equal_openssl(backend: Backend) {
-    check(backend, Fast::new);
+pub fn equal_openssl(subject: Subject) {
+    check(subject, Fast::new);
 }
 
-pub fn equal_xts_mode(backend: Backend) {
-    check(backend, XtsMode::new);
+pub fn equal_xts_mode(subject: Subject) {
+    check(subject, XtsMode::new);
 }

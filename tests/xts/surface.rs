@@ -2,7 +2,7 @@
 
 use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, selftest};
 
-use crate::data::keys;
+use crate::data::{Subject, keys};
 
 pub fn names_round_trip() {
     for backend in Backend::ALL {
@@ -21,8 +21,8 @@ pub fn keys_show_no_secret() {
     // Bytes whose decimal and hexadecimal forms occur nowhere else in the output.
     let mut key_bytes = [0xd7; 64];
     key_bytes[40] = 0xe9;
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
-        let key = Key::options().backend(backend).build(&key_bytes).expect("a good key");
+    for subject in Subject::all().filter(|subject| subject.backend.is_supported()) {
+        let (key, backend) = (subject.options().build(&key_bytes).expect("a good key"), subject.backend);
         let shown = format!("{key:?} {key:#?}").to_lowercase();
         assert!(shown.contains("256") && shown.contains(&format!("{backend:?}").to_lowercase()), "{shown}");
         for secret in ["215", "d7", "233", "e9"] {

@@ -1,18 +1,18 @@
 //! Which tweak each sector gets. The expected ones are written out byte by byte from the layout's definition.
 
-use atrest::xts::{Backend, Error, Tweaks};
+use atrest::xts::{Error, Tweaks};
 
 use crate::{
-    data::{Call, Direction, bytes, key, keys},
+    data::{Call, Direction, Subject, bytes, key, keys},
     reference::{Fast, Reference},
 };
 
 /// Holds sectors under `first` to units under `tweak(i)`.
-fn check(backend: Backend, first: Tweaks, size: usize, sectors: usize, tweak: impl Fn(u128) -> [u8; 16]) {
+fn check(subject: Subject, first: Tweaks, size: usize, sectors: usize, tweak: impl Fn(u128) -> [u8; 16]) {
     for key_bytes in keys() {
         let plain = bytes(size as u64, sectors * size);
         let cipher = Fast::new(&key_bytes).encrypt(size, &plain, &tweak);
-        Call::Sectors(first, size).check(&key(backend, &key_bytes), &plain, &cipher);
+        Call::Sectors(first, size).check(&key(subject, &key_bytes), &plain, &cipher);
     }
 }
 
@@ -38,7 +38,7 @@ fn add(first: u64, i: u128) -> (u64, u64) {
     (low, u64::from(carry))
 }
 
-pub fn plain64(backend: Backend) {
+pub fn plain64(subject: Subject) {
     let starts =
         [0, 1, 0xff, 0xdead_beef].into_iter().chain(starts_before(1 << 32)).chain(starts_before(1 << 64));
     for first in starts {
@@ -48,18 +48,18 @@ pub fn plain64(backend: Backend) {
                 let (low, high) = add(first, i);
                 little_endian(low, high)
             };
-            check(backend, Tweaks::plain64(first), size, SECTORS, tweak);
-            check(backend, first.into(), size, SECTORS, tweak);
+            check(subject, Tweaks::plain64(first), size, SECTORS, tweak);
+            check(subject, first.into(), size, SECTORS, tweak);
         }
     }
 }
 
-pub fn plain64be(backend: Backend) {
+pub fn plain64be(subject: Subject) {
     let last = u64::MAX - (SECTORS as u64 - 1);
     let starts = [0, 0xff, 0xdead_beef, last].into_iter();
     for first in starts.chain(starts_before(1 << 32).map(|first| first as u64)) {
         for size in [16, 48, 100, 512] {
-            check(backend, Tweaks::plain64be(first), size, SECTORS, |i| {
+            check(subject, Tweaks::plain64be(first), size, SECTORS, |i| {
                 let mut tweak = [0; 16];
                 tweak[8..].copy_from_slice(&(first + i as u64).to_be_bytes());
                 tweak
@@ -68,10 +68,10 @@ pub fn plain64be(backend: Backend) {
     }
 }
 
-pub fn plain64_in_512(backend: Backend) {
+pub fn plain64_in_512(subject: Subject) {
     for (size, step) in [(512, 1), (1024, 2), (1536, 3), (2048, 4), (4096, 8)] {
         for first in [0, 8, (1 << 32) - 5, (1 << 32) - 16 * step, u64::MAX - 3, u64::MAX - 16 * step] {
-            check(backend, Tweaks::plain64_in_512(first), size, 35, |i| {
+            check(subject, Tweaks::plain64_in_512(first), size, 35, |i| {
                 let (low, high) = add(first, i * u128::from(step));
                 little_endian(low, high)
             });
@@ -83,20 +83,20 @@ pub fn plain64_in_512(backend: Backend) {
     let fast = Fast::new(key_bytes);
     let cipher = fast.encrypt(1 << 24, &plain, |i| little_endian(9 + 32768 * i as u64, 0));
     let mut data = plain;
-    key(backend, key_bytes)
+    key(subject, key_bytes)
         .encrypt_sectors(Tweaks::plain64_in_512(9), 1 << 24, &mut data)
         .expect("the longest sector");
     assert!(data == cipher, "sectors of 16 MiB, counted in units of 512 bytes");
 }
 
-pub fn number128(backend: Backend) {
+pub fn number128(subject: Subject) {
     let highest = u128::MAX - (SECTORS as u128 - 1);
     let starts = [0, 1 << 100, highest].into_iter();
     let starts =
         starts.chain(starts_before(1 << 32)).chain(starts_before(1 << 64)).chain(starts_before(7 << 96));
     for first in starts {
         for size in [16, 48, 100, 512] {
-            check(backend, Tweaks::number128(first), size, SECTORS, |i| {
+            check(subject, Tweaks::number128(first), size, SECTORS, |i| {
                 let number = first + i;
                 little_endian(number as u64, (number >> 64) as u64)
             });
@@ -104,13 +104,13 @@ pub fn number128(backend: Backend) {
     }
 }
 
-pub fn number128be(backend: Backend) {
+pub fn number128be(subject: Subject) {
     let highest = u128::MAX - (SECTORS as u128 - 1);
     let starts =
         [0, 1 << 100, highest].into_iter().chain(starts_before(1 << 64)).chain(starts_before(7 << 96));
     for first in starts {
         for size in [16, 100, 512] {
-            check(backend, Tweaks::number128be(first), size, SECTORS, |i| {
+            check(subject, Tweaks::number128be(first), size, SECTORS, |i| {
                 let number = first + i;
                 let mut tweak = little_endian(number as u64, (number >> 64) as u64);
                 tweak.reverse();
@@ -121,8 +121,8 @@ pub fn number128be(backend: Backend) {
 }
 
 /// The last sector's number must fit; one more is refused, and nothing is written.
-pub fn overflow(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+pub fn overflow(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     for (first, fitting, size) in [
         (Tweaks::plain64be(u64::MAX - 4), 5, 16),
         (Tweaks::plain64be(u64::MAX), 1, 512),
