@@ -181,6 +181,12 @@ impl<'a> Job<'a> {
         matches!(self.places, Places::Row(first) if first.src == first.dst)
     }
 
+    /// Whether its sectors are one behind the other.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn is_in_a_row(&self) -> bool {
+        matches!(self.places, Places::Row(_))
+    }
+
     /// Where sector `i` lies.
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn place(&self, i: usize) -> Place {

@@ -267,7 +267,7 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
         tiles,
         then: Number::Unused,
         numbers: tweak.at(0),
-        far: job.is_in_place() && job.sector_size >= FAR,
+        far: job.sector_size >= FAR,
         behind: 0,
     };
     // SAFETY: by the job's invariants the sector is inside the buffers.
@@ -283,6 +283,9 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
             Direction::Encrypt => V::row::<false>(&keys.encrypt, first, &row),
             Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
         };
+        if row.far {
+            V::after_far();
+        }
     }
 }
 
@@ -295,7 +298,7 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
-    let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
+    let far = job.is_in_a_row() && job.sector_size * job.sectors >= FAR;
     let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
@@ -327,6 +330,9 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
             };
             done += count;
             sequence = sequence.skip(count);
+        }
+        if far {
+            V::after_far();
         }
     }
 }

@@ -305,6 +305,11 @@ impl Vector for X4 {
         suited
     }
     #[inline(always)]
+    unsafe fn after_far() {
+        // SAFETY: as above. Stores past the caches are ordered by nothing else.
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
         // SAFETY: as above.
         unsafe { Self::next_tweak(&tile, out) }

@@ -41,7 +41,7 @@ pub(super) struct Row {
     pub(super) then: Number,
     /// The encrypted number of each sector, and three blocks more, which are read and not used.
     pub(super) numbers: *mut Block,
-    /// The data is in place, and more than caches hold.
+    /// The call has more data than caches hold, one behind the other.
     pub(super) far: bool,
     /// Bytes of the call's data behind the row.
     pub(super) behind: usize,
@@ -135,6 +135,9 @@ pub(super) trait Vector: Copy {
     unsafe fn row<const DECRYPT: bool>(_keys: &Schedule, _first: Self::First, _row: &Row) -> bool {
         false
     }
+    /// Behind the last [`row`](Vector::row) of a call whose data is `far`.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn after_far() {}
     /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
     /// it into each would take more room than it saves time.
     unsafe fn whole_blocks<const DECRYPT: bool>(

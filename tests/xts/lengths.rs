@@ -72,6 +72,34 @@ pub fn unaligned(subject: Subject) {
     }
 }
 
+/// Copies that may go past the caches: to every offset from a cache line's start, in sectors of one tile and of many, with
+/// canaries on both sides of the destination.
+pub fn large_copies(subject: Subject) {
+    const LINE: usize = 64;
+    const MOST: usize = (2 << 20) + 3 * 4096;
+    let [_, key_bytes] = keys();
+    let key = key(subject, &key_bytes);
+    let fast = Fast::new(&key_bytes);
+    let plain = bytes(11, MOST);
+    let mut target = vec![0; MOST + 4 * LINE];
+    let line = LINE + target.as_ptr().align_offset(LINE);
+    for (sector_size, len) in [(512, MOST), (4096, MOST), (1 << 20, 2 << 20), (MOST, MOST)] {
+        let plain = &plain[..len];
+        let cipher = fast.encrypt(sector_size, plain, |i| (i + 7).to_le_bytes());
+        let call = Call::Sectors(7.into(), sector_size);
+        for offset in (0..LINE).step_by(if sector_size == 512 { 1 } else { 13 }) {
+            let direction = Direction::BOTH[offset % 2];
+            let (input, expected) = direction.order(plain, &cipher);
+            target.fill(0xa5);
+            call.apart(&key, direction, input, &mut target[line + offset..][..len]).expect("good arguments");
+            let what = || format!("{key:?}, {call:?}, {direction:?}, {offset} bytes behind a line's start");
+            let (before, rest) = target.split_at(line + offset);
+            assert_same(&rest[..len], expected, what);
+            assert!(before.iter().chain(&rest[len..]).all(|&byte| byte == 0xa5), "{}: wrote beside", what());
+        }
+    }
+}
+
 /// 2^20 blocks, which is where IEEE Std 1619-2007, 5.1 ends, and one byte less, with a stolen tail.
 pub fn largest_unit(subject: Subject) {
     let [_, key_bytes] = keys();

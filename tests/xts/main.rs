@@ -44,6 +44,7 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("lengths_around_4096_and_65536", lengths::around_pages),
     ("unaligned_buffers", lengths::unaligned),
     ("largest_unit", lengths::largest_unit),
+    ("large_copies_to_every_offset", lengths::large_copies),
     ("batches_equal_single_units", batches::equal_single_units),
     ("long_batches", batches::long),
     ("batches_of_every_sector_size", batches::every_sector_size),
