@@ -341,7 +341,7 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
 #[inline(always)]
 pub(super) fn suits_streams(job: &Job<'_>) -> bool {
     let size = job.sector_size;
-    job.sectors * size >= 1024 && (size >= 64 || size == 16 || !size.is_multiple_of(16))
+    job.sectors * size >= 1024
 }
 
 /// A sector by itself, longer than two tiles, that is not whole tiles: these in a row, but for a block at least. What it

@@ -262,6 +262,28 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
+    unsafe fn lay(mut numbers: *const Block, sectors: usize, per_sector: usize, mut out: *mut Block) {
+        let vectors = per_sector.div_ceil(Self::BLOCKS);
+        // SAFETY: as above; `PLAIN` has a row for each vector.
+        unsafe {
+            for _ in 0..sectors {
+                let number = Self::broadcast(numbers).0;
+                let swapped = _mm512_shuffle_epi32(number, _MM_PERM_BADC);
+                for i in 0..vectors {
+                    let (moved, carried) = PLAIN.row(i);
+                    let moved = _mm512_sllv_epi64(number, _mm512_load_si512(moved.cast()));
+                    let carries = _mm512_srlv_epi64(swapped, _mm512_load_si512(carried.cast()));
+                    // The lower half's carry is where it belongs. The upper half's comes back times x^7 + x^2 + x + 1.
+                    let x1 = _mm512_maskz_add_epi64(0x55, carries, carries);
+                    let (x2, x7) = (_mm512_add_epi64(x1, x1), _mm512_slli_epi64(x1, 6));
+                    X4(xor3(xor3(moved, carries, x1), x2, x7)).store(out.add(Self::BLOCKS * i).cast());
+                }
+                numbers = numbers.add(1);
+                out = out.add(per_sector);
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn groups(keys: &Schedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
         // SAFETY: as above.
         unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }

@@ -117,6 +117,10 @@ pub(super) trait Vector: Copy {
     /// The first `count` of `from`, rounded up to whole vectors, times x^`bits` (-1 to 31).
     #[cfg_attr(optimized, inline(always))]
     unsafe fn times_x(_from: *const Block, _to: *mut Block, _count: usize, _bits: i64) {}
+    /// The tweaks of the `per_sector` (1 to 31) blocks of each of `sectors` sectors, one behind the other, from the sectors'
+    /// encrypted numbers; up to a vector less a block more is written.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn lay(_numbers: *const Block, _sectors: usize, _per_sector: usize, _out: *mut Block) {}
     /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
