@@ -74,7 +74,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -100,7 +103,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -110,7 +116,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::rows::<$vector>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::rows::<$vector>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -133,7 +142,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::odd_rows::<$vector>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::odd_rows::<$vector>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -143,7 +155,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::batches::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::batches::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]

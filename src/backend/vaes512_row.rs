@@ -391,10 +391,6 @@ macro_rules! schedule {
                     "jnz 2b",
                     ".endif",
                     ".endr",
-                    // They hold plaintext and round keys, and `vzeroupper` leaves them as they are.
-                    ".irp i, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-                    "vpxorq xmm\\i, xmm\\i, xmm\\i",
-                    ".endr",
                     keys = in(reg) keys, src = inout(reg) row.at.src => _, dst = inout(reg) row.at.dst => _,
                     others = inout(reg) row.others => _, numbers = inout(reg) row.numbers.add(1) => _,
                     task = in(reg) core::ptr::from_ref(task), left = out(reg) _,

@@ -154,6 +154,10 @@ pub(super) trait Vector: Copy {
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
     unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
+    /// Clears the registers that keep data and round keys until somebody uses them, which may be never: those that only
+    /// the newest instructions reach.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn clear_registers() {}
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
     /// rounds one after the other to save registers, and leave the AES units idle for their latency.
     unsafe fn pin<const N: usize>(x: &mut [Self; N]);
