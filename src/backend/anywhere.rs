@@ -9,7 +9,7 @@ use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
     job::{Place, Sectors, double},
     keys::{Blocks, Schedule},
-    tiles::{Number, swap_last, tile_len, tiled_sectors},
+    tiles::{Number, swap_last, tile_len},
     unit::{laid_sectors, steal},
     vector::{Block, Row, Vector},
 };
@@ -43,7 +43,7 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     // for each sector.
     unsafe {
         if tiled != 0 {
-            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
+            V::tiled_sectors::<DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
         }
         if vectors != 0 {
             stream::<V, DECRYPT>(keys, sectors, tiled, vectors, numbers, then(left != 0));

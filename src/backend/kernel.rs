@@ -15,7 +15,7 @@ use super::{
     group::{WIDTH, ecb},
     job::{Direction, Job, Place, Places, READ_AHEAD, Sectors, Sequence},
     keys::{Blocks, RoundKeys, Schedule},
-    tiles::{Number, tile_len, tiled_sectors},
+    tiles::{Number, tile_len},
     unit::{short_sectors, unit},
     vector::{Block, Row, Vector},
 };
@@ -163,6 +163,21 @@ macro_rules! shells {
 
         #[target_feature(enable = $features)]
         #[inline(never)]
+        pub(in crate::backend) unsafe fn tiled_sectors<const DECRYPT: bool>(
+            keys: &crate::backend::keys::Schedule,
+            sectors: crate::backend::job::Sectors<'_>,
+            len: usize,
+            numbers: *mut crate::backend::vector::Block,
+            then: crate::backend::tiles::Number,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                crate::backend::tiles::tiled_sectors::<$vector, DECRYPT>(keys, sectors, len, numbers, then)
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        #[inline(never)]
         pub(in crate::backend) unsafe fn whole_blocks<const DECRYPT: bool>(
             keys: &crate::backend::keys::Schedule,
             place: crate::backend::job::Place,
@@ -255,8 +270,8 @@ pub(super) unsafe fn one_long_sector<'a, V: Vector, One: Vector>(
         match direction {
             Direction::Encrypt if whole && V::row::<false>(&keys.encrypt, V::first(tweak.at(0)), &row) => {}
             Direction::Decrypt if whole && V::row::<true>(&keys.decrypt, V::first(tweak.at(0)), &row) => {}
-            Direction::Encrypt => tiled_sectors::<V, false>(&keys.encrypt, sector, len, tweak.at(0), then),
-            Direction::Decrypt => tiled_sectors::<V, true>(&keys.decrypt, sector, len, tweak.at(0), then),
+            Direction::Encrypt => V::tiled_sectors::<false>(&keys.encrypt, sector, len, tweak.at(0), then),
+            Direction::Decrypt => V::tiled_sectors::<true>(&keys.decrypt, sector, len, tweak.at(0), then),
         }
         if whole {
             return None;

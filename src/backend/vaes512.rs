@@ -166,6 +166,17 @@ impl Vector for X4 {
         unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
     }
     #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
+    }
+    #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
         keys: &Schedule,
         place: Place,

@@ -150,6 +150,14 @@ pub(super) trait Vector: Copy {
         tweaks: *const Block,
         blocks: usize,
     );
+    /// [`tiled_sectors`](super::tiles::tiled_sectors), likewise.
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    );
     /// Stores the tweak of a tile's first block, before any step.
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
