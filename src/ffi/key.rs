@@ -4,10 +4,11 @@ use core::ffi::{CStr, c_char};
 use std::alloc::{Layout, alloc};
 
 use super::{
+    place::ATREST_XTS_ALLOW_EQUAL_HALVES,
     pointer,
     status::{
-        ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND,
-        atrest_status, guarded,
+        ATREST_ERROR_FLAGS, ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NULL,
+        ATREST_ERROR_UNKNOWN_BACKEND, atrest_status, guarded,
     },
 };
 use crate::xts::{Backend, Key, KeyOptions};
@@ -40,7 +41,32 @@ pub unsafe extern "C" fn atrest_xts_new(
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, || Ok(Key::options()), on_heap) }
+    unsafe { new(Secret::Joined(key, key_len), out, || Ok(Key::options()), on_heap) }
+}
+
+/// As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+///
+/// `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
+/// `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
+/// then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+///
+/// Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
+///
+/// # Safety
+/// `key1` and `key2` are NULL or readable for `half_len` bytes each; `backend` is NULL or a NUL-terminated string; `out`
+/// is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_new_from_halves(
+    key1: *const u8,
+    key2: *const u8,
+    half_len: usize,
+    backend: *const c_char,
+    flags: u32,
+    out: *mut *mut atrest_xts,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { new(Secret::Halves(key1, key2, half_len), out, || chosen(backend, flags), on_heap) }
 }
 
 /// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
@@ -63,7 +89,7 @@ pub unsafe extern "C" fn atrest_xts_new_with_backend(
         Ok(Key::options().backend(unsafe { named(backend) }?))
     };
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, options, on_heap) }
+    unsafe { new(Secret::Joined(key, key_len), out, options, on_heap) }
 }
 
 /// As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
@@ -79,7 +105,7 @@ pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, || Ok(Key::options().allow_equal_halves(true)), on_heap) }
+    unsafe { new(Secret::Joined(key, key_len), out, || Ok(Key::options().allow_equal_halves(true)), on_heap) }
 }
 
 /// The backend of a name.
@@ -95,19 +121,61 @@ pub(super) unsafe fn named(backend: *const c_char) -> Result<Backend, atrest_sta
     Ok(name.parse()?)
 }
 
+/// The options of a backend's name, or of the environment, and flags.
+///
+/// # Safety
+/// `backend` is NULL or a NUL-terminated string.
+pub(super) unsafe fn chosen(backend: *const c_char, flags: u32) -> Result<KeyOptions, atrest_status> {
+    if flags & !ATREST_XTS_ALLOW_EQUAL_HALVES != 0 {
+        return Err(ATREST_ERROR_FLAGS);
+    }
+    let options = Key::options().allow_equal_halves(flags & ATREST_XTS_ALLOW_EQUAL_HALVES != 0);
+    // SAFETY: this function's contract.
+    if backend.is_null() { Ok(options) } else { Ok(options.backend(unsafe { named(backend) }?)) }
+}
+
+/// Where key1 and key2 lie.
+#[derive(Clone, Copy)]
+pub(super) enum Secret {
+    /// One behind the other, in so many bytes.
+    Joined(*const u8, usize),
+    /// Anywhere, in so many bytes each.
+    Halves(*const u8, *const u8, usize),
+}
+
+impl Secret {
+    /// # Safety
+    /// The pointers are NULL or readable, and nobody changes what is there during `'a`.
+    #[inline(always)]
+    unsafe fn halves<'a>(self) -> Result<(&'a [u8], &'a [u8]), atrest_status> {
+        let (key1, key2, half_len) = match self {
+            Secret::Joined(key, key_len) => (key, key.wrapping_add(key_len / 2), key_len / 2),
+            Secret::Halves(key1, key2, half_len) => (key1, key2, half_len),
+        };
+        if key1.is_null() || matches!(self, Secret::Halves(..)) && key2.is_null() {
+            return Err(ATREST_ERROR_NULL);
+        }
+        // Before slices are made: no slice may claim more than its buffer has.
+        if !matches!(half_len, 16 | 32) || matches!(self, Secret::Joined(_, 33 | 65)) {
+            return Err(ATREST_ERROR_KEY_LENGTH);
+        }
+        // SAFETY: this function's contract, for a length that is good.
+        unsafe { Ok((pointer::bytes(key1, half_len)?, pointer::bytes(key2, half_len)?)) }
+    }
+}
+
 /// Makes a key at a place.
 ///
 /// # Safety
-/// As [`atrest_xts_new`]; the place is writable for an `atrest_xts`, and aligned.
+/// As [`atrest_xts_new`] and [`atrest_xts_new_from_halves`]; the place is writable for an `atrest_xts`, and aligned.
 pub(super) unsafe fn new(
-    key: *const u8,
-    key_len: usize,
+    secret: Secret,
     out: *mut *mut atrest_xts,
     options: impl FnOnce() -> Result<KeyOptions, atrest_status>,
     place: impl FnOnce() -> Result<*mut atrest_xts, atrest_status>,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { make(key, key_len, out, options, place) }
+    unsafe { make(secret, out, options, place) }
 }
 
 /// # Safety
@@ -115,32 +183,24 @@ pub(super) unsafe fn new(
 // Not inlined: no frame that outlives the wiping may hold a key.
 #[inline(never)]
 unsafe fn make(
-    key: *const u8,
-    key_len: usize,
+    secret: Secret,
     out: *mut *mut atrest_xts,
     options: impl FnOnce() -> Result<KeyOptions, atrest_status>,
     place: impl FnOnce() -> Result<*mut atrest_xts, atrest_status>,
 ) -> atrest_status {
     guarded(|| {
-        // SAFETY: `out` is NULL or writable, `key` NULL or readable, by this function's contract.
-        let key = unsafe {
+        // SAFETY: `out` is NULL or writable, the secret NULL or readable, by this function's contract.
+        let (key1, key2) = unsafe {
             pointer::write(out, core::ptr::null_mut())?;
-            if key.is_null() {
-                return Err(ATREST_ERROR_NULL);
-            }
-            // Before the slice is made: no slice may claim more than its buffer has.
-            if !matches!(key_len, 32 | 64) {
-                return Err(ATREST_ERROR_KEY_LENGTH);
-            }
-            pointer::bytes(key, key_len)?
+            secret.halves()?
         };
-        let empty = options()?.empty(key)?;
+        let empty = options()?.empty(key1, key2)?;
         let place = place()?;
         // SAFETY: this function's contract on places, and `out` as above.
         unsafe {
             place.write(atrest_xts(empty));
             // Not before it lies where it stays: no copy of the round keys is left anywhere.
-            (*place).0.expand(key);
+            (*place).0.expand(key1, key2);
             pointer::write(out, place)
         }
     })

@@ -9,7 +9,20 @@ use super::{
 };
 use crate::{backend::Direction, xts::Tweaks};
 
-/// How sector numbers become tweaks. Values never change their meaning; later versions may add some.
+/// How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
+/// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
+/// atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
+///
+/// What makes sectors like that, by its source or its definition; of these, plain64 and plain64_in_512 were compared with
+/// the software itself, and the others not:
+///
+/// dm-crypt: plain, plain64 and plain64be have the layouts of these names, which count sectors with iv_large_sectors;
+/// without it, and in LUKS2, plain64 is ATREST_LAYOUT_PLAIN64_IN_512. SPDK: SIMPLE_LBA is ATREST_LAYOUT_PLAIN64 by its
+/// definition, and ATREST_LAYOUT_UPPER64 in its software module, as in ubiblk; JOIN_NEG_LBA_WITH_LBA is
+/// ATREST_LAYOUT_WITH_COMPLEMENT; INCR_512_FULL_LBA and INCR_512_UPPER_LBA are ATREST_LAYOUT_PLAIN64_IN_512 and
+/// ATREST_LAYOUT_UPPER64_IN_512 from `lba * (sector_size / 512)` on. fscrypt: ATREST_LAYOUT_PLAIN64 for keys of a file
+/// each, ATREST_LAYOUT_COUNTER32 from `inode * 2^32 + block` on for IV_INO_LBLK_64, and ATREST_LAYOUT_PLAIN from the
+/// hashed inode plus the block on for IV_INO_LBLK_32.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -27,6 +40,20 @@ pub enum atrest_layout {
     ATREST_LAYOUT_NUMBER128 = 3,
     /// The same, big-endian.
     ATREST_LAYOUT_NUMBER128BE = 4,
+    /// `(first + i)` modulo 2^32, little-endian in the tweak's first 4 bytes: dm-crypt's plain. It repeats tweaks from 2
+    /// TiB on, in sectors of 512 bytes: for data that is so already.
+    ATREST_LAYOUT_PLAIN = 5,
+    /// `first + i`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64.
+    ATREST_LAYOUT_UPPER64 = 6,
+    /// `first + i * (sector_size / 512)`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. The sector
+    /// size is a multiple of 512.
+    ATREST_LAYOUT_UPPER64_IN_512 = 7,
+    /// `first + i`, little-endian in the tweak's first 8 bytes, and 2^63 - 1 minus that in the last 8. Numbers are below
+    /// 2^63.
+    ATREST_LAYOUT_WITH_COMPLEMENT = 8,
+    /// `first_upper * 2^64 + first`, little-endian on 128 bits, of which the lowest 32 bits count sectors and the others
+    /// stay. The count is below 2^32.
+    ATREST_LAYOUT_COUNTER32 = 9,
 }
 
 use atrest_layout::*;
@@ -44,7 +71,7 @@ pub struct LayoutValue(i32);
 pub struct atrest_tweaks {
     /// The first sector's number: the lower 64 bits of it.
     first: u64,
-    /// Its upper 64 bits, for layouts of 128 bits; 0 for the others.
+    /// Its upper 64 bits, for NUMBER128, NUMBER128BE and COUNTER32; 0 for the others.
     first_upper: u64,
     /// An enum atrest_layout.
     layout: LayoutValue,
@@ -60,6 +87,11 @@ impl atrest_tweaks {
         const PLAIN64_IN_512: i32 = ATREST_LAYOUT_PLAIN64_IN_512 as i32;
         const NUMBER128: i32 = ATREST_LAYOUT_NUMBER128 as i32;
         const NUMBER128BE: i32 = ATREST_LAYOUT_NUMBER128BE as i32;
+        const PLAIN: i32 = ATREST_LAYOUT_PLAIN as i32;
+        const UPPER64: i32 = ATREST_LAYOUT_UPPER64 as i32;
+        const UPPER64_IN_512: i32 = ATREST_LAYOUT_UPPER64_IN_512 as i32;
+        const WITH_COMPLEMENT: i32 = ATREST_LAYOUT_WITH_COMPLEMENT as i32;
+        const COUNTER32: i32 = ATREST_LAYOUT_COUNTER32 as i32;
         let number = u128::from(self.first_upper) << 64 | u128::from(self.first);
         match (self.layout.0, self.first_upper, self.reserved) {
             (PLAIN64, 0, 0) => Ok(Tweaks::plain64(self.first)),
@@ -67,6 +99,11 @@ impl atrest_tweaks {
             (PLAIN64_IN_512, 0, 0) => Ok(Tweaks::plain64_in_512(self.first)),
             (NUMBER128, _, 0) => Ok(Tweaks::number128(number)),
             (NUMBER128BE, _, 0) => Ok(Tweaks::number128be(number)),
+            (PLAIN, 0, 0) => Ok(Tweaks::plain(self.first)),
+            (UPPER64, 0, 0) => Ok(Tweaks::upper64(self.first)),
+            (UPPER64_IN_512, 0, 0) => Ok(Tweaks::upper64_in_512(self.first)),
+            (WITH_COMPLEMENT, 0, 0) => Ok(Tweaks::with_complement(self.first)),
+            (COUNTER32, _, 0) => Ok(Tweaks::counter32(number)),
             _ => Err(ATREST_ERROR_TWEAKS),
         }
     }
@@ -77,9 +114,9 @@ impl atrest_tweaks {
 /// `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
 ///
 /// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
-/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into 64 bits for
-/// plain64be, or into 128), _SECTOR_SIZE (no multiple of 512, for ATREST_LAYOUT_PLAIN64_IN_512); `dst` is untouched
-/// then.
+/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
+/// layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
+/// untouched then.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable.
@@ -154,7 +191,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) = (read(tweaks).map(Into::into), (src, src_count), (dst, dst_count));
         iov::data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
     }
 }
@@ -178,7 +215,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) = (read(tweaks).map(Into::into), (src, src_count), (dst, dst_count));
         iov::data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
     }
 }

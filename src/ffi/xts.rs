@@ -3,9 +3,12 @@
 use super::{
     key::atrest_xts,
     pointer::{self, Buffers},
-    status::{ATREST_ERROR_NULL, atrest_status, guarded},
+    status::{ATREST_ERROR_NULL, ATREST_ERROR_OVERLAP, atrest_status, guarded},
 };
-use crate::xts::Key;
+use crate::{
+    backend::Direction,
+    xts::{Key, TweakSource},
+};
 
 /// Runs one data call with the buffers as the Rust API wants them.
 ///
@@ -29,6 +32,40 @@ pub(super) unsafe fn data_call(
         }
         Ok(())
     })
+}
+
+/// A data call on sectors whose tweaks were given in any way.
+///
+/// # Safety
+/// As [`atrest_xts_encrypt_sectors`]; a list of tweaks may lie in `dst`.
+// Not inlined: one for all calls that use it, where each more would take room.
+#[inline(never)]
+pub(super) unsafe fn sectors_call(
+    direction: Direction,
+    xts: *const atrest_xts,
+    mut tweaks: Result<TweakSource<'_>, atrest_status>,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    // Before `dst` becomes a slice that is nobody else's.
+    if let Ok(TweakSource::List(list)) = tweaks
+        && pointer::overlap((list.as_ptr().addr(), size_of_val(list)), (dst.addr(), len))
+    {
+        tweaks = Err(ATREST_ERROR_OVERLAP);
+    }
+    // SAFETY: this function's own contract.
+    unsafe {
+        data_call(
+            xts,
+            src,
+            dst,
+            len,
+            |key, data| Ok(key.sectors_in_place(direction, tweaks?, sector_size, data)?),
+            |key, src, dst| Ok(key.sectors_apart(direction, tweaks?, sector_size, src, dst)?),
+        )
+    }
 }
 
 /// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
