@@ -368,16 +368,21 @@ typedef int32_t atrest_status;
  its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
  atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
 
- What makes sectors like that, by its source or its definition; of these, plain64 and plain64_in_512 were compared with
- the software itself, and the others not:
+ What makes sectors like that:
 
- dm-crypt: plain, plain64 and plain64be have the layouts of these names, which count sectors with iv_large_sectors;
- without it, and in LUKS2, plain64 is ATREST_LAYOUT_PLAIN64_IN_512. SPDK: SIMPLE_LBA is ATREST_LAYOUT_PLAIN64 by its
- definition, and ATREST_LAYOUT_UPPER64 in its software module, as in ubiblk; JOIN_NEG_LBA_WITH_LBA is
- ATREST_LAYOUT_WITH_COMPLEMENT; INCR_512_FULL_LBA and INCR_512_UPPER_LBA are ATREST_LAYOUT_PLAIN64_IN_512 and
- ATREST_LAYOUT_UPPER64_IN_512 from `lba * (sector_size / 512)` on. fscrypt: ATREST_LAYOUT_PLAIN64 for keys of a file
- each, ATREST_LAYOUT_COUNTER32 from `inode * 2^32 + block` on for IV_INO_LBLK_64, and ATREST_LAYOUT_PLAIN from the
- hashed inode plus the block on for IV_INO_LBLK_32.
+ - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
+ - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+ - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
+   ATREST_LAYOUT_UPPER64;
+ - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
+ - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
+   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
+ - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
+   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
+   plus that on.
+
+ Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
+ others are as the source or the header defines them: no device, no volume and no file of theirs was read.
  */
 enum atrest_layout
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L

@@ -198,7 +198,7 @@ impl<'a> Numbers<'a> {
 
     /// The first sectors' numbers as blocks. Behind the last sector's they may be any.
     #[inline(always)]
-    pub(super) fn fill(&self, blocks: &mut [[u8; 16]]) {
+    pub(super) fn fill(self, blocks: &mut [[u8; 16]]) {
         match self {
             Numbers::Sequence(sequence) => sequence.fill(blocks),
             Numbers::List(list) => {

@@ -226,13 +226,13 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
-    let mut numbers = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&numbers, tweaks.at(0), count) {
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
                 numbers.fill(tweaks.zeroed(count.next_multiple_of(V::BLOCKS)));
             }
             encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
@@ -256,7 +256,6 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
                 Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
             };
             done += count;
-            numbers = numbers.skip(count);
         }
     }
 }
@@ -323,14 +322,14 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
     const MORE: usize = 32;
     let tweaks = Blocks::<{ BATCH + MORE }>::new();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
-    let mut numbers = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&numbers, tweaks.at(0), count) {
-                fill::<V>(&numbers, tweaks.at(0), count);
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             if !job.encrypted {
                 encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
@@ -338,7 +337,6 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
             let behind = (job.sectors - done - count) * job.sector_size;
             sectors_in_rows::<V>(schedule, decrypt, job.batch(done, count), tweaks.at(0), far, behind);
             done += count;
-            numbers = numbers.skip(count);
         }
     }
 }
@@ -346,7 +344,7 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
 /// The first `count` numbers, rounded up to whole vectors.
 #[cold]
 #[inline(never)]
-unsafe fn fill<V: Vector>(numbers: &Numbers<'_>, out: *mut Block, count: usize) {
+unsafe fn fill<V: Vector>(numbers: Numbers<'_>, out: *mut Block, count: usize) {
     let count = count.next_multiple_of(V::BLOCKS);
     // SAFETY: the caller gives room for that many blocks, which are initialised here.
     unsafe {
@@ -385,13 +383,12 @@ unsafe fn encrypt_vectors<V: Vector>(keys: &Schedule, mut p: *mut u8, mut vector
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
-    let mut numbers = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            numbers.fill(tweaks.zeroed(count));
+            job.tweaks.skip(done).fill(tweaks.zeroed(count));
             if !job.encrypted {
                 encrypt_numbers::<V, One>(&keys.tweak, tweaks.at(0), count);
             }
@@ -402,7 +399,6 @@ pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction
                 Direction::Decrypt => batch::<V, true>(&keys.decrypt, sectors, tweaks.at(0), far),
             }
             done += count;
-            numbers = numbers.skip(count);
         }
     }
 }

@@ -272,7 +272,7 @@ impl Vector for X4 {
         unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
     }
     #[inline(always)]
-    unsafe fn fill(numbers: &Numbers<'_>, out: *mut Block, count: usize) -> bool {
+    unsafe fn fill(numbers: Numbers<'_>, out: *mut Block, count: usize) -> bool {
         // SAFETY: as above; the list has `count` blocks.
         unsafe {
             match numbers {

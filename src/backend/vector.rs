@@ -127,7 +127,7 @@ pub(super) trait Vector: Copy {
     }
     /// Writes the first `count` numbers, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn fill(_numbers: &Numbers<'_>, _out: *mut Block, _count: usize) -> bool {
+    unsafe fn fill(_numbers: Numbers<'_>, _out: *mut Block, _count: usize) -> bool {
         false
     }
     /// In what [`row`](Vector::row) takes the encrypted number of the first sector: in a register, so that a single

@@ -4,7 +4,7 @@ use super::{
     iov::{self, iovec},
     key::atrest_xts,
     pointer,
-    status::atrest_status,
+    status::{ATREST_ERROR_OVERLAP, atrest_status},
     xts::sectors_call,
 };
 use crate::{backend::Direction, xts::TweakSource};
@@ -32,7 +32,10 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors_list(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { sectors_call(Direction::Encrypt, xts, list(tweaks, tweak_count), sector_size, src, dst, len) }
+    unsafe {
+        let tweaks = || list_beside(tweaks, tweak_count, dst, len);
+        sectors_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst, len)
+    }
 }
 
 /// Decrypts sectors each under a tweak of its own: the reverse of atrest_xts_encrypt_sectors_list(), with the same
@@ -52,7 +55,10 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors_list(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { sectors_call(Direction::Decrypt, xts, list(tweaks, tweak_count), sector_size, src, dst, len) }
+    unsafe {
+        let tweaks = || list_beside(tweaks, tweak_count, dst, len);
+        sectors_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst, len)
+    }
 }
 
 /// Encrypts sectors that lie in pieces of memory, each under a tweak of its own: as atrest_xts_encrypt_iov(), with
@@ -106,9 +112,28 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_list(
     }
 }
 
+/// A list that does not overlap the destination.
+///
+/// # Safety
+/// `tweaks` is NULL or readable for `count` tweaks, which nobody else changes during `'a`.
+#[inline(always)]
+unsafe fn list_beside<'a>(
+    tweaks: *const u8,
+    count: usize,
+    dst: *const u8,
+    len: usize,
+) -> Result<TweakSource<'a>, atrest_status> {
+    if pointer::overlap((tweaks.addr(), count.saturating_mul(16)), (dst.addr(), len)) {
+        return Err(ATREST_ERROR_OVERLAP);
+    }
+    // SAFETY: this function's contract; nobody writes to them, since they are not in the destination.
+    unsafe { list(tweaks, count) }
+}
+
 /// # Safety
 /// `tweaks` is NULL or readable for `count` tweaks, which nobody changes during `'a`; but they may lie in a destination,
 /// if that is found out before either is used.
+#[inline(always)]
 unsafe fn list<'a>(tweaks: *const u8, count: usize) -> Result<TweakSource<'a>, atrest_status> {
     // SAFETY: this function's contract.
     Ok(TweakSource::List(unsafe { pointer::array(tweaks.cast(), count) }?))

@@ -46,6 +46,7 @@ pub struct atrest_tweak_sequence {
 }
 
 impl atrest_tweak_sequence {
+    #[inline(always)]
     fn tweaks(self) -> Result<Tweaks, atrest_status> {
         const KNOWN: u32 = ATREST_SEQUENCE_BIG_ENDIAN | ATREST_SEQUENCE_WRAPS | ATREST_SEQUENCE_IN_512;
         let number = |upper: u64, lower: u64| u128::from(upper) << 64 | u128::from(lower);
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors_sequence(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { sectors_call(Direction::Encrypt, xts, read(tweaks), sector_size, src, dst, len) }
+    unsafe { sectors_call(Direction::Encrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Decrypts consecutive sectors under the tweaks of a sequence: the reverse of atrest_xts_encrypt_sectors_sequence(), with
@@ -114,7 +115,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors_sequence(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { sectors_call(Direction::Decrypt, xts, read(tweaks), sector_size, src, dst, len) }
+    unsafe { sectors_call(Direction::Decrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Encrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: as atrest_xts_encrypt_iov(),
@@ -166,6 +167,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_sequence(
 
 /// # Safety
 /// `tweaks` is NULL or readable.
+#[inline(always)]
 unsafe fn read<'a>(tweaks: *const atrest_tweak_sequence) -> Result<TweakSource<'a>, atrest_status> {
     // SAFETY: this function's contract; any bytes are an `atrest_tweak_sequence`.
     Ok(unsafe { pointer::read(tweaks) }?.tweaks()?.into())

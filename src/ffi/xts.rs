@@ -3,7 +3,7 @@
 use super::{
     key::atrest_xts,
     pointer::{self, Buffers},
-    status::{ATREST_ERROR_NULL, ATREST_ERROR_OVERLAP, atrest_status, guarded},
+    status::{ATREST_ERROR_NULL, atrest_status, guarded},
 };
 use crate::{
     backend::Direction,
@@ -34,27 +34,21 @@ pub(super) unsafe fn data_call(
     })
 }
 
-/// A data call on sectors whose tweaks were given in any way.
+/// A data call on sectors, for which `tweaks` makes their tweaks: where they are used, since copies of them through
+/// memory take as long as a short sector.
 ///
 /// # Safety
-/// As [`atrest_xts_encrypt_sectors`]; a list of tweaks may lie in `dst`.
-// Not inlined: one for all calls that use it, where each more would take room.
-#[inline(never)]
-pub(super) unsafe fn sectors_call(
+/// As [`atrest_xts_encrypt_sectors`].
+#[inline(always)]
+pub(super) unsafe fn sectors_call<'a>(
     direction: Direction,
     xts: *const atrest_xts,
-    mut tweaks: Result<TweakSource<'_>, atrest_status>,
+    tweaks: impl Fn() -> Result<TweakSource<'a>, atrest_status> + Copy,
     sector_size: usize,
     src: *const u8,
     dst: *mut u8,
     len: usize,
 ) -> atrest_status {
-    // Before `dst` becomes a slice that is nobody else's.
-    if let Ok(TweakSource::List(list)) = tweaks
-        && pointer::overlap((list.as_ptr().addr(), size_of_val(list)), (dst.addr(), len))
-    {
-        tweaks = Err(ATREST_ERROR_OVERLAP);
-    }
     // SAFETY: this function's own contract.
     unsafe {
         data_call(
@@ -62,8 +56,8 @@ pub(super) unsafe fn sectors_call(
             src,
             dst,
             len,
-            |key, data| Ok(key.sectors_in_place(direction, tweaks?, sector_size, data)?),
-            |key, src, dst| Ok(key.sectors_apart(direction, tweaks?, sector_size, src, dst)?),
+            |key, data| Ok(key.sectors_in_place(direction, tweaks()?, sector_size, data)?),
+            |key, src, dst| Ok(key.sectors_apart(direction, tweaks()?, sector_size, src, dst)?),
         )
     }
 }

@@ -98,6 +98,7 @@ impl Key {
 }
 
 /// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
+#[inline(always)]
 pub(super) fn check(
     tweaks: TweakSource<'_>,
     sector_size: usize,

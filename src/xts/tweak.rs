@@ -20,23 +20,27 @@ use crate::xts::{CounterWidth, Error};
 /// | [`number128`](Tweaks::number128) | bytes 0 to 15: `n + i` | n, 1 |
 /// | [`number128be`](Tweaks::number128be) | bytes 0 to 15: `n + i`, big-endian | n, 1; big-endian |
 ///
-/// What makes sectors like that, by its source or its definition. `n` is the first sector's number there.
+/// What makes sectors like that. `n` is the first sector's number there. The last column says against what this was
+/// tried; with "nothing" there, the layout is as that software's source or header defines it, and no device, no volume and
+/// no file of its was read.
 ///
-/// | software | tweaks | tried |
+/// | software | tweaks | tried against |
 /// |---|---|---|
 /// | IEEE Std 1619's data unit sequence numbers | `number128(n)` | its vectors |
-/// | dm-crypt `plain` | `plain(n)`; it counts 512 bytes: `plain(n).in_512()` for larger sectors without `iv_large_sectors` | no device |
-/// | dm-crypt `plain64`; with `iv_large_sectors` for sectors over 512 bytes | `plain64(n)` | dm-crypt, cryptsetup |
-/// | dm-crypt `plain64` without `iv_large_sectors`, and LUKS2: `n` counts 512 bytes | `plain64_in_512(n)` | dm-crypt, cryptsetup |
-/// | dm-crypt `plain64be` | `plain64be(n)` | no device |
-/// | SPDK `SIMPLE_LBA`, by its definition | `plain64(n)` | no device |
-/// | SPDK `SIMPLE_LBA` in its software module; ubiblk | `upper64(n)` | no device |
-/// | SPDK `JOIN_NEG_LBA_WITH_LBA` | `with_complement(n)` | no device |
-/// | SPDK `INCR_512_FULL_LBA` | `plain64_in_512(n * sector_size / 512)` | no device |
-/// | SPDK `INCR_512_UPPER_LBA` | `upper64_in_512(n * sector_size / 512)` | no device |
-/// | fscrypt with a key for each file | `plain64(n)`, `n` the data unit in the file | no device |
-/// | fscrypt `IV_INO_LBLK_64` | `counter32(inode << 32 \| n)` | no device |
-/// | fscrypt `IV_INO_LBLK_32` | `plain(hashed_inode + n)` | no device |
+/// | LUKS2, all sector sizes: `n` counts 512 bytes | `plain64_in_512(n)` | cryptsetup |
+/// | dm-crypt `plain64`, sectors of 512 bytes | `plain64(n)` | cryptsetup |
+/// | the same, larger sectors with `iv_large_sectors` | `plain64(n)` | nothing |
+/// | the same without: `n` counts 512 bytes | `plain64_in_512(n)` | cryptsetup |
+/// | dm-crypt `plain` | `plain(n)`; for larger sectors without `iv_large_sectors` `plain(n).in_512()` | nothing |
+/// | dm-crypt `plain64be` | `plain64be(n)`; likewise | nothing |
+/// | SPDK `SIMPLE_LBA` as its header defines it | `plain64(n)` | nothing |
+/// | SPDK `SIMPLE_LBA` in the module `software`; ubiblk | `upper64(n)` | nothing |
+/// | SPDK `JOIN_NEG_LBA_WITH_LBA` | `with_complement(n)` | nothing |
+/// | SPDK `INCR_512_FULL_LBA`, each block one data unit | `plain64_in_512(n * sector_size / 512)` | nothing |
+/// | SPDK `INCR_512_UPPER_LBA` (mlx5 devices), likewise | `upper64_in_512(n * sector_size / 512)` | nothing |
+/// | fscrypt, a key for each file | `plain64(n)`, `n` the data unit in the file | nothing |
+/// | fscrypt `IV_INO_LBLK_64` | `counter32(inode << 32 \| n)` | nothing |
+/// | fscrypt `IV_INO_LBLK_32` | `plain(hashed_inode + n)` | nothing |
 ///
 /// Where the last sector's number does not fit, a call is refused with [`Error::SectorNumberOverflow`] before it writes
 /// anything; [`wrapping`](Tweaks::wrapping) sequences start over instead, and so repeat tweaks.
@@ -201,7 +205,9 @@ impl Tweaks {
         Tweaks::sequence(first, 1).big_endian()
     }
 
-    /// The tweaks of `sectors` (at least one) of `sector_size` bytes.
+    /// The tweaks of `sectors` (at least one) of `sector_size` bytes. Inlined, as all that leads to it: what goes through
+    /// memory on the way costs as much as a short sector.
+    #[inline(always)]
     fn resolve(self, sector_size: usize, sectors: usize) -> Result<Sequence, Error> {
         let Tweaks { first, step, counting, width, order, end } = self;
         let units = match counting {
