@@ -223,7 +223,7 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
+    let tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
     let mut done = 0;
@@ -233,7 +233,7 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
             let count = (job.sectors - done).min(BATCH);
             let numbers = job.tweaks.skip(done);
             if !V::fill(numbers, tweaks.at(0), count) {
-                numbers.fill(tweaks.zeroed(count.next_multiple_of(V::BLOCKS)));
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
             let row = Row {

@@ -8,9 +8,8 @@ use core::{
 use zeroize::Zeroize;
 
 use super::{
-    key::{Secret, atrest_xts, chosen, new},
-    pointer,
-    status::{ATREST_ERROR_MEMORY, atrest_status, guarded},
+    key::{Request, Secret, atrest_xts, new},
+    status::{atrest_status, guarded},
 };
 
 /// A flag of atrest_xts_init(): key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
@@ -59,7 +58,9 @@ pub unsafe extern "C" fn atrest_xts_init(
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { init(memory, memory_len, Secret::Joined(key, key_len), backend, flags, out) }
+    unsafe {
+        new(Request::new(Secret::Joined(key, key_len)).at(memory, memory_len).chosen(backend, flags), out)
+    }
 }
 
 /// As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them.
@@ -80,31 +81,10 @@ pub unsafe extern "C" fn atrest_xts_init_from_halves(
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { init(memory, memory_len, Secret::Halves(key1, key2, half_len), backend, flags, out) }
-}
-
-/// # Safety
-/// As [`atrest_xts_init`] and [`atrest_xts_init_from_halves`].
-#[inline(always)]
-unsafe fn init(
-    memory: *mut c_void,
-    memory_len: usize,
-    secret: Secret,
-    backend: *const c_char,
-    flags: u32,
-    out: *mut *mut atrest_xts,
-) -> atrest_status {
-    let options = || {
-        let place: *mut atrest_xts = memory.cast();
-        pointer::check(place.addr(), memory_len.max(1))?;
-        if memory_len < size_of::<atrest_xts>() || !place.is_aligned() {
-            return Err(ATREST_ERROR_MEMORY);
-        }
-        // SAFETY: a name by this function's contract.
-        unsafe { chosen(backend, flags) }
-    };
-    // SAFETY: this function's own contract; `options` looks at the memory before there is a key to be put there.
-    unsafe { new(secret, out, options, || Ok(memory.cast())) }
+    unsafe {
+        let secret = Secret::Halves(key1, key2, half_len);
+        new(Request::new(secret).at(memory, memory_len).chosen(backend, flags), out)
+    }
 }
 
 /// Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread

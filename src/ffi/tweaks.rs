@@ -5,9 +5,12 @@ use super::{
     key::atrest_xts,
     pointer,
     status::{ATREST_ERROR_TWEAKS, atrest_status},
-    xts::data_call,
+    xts::sectors_call,
 };
-use crate::{backend::Direction, xts::Tweaks};
+use crate::{
+    backend::Direction,
+    xts::{TweakSource, Tweaks},
+};
 
 /// How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
 /// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
@@ -136,17 +139,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors_tweaks(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe {
-        let tweaks = read(tweaks);
-        data_call(
-            xts,
-            src,
-            dst,
-            len,
-            |key, data| Ok(key.encrypt_sectors(tweaks?, sector_size, data)?),
-            |key, src, dst| Ok(key.encrypt_sectors_to(tweaks?, sector_size, src, dst)?),
-        )
-    }
+    unsafe { sectors_call(Direction::Encrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Decrypts consecutive sectors under the given tweaks: the reverse of atrest_xts_encrypt_sectors_tweaks(), with the
@@ -165,17 +158,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors_tweaks(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe {
-        let tweaks = read(tweaks);
-        data_call(
-            xts,
-            src,
-            dst,
-            len,
-            |key, data| Ok(key.decrypt_sectors(tweaks?, sector_size, data)?),
-            |key, src, dst| Ok(key.decrypt_sectors_to(tweaks?, sector_size, src, dst)?),
-        )
-    }
+    unsafe { sectors_call(Direction::Decrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Encrypts consecutive sectors that lie in pieces of memory, under the given tweaks: as atrest_xts_encrypt_iov(), with
@@ -196,7 +179,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks).map(Into::into), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
         iov::data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
     }
 }
@@ -220,7 +203,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks).map(Into::into), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
         iov::data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
     }
 }
@@ -228,7 +211,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 /// # Safety
 /// `tweaks` is NULL or readable.
 #[inline(always)]
-unsafe fn read(tweaks: *const atrest_tweaks) -> Result<Tweaks, atrest_status> {
+unsafe fn read<'a>(tweaks: *const atrest_tweaks) -> Result<TweakSource<'a>, atrest_status> {
     // SAFETY: this function's contract; any bytes are an `atrest_tweaks`.
-    unsafe { pointer::read(tweaks) }?.tweaks()
+    Ok(unsafe { pointer::read(tweaks) }?.tweaks()?.into())
 }

@@ -15,7 +15,7 @@ use crate::{
 /// # Safety
 /// As [`atrest_xts_encrypt_sectors`].
 #[inline(always)]
-pub(super) unsafe fn data_call(
+unsafe fn data_call(
     xts: *const atrest_xts,
     src: *const u8,
     dst: *mut u8,
@@ -43,23 +43,22 @@ pub(super) unsafe fn data_call(
 pub(super) unsafe fn sectors_call<'a>(
     direction: Direction,
     xts: *const atrest_xts,
-    tweaks: impl Fn() -> Result<TweakSource<'a>, atrest_status> + Copy,
+    tweaks: impl FnOnce() -> Result<TweakSource<'a>, atrest_status>,
     sector_size: usize,
     src: *const u8,
     dst: *mut u8,
     len: usize,
 ) -> atrest_status {
-    // SAFETY: this function's own contract.
-    unsafe {
-        data_call(
-            xts,
-            src,
-            dst,
-            len,
-            |key, data| Ok(key.sectors_in_place(direction, tweaks()?, sector_size, data)?),
-            |key, src, dst| Ok(key.sectors_apart(direction, tweaks()?, sector_size, src, dst)?),
-        )
-    }
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let (key, buffers) = unsafe { (&pointer::reference(xts)?.0, pointer::buffers(src, dst, len)?) };
+        let tweaks = tweaks()?;
+        match buffers {
+            Buffers::Same(data) => key.sectors_in_place(direction, tweaks, sector_size, data)?,
+            Buffers::Apart(src, dst) => key.sectors_apart(direction, tweaks, sector_size, src, dst)?,
+        }
+        Ok(())
+    })
 }
 
 /// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number

@@ -97,9 +97,19 @@ impl Key {
     }
 }
 
+/// As `check`, where a call more is not felt.
+#[inline(never)]
+pub(super) fn check_apart(
+    tweaks: TweakSource<'_>,
+    sector_size: usize,
+    len: usize,
+) -> Result<Option<(usize, Numbers<'_>)>, Error> {
+    check(tweaks, sector_size, len)
+}
+
 /// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
 #[inline(always)]
-pub(super) fn check(
+fn check(
     tweaks: TweakSource<'_>,
     sector_size: usize,
     len: usize,

@@ -5,7 +5,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::backend::{Direction, Pieces, run_in_pieces};
-use crate::xts::{Error, Key, TweakSource, sectors::check};
+use crate::xts::{Error, Key, TweakSource, sectors::check_apart};
 
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
@@ -134,7 +134,7 @@ impl Key {
         dst: &mut D,
         len: usize,
     ) -> Result<(), Error> {
-        if let Some((sectors, tweaks)) = check(tweaks, sector_size, len)? {
+        if let Some((sectors, tweaks)) = check_apart(tweaks, sector_size, len)? {
             // SAFETY: this function's contract, and the check.
             unsafe { run_in_pieces(&self.cipher, direction, src, dst, sector_size, sectors, tweaks) };
         }
