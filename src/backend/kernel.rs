@@ -13,7 +13,7 @@
 use super::{
     anywhere::{sectors_anywhere, sectors_in_rows},
     group::{WIDTH, ecb},
-    job::{Direction, Job, Place, Places, READ_AHEAD, Sectors, Sequence},
+    job::{Direction, Job, Numbers, Place, Places, READ_AHEAD, Sectors},
     keys::{Blocks, RoundKeys, Schedule},
     tiles::{Number, tile_len},
     unit::{short_sectors, unit},
@@ -326,17 +326,17 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
+    let tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
     let far = job.is_in_a_row() && job.sector_size * job.sectors >= FAR;
-    let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&sequence, tweaks.at(0), count) {
-                sequence.fill(tweaks.zeroed(count.next_multiple_of(V::BLOCKS)));
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
             let row = Row {
@@ -359,7 +359,6 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
                 Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
             };
             done += count;
-            sequence = sequence.skip(count);
         }
         if far {
             V::after_far();
@@ -429,14 +428,14 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
     const MORE: usize = 32;
     let tweaks = Blocks::<{ BATCH + MORE }>::new();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
-    let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&sequence, tweaks.at(0), count) {
-                fill::<V>(&sequence, tweaks.at(0), count);
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             if !job.encrypted {
                 encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
@@ -444,20 +443,19 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
             let behind = (job.sectors - done - count) * job.sector_size;
             sectors_in_rows::<V>(schedule, decrypt, job.batch(done, count), tweaks.at(0), far, behind);
             done += count;
-            sequence = sequence.skip(count);
         }
     }
 }
 
-/// The first `count` numbers of a sequence, rounded up to whole vectors.
+/// The first `count` numbers, rounded up to whole vectors.
 #[cold]
 #[inline(never)]
-unsafe fn fill<V: Vector>(sequence: &Sequence, out: *mut Block, count: usize) {
+unsafe fn fill<V: Vector>(numbers: Numbers<'_>, out: *mut Block, count: usize) {
     let count = count.next_multiple_of(V::BLOCKS);
     // SAFETY: the caller gives room for that many blocks, which are initialised here.
     unsafe {
         out.write_bytes(0, count);
-        sequence.fill(core::slice::from_raw_parts_mut(out, count));
+        numbers.fill(core::slice::from_raw_parts_mut(out, count));
     }
 }
 
@@ -491,13 +489,12 @@ unsafe fn encrypt_vectors<V: Vector>(keys: &Schedule, mut p: *mut u8, mut vector
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
-    let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            sequence.fill(tweaks.zeroed(count));
+            job.tweaks.skip(done).fill(tweaks.zeroed(count));
             if !job.encrypted {
                 encrypt_numbers::<V, One>(&keys.tweak, tweaks.at(0), count);
             }
@@ -508,7 +505,6 @@ pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction
                 Direction::Decrypt => batch::<V, true>(&keys.decrypt, sectors, tweaks.at(0), far),
             }
             done += count;
-            sequence = sequence.skip(count);
         }
     }
 }

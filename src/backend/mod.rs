@@ -47,7 +47,8 @@ mod vector;
 mod x86;
 
 pub(crate) use cipher::Cipher;
-pub(crate) use job::{ByteOrder, Direction, Job, Sequence};
+pub use job::CounterWidth;
+pub(crate) use job::{ByteOrder, Direction, Job, Numbers, Sequence};
 pub(crate) use pieces::{Pieces, run_in_pieces};
 
 use core::{fmt, str::FromStr};

@@ -5,7 +5,7 @@ use core::{arch::x86_64::*, mem::MaybeUninit};
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::{ByteOrder, Place, Sectors, Sequence},
+    job::{ByteOrder, Halves, Numbers, Place, Sectors},
     kernel::shells,
     keys::{Blocks, Schedule},
     tiles::Number,
@@ -300,27 +300,32 @@ impl Vector for X4 {
         unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
     }
     #[inline(always)]
-    unsafe fn fill(sequence: &Sequence, out: *mut Block, count: usize) -> bool {
-        let Sequence { first, step, order } = *sequence;
-        let (low, high) = (first as i64, (first >> 64) as i64);
-        // The numbers behind the last one may be any.
-        let plain = order == ByteOrder::Little && high == (sequence.skip(count).first >> 64) as i64;
-        if plain {
-            // SAFETY: as above.
-            unsafe {
-                let step = step as i64;
-                let steps = _mm512_set_epi64(0, step.wrapping_mul(3), 0, step.wrapping_mul(2), 0, step, 0, 0);
-                let number = _mm512_set_epi64(high, low, high, low, high, low, high, low);
-                let mut numbers = _mm512_add_epi64(number, steps);
-                let four = step.wrapping_mul(4);
-                let next = _mm512_set_epi64(0, four, 0, four, 0, four, 0, four);
-                for i in (0..count).step_by(Self::BLOCKS) {
-                    X4(numbers).store(out.add(i).cast());
-                    numbers = _mm512_add_epi64(numbers, next);
+    unsafe fn fill(numbers: Numbers<'_>, out: *mut Block, count: usize) -> bool {
+        // SAFETY: as above; the list has `count` blocks.
+        unsafe {
+            match numbers {
+                Numbers::List(list) => {
+                    let list = list[..count].as_chunks::<{ Self::BLOCKS }>();
+                    for (i, blocks) in list.0.iter().enumerate() {
+                        Self::load(blocks.as_ptr().cast()).store(out.add(Self::BLOCKS * i).cast());
+                    }
+                    let left = (1 << (2 * list.1.len())) - 1;
+                    if left != 0 {
+                        let last = _mm512_maskz_loadu_epi64(left, list.1.as_ptr().cast());
+                        X4(last).store(out.add(count - list.1.len()).cast());
+                    }
+                    true
+                }
+                Numbers::Sequence(sequence) => {
+                    let Some(halves) = sequence.halves(count) else { return false };
+                    match sequence.order {
+                        ByteOrder::Little => fill::<false>(&halves, out, count),
+                        ByteOrder::Big => fill::<true>(&halves, out, count),
+                    }
+                    true
                 }
             }
         }
-        plain
     }
     type First = __m128i;
     #[inline(always)]
@@ -386,6 +391,28 @@ fn clear_upper_registers() {
             out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
             options(nomem, nostack, preserves_flags),
         );
+    }
+}
+
+/// The first `count` numbers, rounded up to whole vectors, with their bytes reversed (`BIG`) or as they are.
+#[inline(always)]
+unsafe fn fill<const BIG: bool>(halves: &Halves, out: *mut Block, count: usize) {
+    let &Halves { low, high, low_step, high_step } = halves;
+    // What sector `i` adds.
+    let nth = |i: u64| (low_step.wrapping_mul(i) as i64, high_step.wrapping_mul(i) as i64);
+    let ((low1, high1), (low2, high2), (low3, high3), (low4, high4)) = (nth(1), nth(2), nth(3), nth(4));
+    // SAFETY: the features are the caller's, who gives room.
+    unsafe {
+        let reversed = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f));
+        let first = _mm512_broadcast_i32x4(_mm_set_epi64x(high as i64, low as i64));
+        let steps = _mm512_set_epi64(high3, low3, high2, low2, high1, low1, 0, 0);
+        let next = _mm512_broadcast_i32x4(_mm_set_epi64x(high4, low4));
+        let mut numbers = _mm512_add_epi64(first, steps);
+        for i in (0..count).step_by(X4::BLOCKS) {
+            let blocks = if BIG { _mm512_shuffle_epi8(numbers, reversed) } else { numbers };
+            X4(blocks).store(out.add(i).cast());
+            numbers = _mm512_add_epi64(numbers, next);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the loop needs of an instruction set.
 
 use super::{
-    job::{Place, Sectors, Sequence},
+    job::{Numbers, Place, Sectors},
     keys::Schedule,
     tiles::Number,
 };
@@ -125,9 +125,9 @@ pub(super) trait Vector: Copy {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
     }
-    /// Writes the first `count` numbers of a sequence, rounded up to whole vectors, and says so, where it can do it.
+    /// Writes the first `count` numbers, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn fill(_sequence: &Sequence, _out: *mut Block, _count: usize) -> bool {
+    unsafe fn fill(_numbers: Numbers<'_>, _out: *mut Block, _count: usize) -> bool {
         false
     }
     /// In what [`row`](Vector::row) takes the encrypted number of the first sector: in a register, so that a single

@@ -30,6 +30,15 @@ impl Key {
         Key::options().build(key)
     }
 
+    /// Makes a key from key1, which encrypts data, and key2, which encrypts tweaks: 16 bytes each for XTS-AES-128, 32
+    /// bytes each for XTS-AES-256. As [`Key::new`] otherwise.
+    ///
+    /// # Errors
+    /// [`Error::HalfLengths`], and those of [`Key::new`].
+    pub fn from_halves(key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        Key::options().build_from_halves(key1, key2)
+    }
+
     /// The choices that [`Key::new`] makes for the caller.
     #[must_use]
     pub fn options() -> KeyOptions {
@@ -105,28 +114,39 @@ impl KeyOptions {
     /// # Errors
     /// Those of [`Key::new`].
     pub fn build(self, key: &[u8]) -> Result<Key, Error> {
-        let built = self.built(key);
+        if !matches!(key.len(), 32 | 64) {
+            return Err(Error::KeyLength { len: key.len() });
+        }
+        let (key1, key2) = key.split_at(key.len() / 2);
+        self.build_from_halves(key1, key2)
+    }
+
+    /// Makes the key from its halves; see [`Key::from_halves`].
+    ///
+    /// # Errors
+    /// Those of [`Key::from_halves`].
+    pub fn build_from_halves(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        let built = self.built(key1, key2);
         // Where a frame below holds the key before it gets to the caller, this writes.
         zeroize_stack::<{ if cfg!(optimized) { 4096 } else { 16384 } }>();
         built
     }
 
     #[inline(never)]
-    fn built(self, key: &[u8]) -> Result<Key, Error> {
-        let mut built = self.empty(key);
+    fn built(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        let mut built = self.empty(key1, key2);
         if let Ok(built) = &mut built {
-            built.expand(key);
+            built.expand(key1, key2);
         }
         built
     }
 
     /// The key to be, without anything of the secret, which [`Key::expand`] then puts where it lies.
     #[inline(always)]
-    pub(crate) fn empty(self, key: &[u8]) -> Result<Key, Error> {
-        if !matches!(key.len(), 32 | 64) {
-            return Err(Error::KeyLength { len: key.len() });
+    pub(crate) fn empty(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        if !matches!(key1.len(), 16 | 32) || key1.len() != key2.len() {
+            return Err(Error::HalfLengths { key1: key1.len(), key2: key2.len() });
         }
-        let (key1, key2) = key.split_at(key.len() / 2);
         if !self.allow_equal_halves && equal(key1, key2) {
             return Err(Error::EqualHalves);
         }
@@ -134,18 +154,17 @@ impl KeyOptions {
             Some(choice) => choice,
             None => Choice::of_environment()?,
         };
-        let schedule = schedule.unwrap_or_else(|| backend.schedule(key.len() * 4));
-        let cipher =
-            Cipher::empty(backend, schedule, key.len() == 64).ok_or(Error::UnsupportedBackend(backend))?;
-        Ok(Key { cipher, bits: key.len() as u16 * 4 })
+        let long = key1.len() == 32;
+        let schedule = schedule.unwrap_or_else(|| backend.schedule(8 * key1.len()));
+        let cipher = Cipher::empty(backend, schedule, long).ok_or(Error::UnsupportedBackend(backend))?;
+        Ok(Key { cipher, bits: key1.len() as u16 * 8 })
     }
 }
 
 impl Key {
-    /// Takes the secret that [`KeyOptions::empty`] looked at.
+    /// Takes the halves that [`KeyOptions::empty`] looked at.
     #[inline(always)]
-    pub(crate) fn expand(&mut self, key: &[u8]) {
-        let (key1, key2) = key.split_at(key.len() / 2);
+    pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         self.cipher.expand(key1, key2);
         // The key schedule may leave copies of round keys below this frame.
         self.cipher.wipe_stack();

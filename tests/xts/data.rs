@@ -5,7 +5,7 @@ use std::{
     io::{IoSlice, IoSliceMut},
 };
 
-use atrest::xts::{Backend, Error, Key, KeyOptions, Schedule, Tweaks};
+use atrest::xts::{Backend, Error, Key, KeyOptions, Schedule, TweakSource, Tweaks};
 
 /// What is tested: a backend in one of its schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,44 +87,60 @@ impl Direction {
 
 /// A data call without its buffers, so that one check can go through all eight of them.
 #[derive(Clone, Copy, Debug)]
-pub enum Call {
+pub enum Call<'a> {
     Unit([u8; 16]),
     Sectors(Tweaks, usize),
     /// The same in two pieces, cut at the last number.
     InPieces(Tweaks, usize, usize),
+    /// A tweak for each sector.
+    List(&'a [[u8; 16]], usize),
+    ListInPieces(&'a [[u8; 16]], usize, usize),
 }
 
-impl Call {
+/// Of a call on sectors: the tweaks, the sector size, and where it is cut.
+type Parts<'a> = (TweakSource<'a>, usize, Option<usize>);
+
+impl<'a> Call<'a> {
+    fn parts(self) -> Result<Parts<'a>, [u8; 16]> {
+        match self {
+            Call::Unit(tweak) => Err(tweak),
+            Call::Sectors(first, size) => Ok((first.into(), size, None)),
+            Call::InPieces(first, size, at) => Ok((first.into(), size, Some(at))),
+            Call::List(list, size) => Ok((list.into(), size, None)),
+            Call::ListInPieces(list, size, at) => Ok((list.into(), size, Some(at))),
+        }
+    }
+
     pub fn in_place(self, key: &Key, direction: Direction, data: &mut [u8]) -> Result<(), Error> {
-        match (self, direction) {
-            (Call::Unit(tweak), Direction::Encrypt) => key.encrypt_unit(&tweak, data),
-            (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit(&tweak, data),
-            (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors(first, size, data),
-            (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors(first, size, data),
-            (Call::InPieces(first, size, at), _) => {
+        match (self.parts(), direction) {
+            (Err(tweak), Direction::Encrypt) => key.encrypt_unit(&tweak, data),
+            (Err(tweak), Direction::Decrypt) => key.decrypt_unit(&tweak, data),
+            (Ok((tweaks, size, None)), Direction::Encrypt) => key.encrypt_sectors(tweaks, size, data),
+            (Ok((tweaks, size, None)), Direction::Decrypt) => key.decrypt_sectors(tweaks, size, data),
+            (Ok((tweaks, size, Some(at))), _) => {
                 let (a, b) = data.split_at_mut(at);
                 let pieces = &mut [IoSliceMut::new(a), IoSliceMut::new(b)];
                 match direction {
-                    Direction::Encrypt => key.encrypt_sectors_vectored(first, size, pieces),
-                    Direction::Decrypt => key.decrypt_sectors_vectored(first, size, pieces),
+                    Direction::Encrypt => key.encrypt_sectors_vectored(tweaks, size, pieces),
+                    Direction::Decrypt => key.decrypt_sectors_vectored(tweaks, size, pieces),
                 }
             }
         }
     }
 
     pub fn apart(self, key: &Key, direction: Direction, src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
-        match (self, direction) {
-            (Call::Unit(tweak), Direction::Encrypt) => key.encrypt_unit_to(&tweak, src, dst),
-            (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit_to(&tweak, src, dst),
-            (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors_to(first, size, src, dst),
-            (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors_to(first, size, src, dst),
-            (Call::InPieces(first, size, at), _) => {
+        match (self.parts(), direction) {
+            (Err(tweak), Direction::Encrypt) => key.encrypt_unit_to(&tweak, src, dst),
+            (Err(tweak), Direction::Decrypt) => key.decrypt_unit_to(&tweak, src, dst),
+            (Ok((tweaks, size, None)), Direction::Encrypt) => key.encrypt_sectors_to(tweaks, size, src, dst),
+            (Ok((tweaks, size, None)), Direction::Decrypt) => key.decrypt_sectors_to(tweaks, size, src, dst),
+            (Ok((tweaks, size, Some(at))), _) => {
                 let ((a, b), (c, d)) = (src.split_at(at), dst.split_at_mut(at));
                 let (src, dst) =
                     ([IoSlice::new(a), IoSlice::new(b)], &mut [IoSliceMut::new(c), IoSliceMut::new(d)]);
                 match direction {
-                    Direction::Encrypt => key.encrypt_sectors_vectored_to(first, size, &src, dst),
-                    Direction::Decrypt => key.decrypt_sectors_vectored_to(first, size, &src, dst),
+                    Direction::Encrypt => key.encrypt_sectors_vectored_to(tweaks, size, &src, dst),
+                    Direction::Decrypt => key.decrypt_sectors_vectored_to(tweaks, size, &src, dst),
                 }
             }
         }

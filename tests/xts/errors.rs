@@ -93,3 +93,41 @@ pub fn keys_that_are_refused(subject: Subject) {
         }
     }
 }
+
+/// The same key as from both in one, wherever the halves lie; and what is refused.
+pub fn keys_from_halves(subject: Subject) {
+    let options = subject.options();
+    for key_bytes in keys() {
+        let (key1, key2) = key_bytes.split_at(key_bytes.len() / 2);
+        let (joined, halves) = (options.build(&key_bytes), options.build_from_halves(key1, key2));
+        let (joined, halves) = (joined.expect("a good key"), halves.expect("good halves"));
+        assert_eq!((Subject::of(&halves), halves.aes_bits()), (subject, 8 * key1.len()));
+        let swapped = options.build_from_halves(key2, key1).expect("good halves");
+        let data = bytes(5, 2048);
+        for direction in Direction::BOTH {
+            let call = Call::Sectors(Tweaks::plain64(3), 512);
+            let [mut a, mut b, mut c] = [(); 3].map(|()| data.clone());
+            call.in_place(&joined, direction, &mut a).expect("good");
+            call.in_place(&halves, direction, &mut b).expect("good");
+            call.in_place(&swapped, direction, &mut c).expect("good");
+            assert!(a == b && a != c && a != data);
+        }
+        assert!(Key::from_halves(key1, key2).is_ok());
+    }
+    let half = bytes(1, 70);
+    for key1 in [0, 1, 15, 16, 17, 31, 32, 33, 48, 64] {
+        for key2 in [0, 15, 16, 17, 24, 31, 32, 33, 48, 64] {
+            let made = options.build_from_halves(&half[..key1], &half[70 - key2..]);
+            if key1 == key2 && matches!(key1, 16 | 32) {
+                assert!(made.is_ok());
+            } else {
+                assert_eq!(made.err(), Some(Error::HalfLengths { key1, key2 }));
+            }
+        }
+    }
+    for len in [16, 32] {
+        let equal = &half[..len];
+        assert_eq!(options.build_from_halves(equal, equal).err(), Some(Error::EqualHalves));
+        assert!(options.allow_equal_halves(true).build_from_halves(equal, equal).is_ok());
+    }
+}

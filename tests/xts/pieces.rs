@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use atrest::xts::{Error, Key, MAX_UNIT_LEN, Tweaks};
+use atrest::xts::{CounterWidth, Error, Key, MAX_UNIT_LEN, Tweaks};
 
 use crate::{
     data::{Call, Direction, Subject, assert_same, bytes, key, keys},
@@ -231,6 +231,10 @@ pub fn layouts(subject: Subject) {
         Tweaks::plain64be(77),
         Tweaks::plain64_in_512(9),
         Tweaks::number128((5 << 64) - 2),
+        Tweaks::plain(0xffff_fff0),
+        Tweaks::upper64(77),
+        Tweaks::with_complement(77),
+        Tweaks::sequence(9 << 100 | 200, -3).width(CounterWidth::Bits64).wrapping().big_endian(),
     ] {
         for (size, sectors) in [(512, 200), (1024, 140), (12288, 4)] {
             let plain = bytes(4, sectors * size);
@@ -243,6 +247,27 @@ pub fn layouts(subject: Subject) {
                 key.encrypt_sectors_vectored(first, size, &mut split_mut(&mut data, &lengths)).expect("good");
                 assert_same(&data, &expected, || format!("{key:?}, {first:?}, {size} bytes"));
             }
+        }
+    }
+}
+
+/// And a list goes on across them.
+pub fn lists(subject: Subject) {
+    let key_bytes = &keys()[0];
+    let (key, fast) = (key(subject, key_bytes), Fast::new(key_bytes));
+    for (size, sectors) in [(17, 140), (512, 200), (4096, 10), (12288, 4), (12319, 3)] {
+        let list: Vec<[u8; 16]> = bytes(6, 16 * sectors).as_chunks().0.to_vec();
+        let plain = bytes(4, sectors * size);
+        let cipher = fast.encrypt(size, &plain, |i| list[i as usize]);
+        for cut in cuts(size) {
+            let lengths = cut.lengths(plain.len());
+            let mut data = plain.clone();
+            key.encrypt_sectors_vectored(&list[..], size, &mut split_mut(&mut data, &lengths)).expect("good");
+            assert_same(&data, &cipher, || format!("{key:?}, {size} bytes"));
+            let mut dst = vec![0xa5; data.len()];
+            let (src, to) = (split(&cipher, &lengths), &mut split_mut(&mut dst, &lengths));
+            key.decrypt_sectors_vectored_to(&list[..], size, &src, to).expect("good");
+            assert_same(&dst, &plain, || format!("{key:?}, {size} bytes, decrypted"));
         }
     }
 }

@@ -36,14 +36,16 @@ pub fn keys_show_no_secret() {
 /// One line each, with the value that was wrong and the limit.
 pub fn error_messages() {
     let longest = MAX_UNIT_LEN.to_string();
-    let cases: [(Error, &[&str]); 11] = [
+    let cases: [(Error, &[&str]); 13] = [
         (Error::KeyLength { len: 33 }, &["33", "32", "64"]),
+        (Error::HalfLengths { key1: 17, key2: 33 }, &["17", "33", "16", "32"]),
         (Error::EqualHalves, &["key1", "key2"]),
         (Error::SectorSize { size: 8 }, &["sector size", "8", "16", &longest]),
         (Error::UnitLength { len: 15 }, &["15", "16", &longest]),
         (Error::DataLength { len: 700, sector_size: 512 }, &["700", "512"]),
         (Error::LengthMismatch { src: 12, dst: 34 }, &["12", "34"]),
         (Error::SectorNumberOverflow, &["sector"]),
+        (Error::TweakCount { tweaks: 12, sectors: 34 }, &["12", "34"]),
         (Error::SectorSizeNot512 { size: 520 }, &["520", "multiple of 512"]),
         (Error::UnknownBackend, &["ATREST_BACKEND", "soft", "aesni", "vaes256", "vaes512"]),
         (Error::UnsupportedBackend(Backend::Vaes512), &["vaes512"]),
