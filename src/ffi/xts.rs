@@ -54,7 +54,7 @@ pub(super) unsafe fn sectors_call<'a>(
         let (key, buffers) = unsafe { (&pointer::reference(xts)?.0, pointer::buffers(src, dst, len)?) };
         let tweaks = tweaks()?;
         match buffers {
-            Buffers::Same(data) => key.sectors_in_place(direction, tweaks, sector_size, data)?,
+            Buffers::Same(data) => key.any_in_place(direction, tweaks, sector_size, data)?,
             Buffers::Apart(src, dst) => key.sectors_apart(direction, tweaks, sector_size, src, dst)?,
         }
         Ok(())

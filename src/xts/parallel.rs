@@ -86,7 +86,7 @@ impl Key {
         data: &mut [u8],
     ) -> Result<(), Error> {
         if alone(sector_size, data.len()) {
-            return self.sectors_in_place(direction, tweaks, sector_size, data);
+            return self.any_in_place(direction, tweaks, sector_size, data);
         }
         // The whole is checked before any part is touched.
         if let Some((_, numbers)) = check_apart(tweaks, sector_size, data.len())? {

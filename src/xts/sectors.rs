@@ -66,7 +66,9 @@ impl Key {
         self.sectors_apart(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
     }
 
-    pub(crate) fn sectors_in_place(
+    /// Inlined: for a number alone, most of what it does falls away.
+    #[inline(always)]
+    fn sectors_in_place(
         &self,
         direction: Direction,
         tweaks: TweakSource<'_>,
@@ -77,6 +79,18 @@ impl Key {
             self.cipher.run(direction, Job::in_place(data, sector_size, tweaks));
         }
         Ok(())
+    }
+
+    /// The same as one function for all tweaks.
+    #[inline(never)]
+    pub(crate) fn any_in_place(
+        &self,
+        direction: Direction,
+        tweaks: TweakSource<'_>,
+        sector_size: usize,
+        data: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_in_place(direction, tweaks, sector_size, data)
     }
 
     pub(crate) fn sectors_apart(
