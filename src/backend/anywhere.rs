@@ -42,8 +42,23 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     // SAFETY: a sector holds its tiles, `vectors` vectors, `left` blocks and the tail, in this order; there is a number
     // for each sector.
     unsafe {
-        if tiled != 0 {
-            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
+        let then_tiled = then(vectors + left != 0);
+        if tiled != 0 && V::has_all_rows() {
+            let tiles_in_sector = tiled / tile_len::<V>();
+            let row = Row {
+                at: sectors.place(0),
+                others: sectors.others(),
+                tiles_in_sector,
+                gap: sectors.size - tiled,
+                tiles: tiles_in_sector * sectors.count,
+                then: then_tiled,
+                numbers,
+                far: false,
+                behind: 0,
+            };
+            V::row::<DECRYPT>(keys, V::first(numbers), &row);
+        } else if tiled != 0 {
+            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then_tiled);
         }
         if vectors != 0 {
             stream::<V, DECRYPT>(keys, sectors, tiled, vectors, numbers, then(left != 0));

@@ -9,38 +9,44 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
+    armv8_row,
+    group::WIDTH,
     job::Place,
     kernel,
     keys::{RoundKeys, Schedule},
-    vector::{Block, Vector},
+    vector::{Block, Row, Vector},
 };
 
 /// Features: neon, aes; sha3 if `EOR3`.
 #[derive(Clone, Copy)]
-struct A1<const EOR3: bool>(uint8x16_t);
+pub(super) struct A1<const EOR3: bool>(uint8x16_t);
 
 /// A tweak as a number: IEEE Std 1619-2007, 5.2, is little-endian.
 #[derive(Clone, Copy)]
 pub(super) struct Number {
-    low: u64,
-    high: u64,
+    pub(super) low: u64,
+    pub(super) high: u64,
 }
 
 impl Number {
     #[inline(always)]
-    unsafe fn load(block: *const Block) -> Number {
+    pub(super) unsafe fn load(block: *const Block) -> Number {
         // SAFETY: the caller gives a block.
         let number = u128::from_le_bytes(unsafe { block.read() });
         Number { low: number as u64, high: (number >> 64) as u64 }
     }
     #[inline(always)]
-    unsafe fn store(self, block: *mut Block) {
+    pub(super) unsafe fn store(self, block: *mut Block) {
         // SAFETY: the caller gives room for a block.
         unsafe { block.write((u128::from(self.high) << 64 | u128::from(self.low)).to_le_bytes()) }
     }
+    #[inline(always)]
+    pub(super) fn add(self, other: Number) -> Number {
+        Number { low: self.low ^ other.low, high: self.high ^ other.high }
+    }
     /// Times x, without a branch on it.
     #[inline(always)]
-    fn double(self) -> Number {
+    pub(super) fn double(self) -> Number {
         let carry = ((self.high as i64) >> 63) as u64 & 0x87;
         Number { low: (self.low << 1) ^ carry, high: (self.high << 1) | (self.low >> 63) }
     }
@@ -116,9 +122,32 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
 
     const TILE_GROUPS: usize = 1;
-    type First = ();
+    type First = Number;
     #[inline(always)]
-    unsafe fn first(_number: *const Block) {}
+    unsafe fn first(number: *const Block) -> Number {
+        // SAFETY: as above.
+        unsafe { Number::load(number) }
+    }
+    #[inline(always)]
+    fn has_rows(size: usize) -> bool {
+        size.is_multiple_of(16 * WIDTH)
+    }
+    #[inline(always)]
+    fn has_all_rows() -> bool {
+        true
+    }
+    #[inline(always)]
+    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, row: &Row) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            if EOR3 {
+                eor3::row::<DECRYPT>(keys, first, row);
+            } else {
+                plain::row::<DECRYPT>(keys, first, row);
+            }
+        }
+        true
+    }
     type Tile = Number;
     #[inline(always)]
     unsafe fn first_tile(tweak: *const Block) -> Number {
@@ -205,14 +234,28 @@ fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 
 /// The shells without EOR3.
 pub(super) mod plain {
-    use super::A1;
+    use super::{A1, Number, Row, Schedule, armv8_row};
     crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
+
+    #[target_feature(enable = "neon,aes")]
+    #[inline(never)]
+    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, of: &Row) {
+        // SAFETY: the features are this function's own.
+        unsafe { armv8_row::row::<false, DECRYPT>(keys, first, of) }
+    }
 }
 
 /// The shells with it.
 pub(super) mod eor3 {
-    use super::A1;
+    use super::{A1, Number, Row, Schedule, armv8_row};
     crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
+
+    #[target_feature(enable = "neon,aes,sha3")]
+    #[inline(never)]
+    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, of: &Row) {
+        // SAFETY: the features are this function's own.
+        unsafe { armv8_row::row::<true, DECRYPT>(keys, first, of) }
+    }
 }
 
 /// Encrypts a sector number into a tweak.

@@ -26,6 +26,7 @@ pub(super) use unrolled;
 ///
 /// Source and destination are the same or apart, and good for all tiles.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is prefetched there"))]
 pub(super) struct Row {
     /// The first sector.
     pub(super) at: Place,
@@ -98,6 +99,11 @@ pub(super) trait Vector: Copy {
     /// Whether [`row`](Vector::row) takes any row, and any scattered sectors, of `size` bytes.
     #[cfg_attr(optimized, inline(always))]
     fn has_rows(_size: usize) -> bool {
+        false
+    }
+    /// Whether [`row`](Vector::row) takes the whole tiles of sectors of any size, wherever they lie.
+    #[cfg_attr(optimized, inline(always))]
+    fn has_all_rows() -> bool {
         false
     }
     /// Whether [`row`](Vector::row) and [`stream`](Vector::stream) take all sectors.
