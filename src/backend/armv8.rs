@@ -130,7 +130,8 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
     #[inline(always)]
     fn has_rows(size: usize) -> bool {
-        size.is_multiple_of(16 * WIDTH)
+        // Shorter ones by themselves are done before the keys are in registers.
+        size >= 4 * 16 * WIDTH && size.is_multiple_of(16 * WIDTH)
     }
     #[inline(always)]
     fn has_all_rows() -> bool {
