@@ -130,8 +130,8 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
     #[inline(always)]
     fn has_rows(size: usize) -> bool {
-        // Shorter ones by themselves are done before the keys are in registers.
-        size >= 4 * 16 * WIDTH && size.is_multiple_of(16 * WIDTH)
+        // A shorter one by itself takes fewer instructions without, and of many the shell makes rows, too.
+        size > 1024 && size.is_multiple_of(16 * WIDTH)
     }
     #[inline(always)]
     fn has_all_rows() -> bool {
@@ -189,15 +189,19 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
 
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
-        if let Ok(x) = <&mut [Self; 8]>::try_from(x.as_mut_slice()) {
-            // SAFETY: a comment, no instruction.
-            unsafe {
-                asm!("/* {0:v} {1:v} {2:v} {3:v} {4:v} {5:v} {6:v} {7:v} */",
-                    inout(vreg) x[0].0, inout(vreg) x[1].0, inout(vreg) x[2].0, inout(vreg) x[3].0,
-                    inout(vreg) x[4].0, inout(vreg) x[5].0, inout(vreg) x[6].0, inout(vreg) x[7].0,
-                    options(pure, nomem, nostack, preserves_flags));
-            }
+        macro_rules! pin {
+            ($n:literal, $($i:literal)*) => {
+                if let Ok(x) = <&mut [Self; $n]>::try_from(x.as_mut_slice()) {
+                    // SAFETY: a comment, no instruction.
+                    unsafe {
+                        asm!(concat!("/*", $(" {", $i, ":v}",)* " */"), $(inout(vreg) x[$i].0,)*
+                            options(pure, nomem, nostack, preserves_flags));
+                    }
+                }
+            };
         }
+        pin!(8, 0 1 2 3 4 5 6 7);
+        pin!(16, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     }
 }
 

@@ -1,20 +1,25 @@
-//! Whole tiles on AArch64: round keys in registers, and the first round's key in the tweaks.
+//! Whole tiles on AArch64: round keys that are at hand, and the first one of them in the tweaks.
 //!
 //! The vector units are what limits wide cores: of each block they take 14 rounds, the store, and the xors. With EOR3 one
 //! xor is all there is: `AESE` adds its key before the substitution, so that tweak and whitening key, added up in the
 //! integer registers, are the key of a block's first round, and the last two xors are those of that sum and of a
-//! constant. Cores without it have one unit for AES and another one for xors, and take the plain tweaks.
+//! constant. These cores start up to four rounds a cycle, so that two tiles are in flight: eight blocks would cover a
+//! latency of two cycles, and no more.
+//!
+//! Cores without EOR3 start one round a cycle and have another unit for xors. They take plain tweaks and one tile, which
+//! leaves registers for all round keys.
 
 use super::{
     armv8::{A1, Number as Tweak},
-    group::WIDTH,
+    group::{WIDTH, untraced},
     job::Place,
     keys::{Blocks, COMMON_ROUNDS, MORE_ROUNDS, Schedule},
     tiles::Number,
     vector::{Block, Row, Vector, unrolled},
 };
 
-const TILE_LEN: usize = 16 * WIDTH;
+/// With EOR3.
+const TWO_TILES: usize = 2 * WIDTH;
 
 /// All tiles of a row.
 ///
@@ -22,144 +27,224 @@ const TILE_LEN: usize = 16 * WIDTH;
 /// As [`Vector::row`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn row<const EOR3: bool, const DECRYPT: bool>(keys: &Schedule, first: Tweak, row: &Row) {
-    // With EOR3 two neighbours tell tweak and whitening key.
-    let tweaks = Blocks::<{ 2 * WIDTH }>::new();
-    let (mut now, mut next) = (tweaks.at(0), tweaks.at(WIDTH));
-    let mut at = row.at;
-    let mut others = row.others;
-    let mut left_in_sector = row.tiles_in_sector;
-    // SAFETY: the row holds that many tiles, of which there is one at least, and a number for each sector.
+    let tweaks = Blocks::<{ 2 * TWO_TILES }>::new();
+    let (mut now, mut next) = (tweaks.at(0), tweaks.at(TWO_TILES));
+    let mut places = Places { at: row.at, others: row.others, left_in_sector: row.tiles_in_sector, row };
+    let mut left = row.tiles;
+    // SAFETY: the row holds that many tiles, of which there is one at least, and a number for each sector; each group has
+    // room for the tweaks of two tiles.
     unsafe {
-        let whitening = Tweak::load(keys.key(0));
-        let keys = Keys::<EOR3>::load(keys);
         let mut source = Source {
             tweak: first,
-            mask: if EOR3 { whitening } else { Tweak { low: 0, high: 0 } },
+            mask: if EOR3 { Tweak::load(keys.key(0)) } else { Tweak { low: 0, high: 0 } },
             number: row.numbers,
-            then: row.then,
-            tiles_in_sector: row.tiles_in_sector,
             left_in_sector: row.tiles_in_sector,
             left: row.tiles,
+            row,
         };
-        for i in 0..WIDTH {
-            source.step(i, now);
-        }
-        source.end(now);
-        for _ in 1..row.tiles {
-            tile::<EOR3, DECRYPT>(&keys, at, now, |round| {
-                if round < WIDTH {
-                    source.step(round, next);
-                } else if round == WIDTH {
-                    source.end(next);
-                }
+        if EOR3 {
+            // What is in the tweaks is taken away again at the end.
+            let (whitening, last) = (A1::<EOR3>::broadcast(keys.key(0)), A1::broadcast(keys.last()));
+            let last = A1::enter(whitening, last, last);
+            unrolled!(R < WIDTH, {
+                source.two_steps(R, now);
             });
-            (now, next) = (next, now);
-            at = at.add(TILE_LEN);
-            left_in_sector -= 1;
-            if left_in_sector == 0 {
-                left_in_sector = row.tiles_in_sector;
-                if others.is_null() {
-                    at = at.add(row.gap);
-                } else {
-                    at = others.read();
-                    others = others.add(1);
-                }
+            while left > 2 {
+                let at = [places.next(), places.next()];
+                // Sixteen blocks leave no registers for them.
+                let keys = &*untraced(keys);
+                group::<EOR3, TWO_TILES, DECRYPT>(keys, last, at, now, |round| {
+                    if round < WIDTH {
+                        source.two_steps(round, next);
+                    }
+                });
+                (now, next) = (next, now);
+                left -= 2;
             }
+            if left == 2 {
+                let at = [places.next(), places.next()];
+                group::<EOR3, TWO_TILES, DECRYPT>(&*untraced(keys), last, at, now, |_| ());
+            } else {
+                let at = [places.next(); 2];
+                group::<EOR3, WIDTH, DECRYPT>(&*untraced(keys), last, at, now, |_| ());
+            }
+            // Two of these that are neighbours tell the whitening key.
+            tweaks.wipe_first(if row.tiles > 2 { 2 * TWO_TILES } else { TWO_TILES });
+        } else {
+            let last = A1::broadcast(keys.last());
+            let keys = Loaded::new(keys);
+            for i in 0..WIDTH {
+                source.step(i, now);
+            }
+            source.end(now);
+            while left > 1 {
+                let at = [places.next(); 2];
+                group::<EOR3, WIDTH, DECRYPT>(&keys, last, at, now, |round| {
+                    if round < WIDTH {
+                        source.step(round, next);
+                    } else if round == WIDTH {
+                        source.end(next);
+                    }
+                });
+                (now, next) = (next, now);
+                left -= 1;
+            }
+            group::<EOR3, WIDTH, DECRYPT>(&keys, last, [places.next(); 2], now, |_| ());
         }
-        tile::<EOR3, DECRYPT>(&keys, at, now, |_| ());
-    }
-    if EOR3 {
-        tweaks.wipe();
     }
 }
 
-/// A schedule in registers.
-struct Keys<const EOR3: bool> {
-    keys: [A1<EOR3>; COMMON_ROUNDS + MORE_ROUNDS + 1],
-    last: A1<EOR3>,
+/// Round keys: where they lie, or in registers.
+trait Keys<const EOR3: bool> {
+    unsafe fn key(&self, i: usize) -> A1<EOR3>;
+    fn is_long(&self) -> bool;
+}
+
+/// How many there are but for the last one.
+const KEYS: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
+
+impl<const EOR3: bool> Keys<EOR3> for Schedule {
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn key(&self, i: usize) -> A1<EOR3> {
+        // SAFETY: the features are the caller's.
+        unsafe { A1::broadcast(Schedule::key(self, i)) }
+    }
+    #[cfg_attr(optimized, inline(always))]
+    fn is_long(&self) -> bool {
+        Schedule::is_long(self)
+    }
+}
+
+struct Loaded<const EOR3: bool> {
+    keys: [A1<EOR3>; KEYS],
     long: bool,
 }
 
-impl<const EOR3: bool> Keys<EOR3> {
+impl<const EOR3: bool> Loaded<EOR3> {
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn load(keys: &Schedule) -> Self {
+    unsafe fn new(schedule: &Schedule) -> Self {
         // SAFETY: the features are the caller's.
         unsafe {
-            let mut loaded = [A1::broadcast(keys.key(0)); COMMON_ROUNDS + MORE_ROUNDS + 1];
-            unrolled!(I < COMMON_ROUNDS + MORE_ROUNDS + 1, {
-                loaded[I % 14] = A1::broadcast(keys.key(I));
+            let mut keys = [A1::broadcast(schedule.key(0)); KEYS];
+            unrolled!(I < KEYS, {
+                keys[I % KEYS] = A1::broadcast(schedule.key(I));
             });
-            let last = A1::broadcast(keys.last());
-            // What is in the tweaks is taken away again at the end.
-            let last = if EOR3 { A1::enter(loaded[0], last, last) } else { last };
-            Keys { keys: loaded, last, long: keys.is_long() }
+            Loaded { keys, long: schedule.is_long() }
         }
     }
 }
 
-/// One tile; `between` is called after the first nine rounds, from 0, as [`Between`](super::group::Between).
+impl<const EOR3: bool> Keys<EOR3> for Loaded<EOR3> {
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn key(&self, i: usize) -> A1<EOR3> {
+        self.keys[i % KEYS]
+    }
+    #[cfg_attr(optimized, inline(always))]
+    fn is_long(&self) -> bool {
+        self.long
+    }
+}
+
+/// One tile, or two, of `N` blocks together; `between` is called after each of the first nine rounds, with its number
+/// from 0.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn tile<const EOR3: bool, const DECRYPT: bool>(
-    keys: &Keys<EOR3>,
-    at: Place,
+unsafe fn group<const EOR3: bool, const N: usize, const DECRYPT: bool>(
+    keys: &impl Keys<EOR3>,
+    last: A1<EOR3>,
+    at: [Place; 2],
     tweaks: *const Block,
     mut between: impl FnMut(usize),
 ) {
-    let Keys { keys, last, long } = keys;
-    // SAFETY: the caller gives a tile of source, destination and tweaks.
+    // SAFETY: the caller gives a tile of source, destination and tweaks for each eight blocks.
     unsafe {
-        let mut x = [*last; WIDTH];
-        unrolled!(I < WIDTH, {
-            let tweak = A1::broadcast(tweaks.add(I));
-            let data = A1::load(at.src.add(16 * I));
-            x[I % WIDTH] = if EOR3 {
-                data.round::<DECRYPT>(tweak)
-            } else {
-                A1::enter(tweak, tweak, data).round::<DECRYPT>(keys[0])
-            };
-        });
-        A1::pin(&mut x);
-        between(0);
+        let mut x = [last; N];
         macro_rules! round {
             ($i:expr) => {
-                unrolled!(I < WIDTH, {
-                    x[I % WIDTH] = x[I % WIDTH].round::<DECRYPT>(keys[$i % 14]);
+                let key = keys.key($i);
+                unrolled!(I < N, {
+                    x[I % N] = x[I % N].round::<DECRYPT>(key);
                 });
                 A1::pin(&mut x);
             };
         }
+        unrolled!(I < N, {
+            let tweak = A1::broadcast(tweaks.add(I));
+            let data = A1::load(at[I / WIDTH].src.add(16 * (I % WIDTH)));
+            x[I % N] = if EOR3 {
+                data.round::<DECRYPT>(tweak)
+            } else {
+                A1::enter(tweak, tweak, data).round::<DECRYPT>(keys.key(0))
+            };
+        });
+        A1::pin(&mut x);
+        between(0);
         unrolled!(R < COMMON_ROUNDS - 1, {
             round!(R + 1);
             between(R + 1);
         });
-        if *long {
+        if keys.is_long() {
             unrolled!(R < MORE_ROUNDS, {
                 round!(COMMON_ROUNDS + R);
             });
         }
-        unrolled!(I < WIDTH, {
+        let before = keys.key(KEYS - 1);
+        // Read once more, where they lie: the registers are needed.
+        let tweaks = untraced(tweaks);
+        unrolled!(I < N, {
             let tweak = A1::broadcast(tweaks.add(I));
-            x[I % WIDTH].leave::<DECRYPT>(keys[13], *last, tweak).store(at.dst.add(16 * I));
+            let dst = at[I / WIDTH].dst.add(16 * (I % WIDTH));
+            x[I % N].leave::<DECRYPT>(before, last, tweak).store(dst);
         });
     }
 }
 
+/// Where a row's tiles lie, one after the other.
+struct Places<'a> {
+    at: Place,
+    others: *const Place,
+    left_in_sector: usize,
+    row: &'a Row,
+}
+
+impl Places<'_> {
+    /// # Safety
+    /// There is a tile more.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn next(&mut self) -> Place {
+        let at = self.at;
+        self.at = at.add(16 * WIDTH);
+        self.left_in_sector -= 1;
+        if self.left_in_sector == 0 {
+            self.left_in_sector = self.row.tiles_in_sector;
+            if self.others.is_null() {
+                self.at = self.at.add(self.row.gap);
+            } else {
+                // SAFETY: behind the last sector's place there are more.
+                unsafe {
+                    self.at = self.others.read();
+                    self.others = self.others.add(1);
+                }
+            }
+        }
+        at
+    }
+}
+
 /// The tweaks of a row's tiles, one after the other.
-struct Source {
+struct Source<'a> {
     /// The next block's.
     tweak: Tweak,
     /// What is added to tweaks where they are stored.
     mask: Tweak,
     /// The sector's.
     number: *mut Block,
-    then: Number,
-    tiles_in_sector: usize,
     left_in_sector: usize,
     /// Tiles from this one on.
     left: usize,
+    row: &'a Row,
 }
 
-impl Source {
+impl Source<'_> {
     /// Block `i` of a tile.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn step(&mut self, i: usize, out: *mut Block) {
@@ -168,9 +253,25 @@ impl Source {
         self.tweak = self.tweak.double();
     }
 
-    /// Behind a tile, whose tweaks are `tweaks`.
+    /// Blocks `2 * i` and the next one of two tiles, which begin at `out`.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn two_steps(&mut self, i: usize, out: *mut Block) {
+        // SAFETY: the caller gives room for two tiles.
+        unsafe {
+            self.step(2 * i, out);
+            self.step(2 * i + 1, out);
+            if (2 * i + 2).is_multiple_of(WIDTH) {
+                self.end(out.add(2 * i + 2 - WIDTH));
+            }
+        }
+    }
+
+    /// Behind a tile, whose tweaks are `tweaks`. Nothing happens behind the row's last one.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn end(&mut self, tweaks: *mut Block) {
+        if self.left == 0 {
+            return;
+        }
         self.left -= 1;
         self.left_in_sector -= 1;
         if self.left_in_sector != 0 {
@@ -178,7 +279,7 @@ impl Source {
         }
         // SAFETY: the caller's tile; a sector is begun only if one is left.
         unsafe {
-            match self.then {
+            match self.row.then {
                 Number::Unused => {}
                 Number::Next => self.tweak.store(self.number),
                 Number::Swapped => {
@@ -187,8 +288,8 @@ impl Source {
                     self.tweak.add(self.mask).store(last);
                 }
             }
+            self.left_in_sector = self.row.tiles_in_sector;
             if self.left != 0 {
-                self.left_in_sector = self.tiles_in_sector;
                 self.number = self.number.add(1);
                 self.tweak = Tweak::load(self.number);
             }
