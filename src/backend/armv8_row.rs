@@ -29,7 +29,8 @@ const TWO_TILES: usize = 2 * WIDTH;
 pub(super) unsafe fn row<const EOR3: bool, const DECRYPT: bool>(keys: &Schedule, first: Tweak, row: &Row) {
     let tweaks = Blocks::<{ 2 * TWO_TILES }>::new();
     let (mut now, mut next) = (tweaks.at(0), tweaks.at(TWO_TILES));
-    let mut places = Places { at: row.at, others: row.others, left_in_sector: row.tiles_in_sector, row };
+    let &Row { at, others, tiles_in_sector, gap, .. } = row;
+    let mut places = Places { at, others, tiles_in_sector, left_in_sector: tiles_in_sector, gap };
     let mut left = row.tiles;
     // SAFETY: the row holds that many tiles, of which there is one at least, and a number for each sector; each group has
     // room for the tweaks of two tiles.
@@ -38,9 +39,10 @@ pub(super) unsafe fn row<const EOR3: bool, const DECRYPT: bool>(keys: &Schedule,
             tweak: first,
             mask: if EOR3 { Tweak::load(keys.key(0)) } else { Tweak { low: 0, high: 0 } },
             number: row.numbers,
-            left_in_sector: row.tiles_in_sector,
+            then: row.then,
+            tiles_in_sector,
+            left_in_sector: tiles_in_sector,
             left: row.tiles,
-            row,
         };
         if EOR3 {
             // What is in the tweaks is taken away again at the end.
@@ -199,14 +201,15 @@ unsafe fn group<const EOR3: bool, const N: usize, const DECRYPT: bool>(
 }
 
 /// Where a row's tiles lie, one after the other.
-struct Places<'a> {
+struct Places {
     at: Place,
     others: *const Place,
+    tiles_in_sector: usize,
     left_in_sector: usize,
-    row: &'a Row,
+    gap: usize,
 }
 
-impl Places<'_> {
+impl Places {
     /// # Safety
     /// There is a tile more.
     #[cfg_attr(optimized, inline(always))]
@@ -215,9 +218,9 @@ impl Places<'_> {
         self.at = at.add(16 * WIDTH);
         self.left_in_sector -= 1;
         if self.left_in_sector == 0 {
-            self.left_in_sector = self.row.tiles_in_sector;
+            self.left_in_sector = self.tiles_in_sector;
             if self.others.is_null() {
-                self.at = self.at.add(self.row.gap);
+                self.at = self.at.add(self.gap);
             } else {
                 // SAFETY: behind the last sector's place there are more.
                 unsafe {
@@ -231,20 +234,21 @@ impl Places<'_> {
 }
 
 /// The tweaks of a row's tiles, one after the other.
-struct Source<'a> {
+struct Source {
     /// The next block's.
     tweak: Tweak,
     /// What is added to tweaks where they are stored.
     mask: Tweak,
     /// The sector's.
     number: *mut Block,
+    then: Number,
+    tiles_in_sector: usize,
     left_in_sector: usize,
     /// Tiles from this one on.
     left: usize,
-    row: &'a Row,
 }
 
-impl Source<'_> {
+impl Source {
     /// Block `i` of a tile.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn step(&mut self, i: usize, out: *mut Block) {
@@ -279,7 +283,7 @@ impl Source<'_> {
         }
         // SAFETY: the caller's tile; a sector is begun only if one is left.
         unsafe {
-            match self.row.then {
+            match self.then {
                 Number::Unused => {}
                 Number::Next => self.tweak.store(self.number),
                 Number::Swapped => {
@@ -288,7 +292,7 @@ impl Source<'_> {
                     self.tweak.add(self.mask).store(last);
                 }
             }
-            self.left_in_sector = self.row.tiles_in_sector;
+            self.left_in_sector = self.tiles_in_sector;
             if self.left != 0 {
                 self.number = self.number.add(1);
                 self.tweak = Tweak::load(self.number);

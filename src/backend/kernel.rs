@@ -51,6 +51,8 @@ macro_rules! shells {
                     one_sector(keys, direction, job);
                 } else if in_rows {
                     rows(keys, direction, job);
+                } else if <$vector as Vector>::has_all_rows() && job.is_one() {
+                    one_odd_row(keys, direction, job);
                 } else if <$vector as Vector>::has_streams() && crate::backend::kernel::suits_streams(job) {
                     if job.is_one() {
                         one_odd_row(keys, direction, job);

@@ -20,6 +20,8 @@ mod parallel;
 mod pieces;
 mod properties;
 mod reference;
+#[cfg(not(debug_assertions))]
+mod residue;
 mod surface;
 mod tweaks;
 mod vectors;
@@ -63,6 +65,8 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("errors_leave_data_untouched", errors::leave_data_untouched),
     ("empty_data_is_fine", errors::empty_data_is_fine),
     ("keys_that_are_refused", errors::keys_that_are_refused),
+    #[cfg(not(debug_assertions))]
+    ("no_key_stays_on_the_stack", residue::no_key_stays),
     ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
     ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
     #[cfg(feature = "rayon")]
