@@ -56,7 +56,7 @@ impl Cipher {
     #[inline(always)]
     pub(crate) fn wipe_stack(&self) {
         match self {
-            #[cfg(all(optimized, target_arch = "x86_64"))]
+            #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
             Cipher::Hardware(..) => zeroize_stack::<512>(),
             _ => zeroize_stack::<16384>(),
         }

@@ -19,6 +19,8 @@ mod aesni;
 mod anywhere;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
+#[cfg(target_arch = "aarch64")]
+mod armv8_row;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod group;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -27,7 +29,7 @@ mod kernel;
 mod keys;
 #[cfg(feature = "unstable-limit")]
 pub mod limit;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod unit;
