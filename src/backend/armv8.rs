@@ -9,12 +9,12 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    armv8_row,
-    group::WIDTH,
-    job::Place,
+    armv8_tiles,
+    job::{Place, Sectors},
     kernel,
     keys::{RoundKeys, Schedule},
-    vector::{Block, Row, Vector},
+    tiles::Number as Then,
+    vector::{Block, Vector},
 };
 
 /// Features: neon, aes; sha3 if `EOR3`.
@@ -122,32 +122,25 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
 
     const TILE_GROUPS: usize = 1;
-    type First = Number;
+    type First = ();
     #[inline(always)]
-    unsafe fn first(number: *const Block) -> Number {
-        // SAFETY: as above.
-        unsafe { Number::load(number) }
-    }
+    unsafe fn first(_number: *const Block) {}
     #[inline(always)]
-    fn has_rows(size: usize) -> bool {
-        // A shorter one by itself takes fewer instructions without, and of many the shell makes rows, too.
-        size > 1024 && size.is_multiple_of(16 * WIDTH)
-    }
-    #[inline(always)]
-    fn has_all_rows() -> bool {
-        true
-    }
-    #[inline(always)]
-    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, row: &Row) -> bool {
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: as above.
         unsafe {
             if EOR3 {
-                eor3::row::<DECRYPT>(keys, first, row);
+                eor3::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
             } else {
-                plain::row::<DECRYPT>(keys, first, row);
+                plain::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
             }
         }
-        true
     }
     type Tile = Number;
     #[inline(always)]
@@ -238,28 +231,42 @@ fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 }
 
 /// The shells without EOR3.
+#[allow(dead_code, reason = "tiles have a file of their own")]
 pub(super) mod plain {
-    use super::{A1, Number, Row, Schedule, armv8_row};
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
 
     #[target_feature(enable = "neon,aes")]
     #[inline(never)]
-    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, of: &Row) {
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: the features are this function's own.
-        unsafe { armv8_row::row::<false, DECRYPT>(keys, first, of) }
+        unsafe { armv8_tiles::tiled_sectors::<false, DECRYPT>(keys, sectors, len, numbers, then) }
     }
 }
 
 /// The shells with it.
+#[allow(dead_code, reason = "tiles have a file of their own")]
 pub(super) mod eor3 {
-    use super::{A1, Number, Row, Schedule, armv8_row};
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
 
     #[target_feature(enable = "neon,aes,sha3")]
     #[inline(never)]
-    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: Number, of: &Row) {
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: the features are this function's own.
-        unsafe { armv8_row::row::<true, DECRYPT>(keys, first, of) }
+        unsafe { armv8_tiles::tiled_sectors::<true, DECRYPT>(keys, sectors, len, numbers, then) }
     }
 }
 

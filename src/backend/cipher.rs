@@ -2,7 +2,7 @@
 
 use zeroize::zeroize_stack;
 
-use super::{Backend, Direction, Job, soft::SoftKeys};
+use super::{Backend, Direction, Job, Runnable, Schedule, soft::SoftKeys};
 
 #[cfg(target_arch = "aarch64")]
 use super::armv8;
@@ -11,8 +11,8 @@ use super::keys::RoundKeys;
 #[cfg(target_arch = "x86_64")]
 use super::{aesni, vaes256, vaes512};
 
-/// Round keys in the form that a backend takes. A variant with hardware round keys exists only where
-/// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
+/// Round keys in the form that a backend takes. A variant with hardware round keys comes of a [`Runnable`] alone: that is
+/// what makes the calls of target-feature functions below sound.
 // Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
@@ -22,19 +22,15 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
-    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
-    /// the backend.
+    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet.
     #[inline(always)]
-    pub(crate) fn empty(backend: Backend, long: bool) -> Option<Cipher> {
-        if !backend.is_supported() {
-            return None;
-        }
-        match backend {
-            Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
+    pub(crate) fn empty(runnable: Runnable, long: bool) -> Cipher {
+        match runnable.backend {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => None,
+            backend if backend != Backend::Soft => {
+                Cipher::Hardware(backend, RoundKeys::empty(long, runnable.schedule == Schedule::Rows))
+            }
+            _ => Cipher::Soft(SoftKeys::empty(long)),
         }
     }
 
@@ -44,8 +40,8 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
-            // AES instructions and has them.
+            // SAFETY: `empty` makes this variant of a `Runnable` alone: every one of these backends needs AES instructions
+            // and has them.
             Cipher::Hardware(_, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 aesni::expand(key1, key2, keys);
@@ -61,7 +57,7 @@ impl Cipher {
     pub(crate) fn wipe_stack(&self) {
         match self {
             #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
-            Cipher::Hardware(..) => zeroize_stack::<1024>(),
+            Cipher::Hardware(..) => zeroize_stack::<512>(),
             _ => zeroize_stack::<16384>(),
         }
     }
@@ -74,14 +70,22 @@ impl Cipher {
         }
     }
 
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Hardware(_, keys) if keys.encrypt.in_rows() => Schedule::Rows,
+            _ => Schedule::Tiles,
+        }
+    }
+
     /// Inlined, since a call more is felt where there is one short sector.
     #[inline(always)]
     pub(crate) fn run(&self, direction: Direction, job: Job<'_>) {
         match self {
             Cipher::Soft(keys) => soft_run(keys, direction, &job),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
-            // the shells requires; the job's invariants cover the pointers.
+            // SAFETY: `empty` makes this variant of a `Runnable` alone, whose backend the processor supports, which is
+            // what each of the shells requires; the job's invariants cover the pointers.
             Cipher::Hardware(backend, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 match backend {

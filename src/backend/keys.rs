@@ -20,6 +20,8 @@ pub(super) struct Schedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
+    /// Whether data goes in rows.
+    rows: bool,
 }
 
 impl Schedule {
@@ -41,6 +43,11 @@ impl Schedule {
     pub(super) fn is_long(&self) -> bool {
         self.long
     }
+    /// Whether the key was made for rows; see [`Schedule::Rows`](super::Schedule).
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn in_rows(&self) -> bool {
+        self.rows
+    }
 }
 
 /// The three key schedules of an XTS key.
@@ -54,9 +61,17 @@ pub(crate) struct RoundKeys {
 impl RoundKeys {
     /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn empty(long: bool) -> RoundKeys {
-        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long };
-        RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() }
+    pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
+        // From a constant: the compiler copies arrays of zeros once more.
+        const EMPTY: RoundKeys = {
+            const SCHEDULE: Schedule = Schedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
+            RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
+        };
+        let mut keys = EMPTY;
+        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
+            (schedule.long, schedule.rows) = (long, rows);
+        }
+        keys
     }
 
     /// Puts key `i` of the data key's schedule (`data`, of the tweak key's: `tweak`) to its places; `inverse` is
@@ -89,7 +104,7 @@ impl RoundKeys {
 impl Drop for RoundKeys {
     fn drop(&mut self) {
         let RoundKeys { encrypt, decrypt, tweak } = self;
-        for Schedule { keys, long: _ } in [encrypt, decrypt, tweak] {
+        for Schedule { keys, .. } in [encrypt, decrypt, tweak] {
             keys.as_flattened_mut().zeroize();
         }
     }
@@ -141,7 +156,7 @@ mod tests {
 
     #[test]
     fn dropped_keys_are_gone() {
-        let mut keys = RoundKeys::empty(true);
+        let mut keys = RoundKeys::empty(true, false);
         for i in 0..=LAST {
             keys.put(i, [1; 16], [3; 16], [2; 16], |key, place| *place = key);
         }

@@ -80,15 +80,15 @@ fn run<
     direction: Direction,
     job: &Job<'_>,
 ) {
-    let mut sequence = job.tweaks;
+    let mut numbers = job.tweaks;
     let mut tweaks = [Block::default(); BATCH];
     let mut scratch = [Block::default(); BATCH];
     let mut done = 0;
     while done < job.sectors {
         let batch = (job.sectors - done).min(BATCH);
         for tweak in &mut tweaks[..batch] {
-            *tweak = sequence.number().into();
-            sequence = sequence.skip(1);
+            *tweak = numbers.number().into();
+            numbers = numbers.skip(1);
         }
         if !job.encrypted {
             tweak.encrypt_blocks(&mut tweaks[..batch]);
