@@ -2,9 +2,7 @@
 
 use std::{hint::black_box, ptr::with_exposed_provenance};
 
-use atrest::xts::Backend;
-
-use crate::data::{bytes, key, keys};
+use crate::data::{Subject, bytes, key, keys};
 
 type Block = [u8; 16];
 
@@ -62,7 +60,7 @@ fn leave(blocks: [Block; 2]) {
 }
 
 /// Optimised builds alone hold to it: others keep on the stack whatever they work on.
-pub fn no_key_stays(backend: Backend) {
+pub fn no_key_stays(subject: Subject) {
     let mut left = vec![0; DEPTH];
     for key_bytes in keys() {
         let start: Block = key_bytes[..16].try_into().expect("16 bytes");
@@ -77,7 +75,7 @@ pub fn no_key_stays(backend: Backend) {
         }
         leave([[0; 16]; 2]);
 
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         // What makes keys leaves behind is not what this is about.
         leave_nothing();
         for (size, sectors) in [(16, 9), (128, 1), (128, 5), (512, 1), (512, 130), (640, 3), (4096, 1)]
