@@ -9,12 +9,11 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    armv8_row,
-    group::WIDTH,
+    armv8_tiles,
     job::{Place, Sectors},
     kernel,
     keys::{RoundKeys, Schedule},
-    vector::{self, Block, Row, Vector},
+    vector::{Block, Number as Then, Vector},
 };
 
 /// Features: neon, aes; sha3 if `EOR3`.
@@ -131,26 +130,14 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
-        then: vector::Number,
+        then: Then,
     ) {
-        let tiles_in_sector = len / (16 * WIDTH);
-        let row = Row {
-            at: sectors.place(0),
-            others: sectors.others(),
-            tiles_in_sector,
-            gap: sectors.size - len,
-            tiles: tiles_in_sector * sectors.count,
-            then,
-            numbers,
-            far: false,
-            behind: 0,
-        };
         // SAFETY: as above.
         unsafe {
             if EOR3 {
-                eor3::row::<DECRYPT>(keys, &row);
+                eor3::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
             } else {
-                plain::row::<DECRYPT>(keys, &row);
+                plain::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
             }
         }
     }
@@ -223,27 +210,39 @@ fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 
 /// The shells without EOR3.
 pub(super) mod plain {
-    use super::{A1, Row, Schedule, armv8_row};
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
 
     #[target_feature(enable = "neon,aes")]
     #[inline(never)]
-    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, of: &Row) {
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: the features are this function's own.
-        unsafe { armv8_row::row::<false, DECRYPT>(keys, of) }
+        unsafe { armv8_tiles::tiled_sectors::<false, DECRYPT>(keys, sectors, len, numbers, then) }
     }
 }
 
 /// The shells with it.
 pub(super) mod eor3 {
-    use super::{A1, Row, Schedule, armv8_row};
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
 
     #[target_feature(enable = "neon,aes,sha3")]
     #[inline(never)]
-    pub(super) unsafe fn row<const DECRYPT: bool>(keys: &Schedule, of: &Row) {
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: the features are this function's own.
-        unsafe { armv8_row::row::<true, DECRYPT>(keys, of) }
+        unsafe { armv8_tiles::tiled_sectors::<true, DECRYPT>(keys, sectors, len, numbers, then) }
     }
 }
 

@@ -20,7 +20,7 @@ mod anywhere;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
 #[cfg(target_arch = "aarch64")]
-mod armv8_row;
+mod armv8_tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod group;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -26,7 +26,7 @@ pub(super) use unrolled;
 ///
 /// Source and destination are the same or apart, and good for all tiles.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is prefetched there"))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no schedule takes rows there"))]
 pub(super) struct Row {
     /// The first sector.
     pub(super) at: Place,

@@ -77,9 +77,9 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("errors_leave_data_untouched", errors::leave_data_untouched),
     ("empty_data_is_fine", errors::empty_data_is_fine),
     ("keys_that_are_refused", errors::keys_that_are_refused),
-    ("keys_from_halves", errors::keys_from_halves),
     #[cfg(not(debug_assertions))]
     ("no_key_stays_on_the_stack", residue::no_key_stays),
+    ("keys_from_halves", errors::keys_from_halves),
     ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
     ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
     #[cfg(feature = "rayon")]

@@ -12,36 +12,49 @@
 use super::{
     armv8::{A1, Number as Tweak},
     group::{WIDTH, untraced},
-    job::Place,
+    job::{Place, Sectors},
     keys::{Blocks, COMMON_ROUNDS, MORE_ROUNDS, Schedule},
-    vector::{Block, Number, Row, Vector, unrolled},
+    vector::{Block, Number, Vector, unrolled},
 };
 
 /// With EOR3.
 const TWO_TILES: usize = 2 * WIDTH;
 
-/// All tiles of a row.
+/// As [`Vector::tiled_sectors`].
 ///
 /// # Safety
-/// As [`Vector::tiled_sectors`].
+/// The same.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn row<const EOR3: bool, const DECRYPT: bool>(keys: &Schedule, row: &Row) {
+pub(super) unsafe fn tiled_sectors<const EOR3: bool, const DECRYPT: bool>(
+    keys: &Schedule,
+    sectors: Sectors<'_>,
+    len: usize,
+    numbers: *mut Block,
+    then: Number,
+) {
     let tweaks = Blocks::<{ 2 * TWO_TILES }>::new();
     let (mut now, mut next) = (tweaks.at(0), tweaks.at(TWO_TILES));
-    let &Row { at, others, tiles_in_sector, gap, .. } = row;
-    let mut places = Places { at, others, tiles_in_sector, left_in_sector: tiles_in_sector, gap };
-    let mut left = row.tiles;
-    // SAFETY: the row holds that many tiles, of which there is one at least, and a number for each sector; each group has
+    let tiles_in_sector = len / (16 * WIDTH);
+    let tiles = tiles_in_sector * sectors.count;
+    let mut places = Places {
+        at: sectors.place(0),
+        others: sectors.others(),
+        tiles_in_sector,
+        left_in_sector: tiles_in_sector,
+        gap: sectors.size - len,
+    };
+    let mut left = tiles;
+    // SAFETY: the sectors hold that many tiles, of which there is one at least, and there is a number for each; each group has
     // room for the tweaks of two tiles.
     unsafe {
         let mut source = Source {
-            tweak: Tweak::load(row.numbers),
+            tweak: Tweak::load(numbers),
             mask: if EOR3 { Tweak::load(keys.key(0)) } else { Tweak { low: 0, high: 0 } },
-            number: row.numbers,
-            then: row.then,
+            number: numbers,
+            then,
             tiles_in_sector,
             left_in_sector: tiles_in_sector,
-            left: row.tiles,
+            left: tiles,
         };
         if EOR3 {
             // What is in the tweaks is taken away again at the end.
@@ -70,7 +83,7 @@ pub(super) unsafe fn row<const EOR3: bool, const DECRYPT: bool>(keys: &Schedule,
                 group::<EOR3, WIDTH, DECRYPT>(&*untraced(keys), last, at, now, |_| ());
             }
             // Two of these that are neighbours tell the whitening key.
-            tweaks.wipe_first(if row.tiles > 2 { 2 * TWO_TILES } else { TWO_TILES });
+            tweaks.wipe_first(if tiles > 2 { 2 * TWO_TILES } else { TWO_TILES });
         } else {
             let last = A1::broadcast(keys.last());
             let keys = Loaded::new(keys);
@@ -199,7 +212,7 @@ unsafe fn group<const EOR3: bool, const N: usize, const DECRYPT: bool>(
     }
 }
 
-/// Where a row's tiles lie, one after the other.
+/// Where the tiles lie, one after the other.
 struct Places {
     at: Place,
     others: *const Place,
@@ -232,7 +245,7 @@ impl Places {
     }
 }
 
-/// The tweaks of a row's tiles, one after the other.
+/// The tweaks of the tiles, one after the other.
 struct Source {
     /// The next block's.
     tweak: Tweak,
@@ -269,7 +282,7 @@ impl Source {
         }
     }
 
-    /// Behind a tile, whose tweaks are `tweaks`. Nothing happens behind the row's last one.
+    /// Behind a tile, whose tweaks are `tweaks`. Nothing happens behind the last one of all.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn end(&mut self, tweaks: *mut Block) {
         if self.left == 0 {
