@@ -9,7 +9,7 @@ use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
     job::{Place, Sectors, double},
     keys::{Blocks, Schedule},
-    unit::{laid_sectors, steal},
+    unit::steal,
     vector::{Block, Number, Row, Vector, swap_last, tile_len},
 };
 
@@ -116,7 +116,7 @@ pub(super) unsafe fn sectors_in_rows<V: Vector>(
     let laid = left != 0 && tail == 0 && sectors.size < tile_len::<V>() && much_left;
     if let (true, Some(at)) = (laid, sectors.row()) {
         // SAFETY: this function's contract.
-        unsafe { laid_sectors::<V>(keys, decrypt, at, sectors.size, numbers, sectors.count) };
+        unsafe { V::laid_sectors(keys, decrypt, at, sectors.size, numbers, sectors.count) };
         return;
     }
     let tiles_in_sector = sectors.size / tile_len::<V>();

@@ -192,7 +192,7 @@ pub(super) unsafe fn laid_sectors<V: Vector>(
     mut count: usize,
 ) {
     const GROUP: usize = WIDTH * MAX_LANES;
-    const CAPACITY: usize = 8 * GROUP;
+    const CAPACITY: usize = 6 * GROUP;
     let per_sector = sector_size / 16;
     // Whole vectors are written for the last sector, too.
     let tweaks = Blocks::<{ CAPACITY + MAX_LANES }>::new();

@@ -9,7 +9,7 @@ use super::{
     kernel::{shells, tile_shell},
     keys::{Blocks, Schedule},
     tiles::TileTweaks,
-    vaes512_row,
+    unit, vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
     vector::{Block, Number, Row, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
@@ -282,6 +282,31 @@ impl Vector for X4 {
                 out = out.add(per_sector);
             }
         }
+    }
+    #[inline(always)]
+    unsafe fn laid_sectors(
+        keys: &Schedule,
+        decrypt: bool,
+        place: Place,
+        sector_size: usize,
+        numbers: *const Block,
+        count: usize,
+    ) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
+        #[inline(never)]
+        unsafe fn laid(
+            keys: &Schedule,
+            decrypt: bool,
+            place: Place,
+            sector_size: usize,
+            numbers: *const Block,
+            count: usize,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { unit::laid_sectors::<X4>(keys, decrypt, place, sector_size, numbers, count) }
+        }
+        // SAFETY: as above.
+        unsafe { laid(keys, decrypt, place, sector_size, numbers, count) }
     }
     #[inline(always)]
     unsafe fn groups(keys: &Schedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {

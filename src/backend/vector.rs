@@ -148,6 +148,17 @@ pub(super) trait Vector: Copy {
     /// encrypted numbers; up to a vector less a block more is written.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn lay(_numbers: *const Block, _sectors: usize, _per_sector: usize, _out: *mut Block) {}
+    /// [`laid_sectors`](super::unit::laid_sectors) as a function of its own, whose stack others need not have.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn laid_sectors(
+        _keys: &Schedule,
+        _decrypt: bool,
+        _place: Place,
+        _sector_size: usize,
+        _numbers: *const Block,
+        _count: usize,
+    ) {
+    }
     /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
