@@ -5,18 +5,20 @@ use zeroize::zeroize_stack;
 use super::{Backend, Direction, Job, soft::SoftKeys};
 
 #[cfg(target_arch = "aarch64")]
-use super::armv8;
+use super::{armv8, neon};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::keys::RoundKeys;
+use super::{keys::RoundKeys, sliced};
 #[cfg(target_arch = "x86_64")]
-use super::{aesni, vaes256, vaes512};
+use super::{aesni, avx2, ssse3, vaes256, vaes512};
 
-/// Round keys in the form that a backend takes. A variant with hardware round keys exists only where
+/// Round keys in the form that a backend takes. A variant other than `Soft` exists only where
 /// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
 // Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
     Soft(SoftKeys),
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Sliced(Backend, sliced::Keys),
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     Hardware(Backend, RoundKeys),
 }
@@ -32,6 +34,10 @@ impl Cipher {
         match backend {
             Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Backend::Ssse3 | Backend::Avx2 | Backend::Neon => {
+                Some(Cipher::Sliced(backend, sliced::Keys::empty(long)))
+            }
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
             #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => None,
@@ -43,6 +49,14 @@ impl Cipher {
     pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         match self {
             Cipher::Soft(keys) => keys.expand(key1, key2),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: `empty` makes this variant only for a backend that the processor supports: `avx2` needs ssse3, too.
+            Cipher::Sliced(_, keys) => unsafe {
+                #[cfg(target_arch = "x86_64")]
+                ssse3::expand(key1, key2, keys);
+                #[cfg(target_arch = "aarch64")]
+                neon::expand(key1, key2, keys);
+            },
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
             // AES instructions and has them.
@@ -70,7 +84,7 @@ impl Cipher {
         match self {
             Cipher::Soft(_) => Backend::Soft,
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            Cipher::Hardware(backend, _) => *backend,
+            Cipher::Sliced(backend, _) | Cipher::Hardware(backend, _) => *backend,
         }
     }
 
@@ -79,6 +93,8 @@ impl Cipher {
     pub(crate) fn run(&self, direction: Direction, job: Job<'_>) {
         match self {
             Cipher::Soft(keys) => soft_run(keys, direction, &job),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Sliced(backend, keys) => sliced_run(*backend, keys, direction, &job),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
             // the shells requires; the job's invariants cover the pointers.
@@ -103,6 +119,11 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => keys.encrypt_number(&mut number),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: as in `sliced_run`.
+            Cipher::Sliced(backend, keys) => unsafe {
+                sliced::encrypt_number(keys, functions(*backend), &mut number);
+            },
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: as in `run`: every one of these backends needs the AES instructions and has them.
             Cipher::Hardware(_, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
@@ -119,4 +140,23 @@ impl Cipher {
 #[inline(never)]
 fn soft_run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
     keys.run(direction, job);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(never)]
+fn sliced_run(backend: Backend, keys: &sliced::Keys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: `empty` makes `Sliced` only for a backend that the processor supports, and these functions need no more.
+    unsafe { sliced::run(keys, functions(backend), direction, job) }
+}
+
+/// Those of a backend that is `Sliced`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn functions(backend: Backend) -> sliced::Functions {
+    #[cfg(target_arch = "x86_64")]
+    return if backend == Backend::Avx2 { avx2::FUNCTIONS } else { ssse3::FUNCTIONS };
+    #[cfg(target_arch = "aarch64")]
+    {
+        let _ = backend;
+        neon::FUNCTIONS
+    }
 }
