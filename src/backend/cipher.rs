@@ -4,12 +4,12 @@ use zeroize::zeroize_stack;
 
 use super::{Backend, Direction, Job, soft::SoftKeys};
 
+#[cfg(target_arch = "x86_64")]
+use super::{aesni, avx2, ssse3, vaes256, vaes512};
 #[cfg(target_arch = "aarch64")]
 use super::{armv8, neon};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{keys::RoundKeys, sliced};
-#[cfg(target_arch = "x86_64")]
-use super::{aesni, avx2, ssse3, vaes256, vaes512};
 
 /// Round keys in the form that a backend takes. A variant other than `Soft` exists only where
 /// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.

@@ -50,8 +50,10 @@ pub(super) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> 
 #[repr(C, align(16))]
 pub(super) struct Aligned(pub(super) Block);
 
-/// The round keys of one direction, each bit of them as a byte of all ones or zeros, and where ShiftRows left it.
-pub(super) type Schedule = [[Aligned; 8]; MOST_KEYS];
+/// A round key, each bit of it as a byte of all ones or zeros, and where ShiftRows left it.
+pub(super) type RoundKey = [Aligned; 8];
+/// Those of AES-128 leave the last places empty.
+type Schedule = [RoundKey; MOST_KEYS];
 
 /// Data key and tweak key.
 pub(crate) struct Keys {
@@ -109,8 +111,7 @@ static LEFT: Aligned = moved(0, 2, 0);
 /// The processor has the features of `R`. Source, destination and tweaks are good for that many blocks.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn passes<R: Register, const DECRYPT: bool>(
-    keys: &Schedule,
-    rounds: usize,
+    keys: &[RoundKey],
     place: Place,
     mut tweaks: *const Block,
     one_for_all: bool,
@@ -126,11 +127,11 @@ pub(super) unsafe fn passes<R: Register, const DECRYPT: bool>(
             if DECRYPT {
                 x = moved_by(x, R::broadcast(&LEFT));
                 transpose(&mut x);
-                x = decrypt(x, keys, rounds);
+                x = decrypt(x, keys);
                 transpose(&mut x);
             } else {
                 transpose(&mut x);
-                x = encrypt(x, keys, rounds);
+                x = encrypt(x, keys);
                 transpose(&mut x);
                 x = moved_by(x, R::broadcast(&LEFT));
             }
@@ -154,40 +155,36 @@ fn each<R>(f: impl Fn(usize) -> R) -> [R; 8] {
 }
 
 #[cfg_attr(optimized, inline(always))]
-unsafe fn encrypt<R: Register>(x: [R; 8], keys: &Schedule, rounds: usize) -> [R; 8] {
+unsafe fn encrypt<R: Register>(x: [R; 8], keys: &[RoundKey]) -> [R; 8] {
+    let [first, middle @ .., last] = keys else { return x };
+    let mut middle = (1..).zip(middle);
     // SAFETY: the features are the caller's.
     unsafe {
-        let mut x = add(x, &keys[0]);
-        let mut i = 0;
+        let mut x = add(x, first);
         loop {
             x = substitute(x);
-            i += 1;
-            if i == rounds {
-                break;
-            }
-            x = mix(x, i);
-            x = add(x, &keys[i]);
+            let Some((i, key)) = middle.next() else { break add(x, last) };
+            x = mix(x, i, Some(key));
         }
-        add(x, &keys[i])
     }
 }
 
 #[cfg_attr(optimized, inline(always))]
-unsafe fn decrypt<R: Register>(x: [R; 8], keys: &Schedule, rounds: usize) -> [R; 8] {
+unsafe fn decrypt<R: Register>(x: [R; 8], keys: &[RoundKey]) -> [R; 8] {
+    let [first, middle @ .., last] = keys else { return x };
+    let mut left = middle.len();
     // SAFETY: the features are the caller's.
     unsafe {
-        let mut i = rounds;
-        let mut x = add(x, &keys[i]);
+        let mut x = add(x, last);
         loop {
             x = substitute_back(x);
-            i -= 1;
-            x = add(x, &keys[i]);
-            if i == 0 {
-                break x;
+            if left == 0 {
+                break add(x, first);
             }
+            x = add(x, &middle[left - 1]);
             // The inverse is MixColumns of the column plus x^2 times what it has in common with the one two rows on:
             // the matrices are (14 11 13 9) = (2 3 1 1) * (5 0 4 0).
-            let opposite = R::broadcast(&OPPOSITE[i % 4]);
+            let opposite = R::broadcast(&OPPOSITE[left % 4]);
             let [u0, u1, u2, u3, u4, u5, u6, u7] = each(|i| x[i] ^ x[i].shuffle(opposite));
             let u67 = u6 ^ u7;
             x = [
@@ -200,13 +197,14 @@ unsafe fn decrypt<R: Register>(x: [R; 8], keys: &Schedule, rounds: usize) -> [R;
                 x[6] ^ u4,
                 x[7] ^ u5,
             ];
-            x = mix(x, i);
+            x = mix(x, left, None);
+            left -= 1;
         }
     }
 }
 
 #[cfg_attr(optimized, inline(always))]
-unsafe fn add<R: Register>(x: [R; 8], key: &[Aligned; 8]) -> [R; 8] {
+unsafe fn add<R: Register>(x: [R; 8], key: &RoundKey) -> [R; 8] {
     // SAFETY: the features are the caller's.
     unsafe { each(|i| x[i] ^ R::broadcast(&key[i])) }
 }
@@ -217,25 +215,29 @@ unsafe fn moved_by<R: Register>(x: [R; 8], from: R) -> [R; 8] {
     unsafe { each(|i| x[i].shuffle(from)) }
 }
 
-/// MixColumns after `i` times ShiftRows: x times what a byte has in common with the next one of its column, plus that
-/// next one, plus what the two behind that have in common.
+/// MixColumns after `i` times ShiftRows, and a round key: x times what a byte has in common with the next one of its
+/// column, plus that next one, plus what the two behind that have in common. The last of these is what takes longest.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn mix<R: Register>(x: [R; 8], i: usize) -> [R; 8] {
+unsafe fn mix<R: Register>(x: [R; 8], i: usize, key: Option<&RoundKey>) -> [R; 8] {
     // SAFETY: the features are the caller's.
     unsafe {
         let (next, opposite) = (R::broadcast(&NEXT[i % 4]), R::broadcast(&OPPOSITE[i % 4]));
         let n = moved_by(x, next);
         let t = each(|i| x[i] ^ n[i]);
-        let sum = each(|i| n[i] ^ t[i].shuffle(opposite));
+        let last = moved_by(t, opposite);
+        let n = match key {
+            Some(key) => add(n, key),
+            None => n,
+        };
         [
-            sum[0] ^ t[7],
-            sum[1] ^ t[0] ^ t[7],
-            sum[2] ^ t[1],
-            sum[3] ^ t[2] ^ t[7],
-            sum[4] ^ t[3] ^ t[7],
-            sum[5] ^ t[4],
-            sum[6] ^ t[5],
-            sum[7] ^ t[6],
+            n[0] ^ t[7] ^ last[0],
+            n[1] ^ t[7] ^ t[0] ^ last[1],
+            n[2] ^ t[1] ^ last[2],
+            n[3] ^ t[7] ^ t[2] ^ last[3],
+            n[4] ^ t[7] ^ t[3] ^ last[4],
+            n[5] ^ t[4] ^ last[5],
+            n[6] ^ t[5] ^ last[6],
+            n[7] ^ t[6] ^ last[7],
         ]
     }
 }
@@ -309,7 +311,7 @@ pub(super) unsafe fn expand<R: Register>(key1: &[u8], key2: &[u8], keys: &mut Ke
 
 /// Round key `i`, from the halves of `words` at bit `shift`.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn put<R: Register>(words: &[u64], shift: u32, i: usize, place: &mut [Aligned; 8]) {
+unsafe fn put<R: Register>(words: &[u64], shift: u32, i: usize, place: &mut RoundKey) {
     let mut key = 0;
     for &word in words.iter().rev() {
         key = key << 32 | u128::from((word >> shift) as u32);
@@ -355,7 +357,7 @@ pub(super) struct Functions {
 }
 
 /// [`passes`] in one direction, with the features of its register.
-pub(super) type Shell = unsafe fn(&Schedule, usize, Place, *const Block, bool, usize);
+pub(super) type Shell = unsafe fn(&[RoundKey], Place, *const Block, bool, usize);
 
 /// The functions that carry the processor's features, into which everything else is inlined.
 macro_rules! shells {
@@ -368,8 +370,7 @@ macro_rules! shells {
 
         #[target_feature(enable = $features)]
         unsafe fn passes<const DECRYPT: bool>(
-            keys: &$crate::backend::sliced::Schedule,
-            rounds: usize,
+            keys: &[$crate::backend::sliced::RoundKey],
             place: $crate::backend::job::Place,
             tweaks: *const $crate::backend::blocks::Block,
             one_for_all: bool,
@@ -378,7 +379,11 @@ macro_rules! shells {
             // SAFETY: the features are this function's own.
             unsafe {
                 $crate::backend::sliced::passes::<$register, DECRYPT>(
-                    keys, rounds, place, tweaks, one_for_all, passes,
+                    keys,
+                    place,
+                    tweaks,
+                    one_for_all,
+                    passes,
                 );
             }
         }
@@ -422,7 +427,7 @@ impl BlockCipher for Sliced<'_> {
         let place = Place { src: numbers.as_ptr().cast(), dst: numbers.as_mut_ptr().cast() };
         let passes = numbers.len() / self.functions.width;
         // SAFETY: who made this vouched for the features; a pass takes no more tweaks than there are zeros.
-        unsafe { (self.functions.encrypt)(tweak, *rounds, place, NOTHING.as_ptr(), true, passes) }
+        unsafe { (self.functions.encrypt)(&tweak[..=*rounds], place, NOTHING.as_ptr(), true, passes) }
     }
     unsafe fn run(&self, direction: Direction, place: Place, tweaks: *const Block, blocks: usize) {
         let Keys { data, rounds, .. } = self.keys;
@@ -431,6 +436,6 @@ impl BlockCipher for Sliced<'_> {
             Direction::Decrypt => self.functions.decrypt,
         };
         // SAFETY: as above, and this function's contract.
-        unsafe { shell(data, *rounds, place, tweaks, false, blocks / self.functions.width) }
+        unsafe { shell(&data[..=*rounds], place, tweaks, false, blocks / self.functions.width) }
     }
 }
