@@ -467,8 +467,8 @@ atrest_status atrest_xts_new(const uint8_t *key,
                              atrest_xts **out);
 
 /*
- As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
- "armv8-eor3", whatever ATREST_BACKEND says.
+ As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+ "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
 
  `backend`: a NUL-terminated string.
  */
@@ -493,7 +493,7 @@ atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key,
 void atrest_xts_free(atrest_xts *xts);
 
 /*
- How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
+ How many bytes atrest_xts_init() needs: some four thousand. A number of this library, not of its ABI: ask at run time.
 
  Any thread may call it at any time.
  */

@@ -4,6 +4,8 @@
 //! fills the cipher by itself, and the blocks that ciphertext stealing makes: short sectors, and the ends of longer
 //! ones, share a pass.
 
+use zeroize::zeroize_stack;
+
 use super::{
     blocks::{Block, Blocks},
     job::{Direction, Job, Place, double},
@@ -11,6 +13,8 @@ use super::{
 
 /// Sectors whose numbers are encrypted together, and blocks for one call of the cipher.
 const BATCH: usize = 64;
+/// Stack that the ciphers use when optimised, in bytes.
+const SPILLED: usize = 4096;
 
 /// The data key's and the tweak key's cipher.
 pub(super) trait BlockCipher {
@@ -37,6 +41,7 @@ pub(super) fn encrypt_number(cipher: &dyn BlockCipher, number: &mut Block) {
     cipher.encrypt_numbers(blocks);
     *number = blocks[0];
     numbers.wipe_first(cipher.width());
+    zeroize_stack::<SPILLED>();
 }
 
 /// Encrypts or decrypts a job.
@@ -109,10 +114,12 @@ pub(super) fn run(cipher: &dyn BlockCipher, direction: Direction, job: &Job<'_>)
     direct_tweaks.wipe_first(most_direct);
     waiting.blocks.wipe_first(waiting.most);
     waiting.tweaks.wipe_first(waiting.most);
+    // What the cipher had no registers for.
+    zeroize_stack::<SPILLED>();
 }
 
 /// Puts `count` tweaks from `tweak` on at `from`, and answers with the next one.
-#[inline(always)]
+#[inline(never)]
 fn put_tweaks(tweaks: &Blocks<BATCH>, from: usize, count: usize, mut tweak: u128) -> u128 {
     assert!(from + count <= BATCH);
     for i in from..from + count {
@@ -140,7 +147,7 @@ impl Waiting<'_> {
     ///
     /// # Safety
     /// The source is readable now, and the destination writable until the next [`finish`](Waiting::finish).
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn add(&mut self, mut place: Place, mut count: usize, mut tweak: u128) -> u128 {
         while count != 0 {
             let now = count.min(BATCH - self.count);

@@ -43,8 +43,8 @@ pub unsafe extern "C" fn atrest_xts_new(
     unsafe { new(key, key_len, out, || Ok(Key::options()), on_heap) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon", "armv8" or
-/// "armv8-eor3", whatever ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
 ///
 /// `backend`: a NUL-terminated string.
 ///

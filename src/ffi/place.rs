@@ -17,7 +17,7 @@ use crate::xts::Key;
 /// A flag of atrest_xts_init(): key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
 pub const ATREST_XTS_ALLOW_EQUAL_HALVES: u32 = 1;
 
-/// How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
+/// How many bytes atrest_xts_init() needs: some four thousand. A number of this library, not of its ABI: ask at run time.
 ///
 /// Any thread may call it at any time.
 #[unsafe(no_mangle)]

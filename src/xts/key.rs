@@ -8,7 +8,7 @@ use crate::xts::Error;
 /// An XTS-AES key, expanded for both directions.
 ///
 /// Immutable after creation: share one between any number of threads. Expansion costs a fraction of a microsecond and
-/// some 2 KiB; data calls allocate nothing. The round keys are wiped on drop; [`Debug`](fmt::Debug) shows none of them.
+/// some 4 KiB; data calls allocate nothing. The round keys are wiped on drop; [`Debug`](fmt::Debug) shows none of them.
 ///
 /// A move is a copy of bytes, and leaves round keys where the key was: box a key, or put it into an `Arc`, where you
 /// make it, rather than pass it on by value.

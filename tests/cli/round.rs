@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Stdio;
 
+use atrest::xts::Backend;
+
 use super::common::noise;
 use super::common::peers::{left_out, program};
 use super::place::{Place, text};

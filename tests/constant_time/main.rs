@@ -1,9 +1,9 @@
 //! Constant time, shown: secrets are marked as undefined memory, and a tool that follows undefined bytes through every
 //! instruction reports each branch and each address that depends on one.
 //!
-//! `tests/run constant-time` runs this program under Valgrind's memcheck, which sees the machine code of `soft` and
-//! `aesni` as they ship, and built with MemorySanitizer, which knows VAES too (SECURITY.md, "Time"). By itself, as
-//! `cargo test` runs it, it watches nothing and says so.
+//! `tests/run constant-time` runs this program under Valgrind's memcheck, which sees the machine code of `soft`,
+//! `ssse3`, `avx2` and `aesni` as they ship, and built with MemorySanitizer, which knows VAES too (SECURITY.md, "Time").
+//! By itself, as `cargo test` runs it, it watches nothing and says so.
 //!
 //! A tool that lost sight of the secrets would find nothing wrong. So every output must still be undefined when a call
 //! returns, and leaks that are planted on outputs must be reported.
