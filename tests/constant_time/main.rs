@@ -102,7 +102,8 @@ fn key(backend: Backend, bits: usize, secret: Secret, findings: &mut Findings) -
         let built = Key::options().backend(backend).allow_equal_halves(true).build(&bytes);
         key = Some(Box::new(built.expect("32 or 64 bytes for a backend that is there")));
     };
-    if secret == Secret::Key && backend != Backend::Soft && !tool::KNOWS_KEY_EXPANSION {
+    let by_instructions = ![Backend::Soft, Backend::Ssse3, Backend::Avx2].contains(&backend);
+    if secret == Secret::Key && by_instructions && !tool::KNOWS_KEY_EXPANSION {
         tool::unreported(make);
     } else {
         findings.watch(&format!("{backend}: setup of a {bits}-bit key"), make);
