@@ -3,9 +3,10 @@
 use core::arch::x86_64::*;
 
 use super::{
-    job::Place,
+    job::{Place, Sectors},
     kernel::{self, shells},
     keys::{RoundKeys, Schedule},
+    tiles::Number,
     vector::{Block, Vector},
     x86::pins,
 };
@@ -76,6 +77,17 @@ impl Vector for X1 {
     unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
         // SAFETY: as above.
         unsafe { Self::next_tweaks(tile, step, out.add(step)) }
+    }
+    #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(

@@ -9,8 +9,8 @@ use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
     job::{Place, Sectors, double},
     keys::{Blocks, Schedule},
-    tiles::{Number, swap_last, tile_len, tiled_sectors},
-    unit::steal,
+    tiles::{Number, swap_last, tile_len},
+    unit::{laid_sectors, steal},
     vector::{Block, Row, Vector},
 };
 
@@ -43,7 +43,7 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     // for each sector.
     unsafe {
         if tiled != 0 {
-            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
+            V::tiled_sectors::<DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
         }
         if vectors != 0 {
             stream::<V, DECRYPT>(keys, sectors, tiled, vectors, numbers, then(left != 0));
@@ -110,12 +110,20 @@ pub(super) unsafe fn sectors_in_rows<V: Vector>(
         }
         return;
     }
-    let tail = sectors.size % 16;
+    // What is left behind whole vectors costs so much by itself that, where there is much of it or AES takes little, tweaks
+    // that are made ahead of all data cost less.
+    let (left, tail) = (sectors.size / 16 % V::BLOCKS, sectors.size % 16);
+    let much_left = sectors.size < 128 || (!keys.is_long() && left == V::BLOCKS - 1);
+    let laid = left != 0 && tail == 0 && sectors.size < tile_len::<V>() && much_left;
+    if let (true, Some(at)) = (laid, sectors.row()) {
+        // SAFETY: this function's contract.
+        unsafe { laid_sectors::<V>(keys, decrypt, at, sectors.size, numbers, sectors.count) };
+        return;
+    }
     let tiles_in_sector = sectors.size / tile_len::<V>();
     let tiled = tiles_in_sector * tile_len::<V>();
     let vectors = (sectors.size - tiled) / (16 * V::BLOCKS);
     let done = tiled + 16 * V::BLOCKS * vectors;
-    let left = (sectors.size - done) / 16;
     let then = |more_blocks| match tail {
         _ if more_blocks => Number::Next,
         0 => Number::Unused,

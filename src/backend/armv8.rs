@@ -9,9 +9,10 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    job::Place,
+    job::{Place, Sectors},
     kernel,
     keys::{RoundKeys, Schedule},
+    tiles,
     vector::{Block, Vector},
 };
 use zeroize::Zeroize;
@@ -131,6 +132,23 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
         // SAFETY: the caller gives room for a tile.
         unsafe { next.store(out.add(step)) };
         *next = next.double();
+    }
+    #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: tiles::Number,
+    ) {
+        // SAFETY: as above.
+        unsafe {
+            if EOR3 {
+                eor3::tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then)
+            } else {
+                plain::tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then)
+            }
+        }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(

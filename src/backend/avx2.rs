@@ -70,4 +70,4 @@ impl Register for Lanes2 {
     }
 }
 
-shells!(Lanes2, "avx2");
+shells!(Lanes2, "avx2", super::ssse3::spread);

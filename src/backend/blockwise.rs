@@ -34,17 +34,19 @@ pub(super) trait BlockCipher {
 }
 
 /// Encrypts a number under the tweak key.
+#[inline(never)]
 pub(super) fn encrypt_number(cipher: &dyn BlockCipher, number: &mut Block) {
     let mut numbers = Blocks::<BATCH>::new();
     let blocks = numbers.zeroed(cipher.width());
     blocks[0] = *number;
     cipher.encrypt_numbers(blocks);
     *number = blocks[0];
-    numbers.wipe_first(cipher.width());
+    wipe(&numbers, cipher.width());
     zeroize_stack::<SPILLED>();
 }
 
 /// Encrypts or decrypts a job.
+#[inline(never)]
 pub(super) fn run(cipher: &dyn BlockCipher, direction: Direction, job: &Job<'_>) {
     let mut numbers = Blocks::<BATCH>::new();
     let mut waiting = Waiting {
@@ -70,8 +72,10 @@ pub(super) fn run(cipher: &dyn BlockCipher, direction: Direction, job: &Job<'_>)
     while done < job.sectors {
         let count = (job.sectors - done).min(BATCH);
         let tweaks = numbers.zeroed(count.next_multiple_of(width));
-        sequence.fill(&mut tweaks[..count]);
-        sequence = sequence.skip(count);
+        for number in &mut tweaks[..count] {
+            *number = sequence.number();
+            sequence = sequence.skip(1);
+        }
         if !job.encrypted {
             cipher.encrypt_numbers(tweaks);
         }
@@ -110,12 +114,21 @@ pub(super) fn run(cipher: &dyn BlockCipher, direction: Direction, job: &Job<'_>)
         done += count;
     }
     // Tweaks and plaintext.
-    numbers.wipe_first(job.sectors.next_multiple_of(width));
-    direct_tweaks.wipe_first(most_direct);
-    waiting.blocks.wipe_first(waiting.most);
-    waiting.tweaks.wipe_first(waiting.most);
+    for (blocks, used) in [
+        (&numbers, job.sectors.next_multiple_of(width)),
+        (&direct_tweaks, most_direct),
+        (&waiting.blocks, waiting.most),
+        (&waiting.tweaks, waiting.most),
+    ] {
+        wipe(blocks, used);
+    }
     // What the cipher had no registers for.
     zeroize_stack::<SPILLED>();
+}
+
+#[inline(never)]
+fn wipe(blocks: &Blocks<BATCH>, used: usize) {
+    blocks.wipe_first(used);
 }
 
 /// Puts `count` tweaks from `tweak` on at `from`, and answers with the next one.

@@ -2,7 +2,7 @@
 
 use zeroize::zeroize_stack;
 
-use super::{Backend, Direction, Job, soft::SoftKeys};
+use super::{Backend, Direction, Job, Schedule, soft::SoftKeys};
 
 #[cfg(target_arch = "x86_64")]
 use super::{aesni, avx2, ssse3, vaes256, vaes512};
@@ -25,10 +25,10 @@ pub(crate) enum Cipher {
 
 impl Cipher {
     /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
-    /// the backend.
+    /// the backend, or the backend does not have the schedule.
     #[inline(always)]
-    pub(crate) fn empty(backend: Backend, long: bool) -> Option<Cipher> {
-        if !backend.is_supported() {
+    pub(crate) fn empty(backend: Backend, schedule: Schedule, long: bool) -> Option<Cipher> {
+        if !backend.is_supported() || !backend.schedules().contains(&schedule) {
             return None;
         }
         match backend {
@@ -38,7 +38,7 @@ impl Cipher {
                 Some(Cipher::Sliced(backend, sliced::Keys::empty(long)))
             }
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
+            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long, schedule == Schedule::Rows))),
             #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => None,
         }
@@ -50,13 +50,7 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `empty` makes this variant only for a backend that the processor supports: `avx2` needs ssse3, too.
-            Cipher::Sliced(_, keys) => unsafe {
-                #[cfg(target_arch = "x86_64")]
-                ssse3::expand(key1, key2, keys);
-                #[cfg(target_arch = "aarch64")]
-                neon::expand(key1, key2, keys);
-            },
+            Cipher::Sliced(_, keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
             // AES instructions and has them.
@@ -74,10 +68,8 @@ impl Cipher {
     #[inline(always)]
     pub(crate) fn wipe_stack(&self) {
         match self {
-            #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
-            Cipher::Sliced(..) => zeroize_stack::<1024>(),
             #[cfg(all(optimized, target_arch = "x86_64"))]
-            Cipher::Hardware(..) => zeroize_stack::<1024>(),
+            Cipher::Hardware(..) | Cipher::Sliced(..) => zeroize_stack::<1024>(),
             _ => zeroize_stack::<16384>(),
         }
     }
@@ -87,6 +79,14 @@ impl Cipher {
             Cipher::Soft(_) => Backend::Soft,
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Cipher::Sliced(backend, _) | Cipher::Hardware(backend, _) => *backend,
+        }
+    }
+
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Hardware(_, keys) if keys.encrypt.in_rows() => Schedule::Rows,
+            _ => Schedule::Tiles,
         }
     }
 

@@ -61,10 +61,31 @@ pub(super) fn supported(backend: Backend) -> bool {
     }
 }
 
+/// Whether rows, rather than tiles, suit this processor. `ATREST_BACKEND` overrides it; docs/kernel.md has the
+/// measurements.
+///
+/// - `vaes512`: where two 512-bit AES instructions start in a cycle (Zen 5). Where one does (Zen 4, Intel), eight vectors
+///   in flight are twice what is needed.
+/// - `vaes256`: everywhere but with AES-128 where one 512-bit AES instruction starts in a cycle (Zen 4), whose fastest
+///   backend it is not.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn suits_rows(backend: Backend, aes_bits: usize) -> bool {
+    match backend {
+        Backend::Vaes512 => starts_two_512(),
+        Backend::Vaes256 => aes_bits == 256 || !vaes512::get() || starts_two_512(),
+        _ => false,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn suits_rows(_: Backend, _: usize) -> bool {
+    false
+}
+
 /// Whether the processor starts two 512-bit AES instructions a cycle, as AMD's do from family 1Ah (Zen 5) on; but for
 /// those that say of themselves that their vector units are 256 bits wide, as some of Zen 5 for laptops are.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn starts_two_512() -> bool {
+fn starts_two_512() -> bool {
     use core::{
         arch::x86_64::__cpuid,
         sync::atomic::{AtomicU8, Ordering::Relaxed},

@@ -19,6 +19,8 @@ pub(super) struct Schedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
+    /// Whether data goes in rows.
+    rows: bool,
 }
 
 impl Schedule {
@@ -40,6 +42,11 @@ impl Schedule {
     pub(super) fn is_long(&self) -> bool {
         self.long
     }
+    /// Whether the key was made for rows; see [`Schedule::Rows`](super::Schedule).
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn in_rows(&self) -> bool {
+        self.rows
+    }
 }
 
 /// The three key schedules of an XTS key.
@@ -53,8 +60,8 @@ pub(crate) struct RoundKeys {
 impl RoundKeys {
     /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn empty(long: bool) -> RoundKeys {
-        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long };
+    pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
+        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long, rows };
         RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() }
     }
 
@@ -88,7 +95,7 @@ impl RoundKeys {
 impl Drop for RoundKeys {
     fn drop(&mut self) {
         let RoundKeys { encrypt, decrypt, tweak } = self;
-        for Schedule { keys, long: _ } in [encrypt, decrypt, tweak] {
+        for Schedule { keys, .. } in [encrypt, decrypt, tweak] {
             keys.as_flattened_mut().zeroize();
         }
     }
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn dropped_keys_are_gone() {
-        let mut keys = RoundKeys::empty(true);
+        let mut keys = RoundKeys::empty(true, false);
         for i in 0..=LAST {
             keys.put(i, [1; 16], [3; 16], [2; 16], |key, place| *place = key);
         }

@@ -59,7 +59,8 @@ mod vector;
 mod x86;
 
 pub(crate) use cipher::Cipher;
-pub(crate) use job::{ByteOrder, Direction, Job, Sequence};
+pub use job::CounterWidth;
+pub(crate) use job::{ByteOrder, Direction, Job, Numbers, Sequence};
 pub(crate) use pieces::{Pieces, run_in_pieces};
 
 use core::{fmt, str::FromStr};
@@ -129,24 +130,91 @@ impl Backend {
         detect::supported(self)
     }
 
+    /// The schedules that the backend has: the ways in which its loop can be run, in order of [`Schedule`].
+    #[must_use]
+    pub const fn schedules(self) -> &'static [Schedule] {
+        match self {
+            // MemorySanitizer does not follow data through assembler, which rows are.
+            Backend::Vaes256 | Backend::Vaes512 if cfg!(not(msan)) => &[Schedule::Tiles, Schedule::Rows],
+            _ => &[Schedule::Tiles],
+        }
+    }
+
+    /// The schedule that suits this processor for keys of `aes_bits` (128 or 256) bits: the rule is
+    /// [`detect::suits_rows`].
+    pub(crate) fn schedule(self, aes_bits: usize) -> Schedule {
+        if self.schedules().contains(&Schedule::Rows) && detect::suits_rows(self, aes_bits) {
+            Schedule::Rows
+        } else {
+            Schedule::Tiles
+        }
+    }
+
     /// The fastest backend that this processor runs: the last supported one of [`Backend::ALL`].
     #[must_use]
     pub fn fastest() -> Backend {
         Backend::ALL.into_iter().rev().find(|backend| backend.is_supported()).unwrap_or(Backend::Soft)
     }
+}
 
-    /// The backend that `ATREST_BACKEND` names, else the fastest.
-    pub(crate) fn chosen() -> Result<Backend, Error> {
+/// How a backend's loop keeps the AES units at work. Both compute the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Eight vectors in flight, as the compiler orders them.
+    Tiles,
+    /// Twelve or sixteen in flight, in assembler, wherever the data is long enough.
+    Rows,
+}
+
+impl Schedule {
+    const ALL: [Schedule; 2] = [Schedule::Tiles, Schedule::Rows];
+
+    /// The name that `ATREST_BACKEND` takes behind that of a backend, after a colon.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Schedule::Tiles => "tiles",
+            Schedule::Rows => "rows",
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What `ATREST_BACKEND` says: a backend, and perhaps a schedule of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) backend: Backend,
+    pub(crate) schedule: Option<Schedule>,
+}
+
+impl Choice {
+    /// What `ATREST_BACKEND` names, else the fastest backend.
+    pub(crate) fn of_environment() -> Result<Choice, Error> {
         #[cfg(feature = "std")]
         if let Some(name) = std::env::var_os("ATREST_BACKEND").filter(|name| !name.is_empty()) {
-            let backend: Backend = name.to_str().ok_or(Error::UnknownBackend)?.parse()?;
-            return if backend.is_supported() {
-                Ok(backend)
-            } else {
-                Err(Error::UnsupportedBackend(backend))
-            };
+            return name.to_str().ok_or(Error::UnknownBackend)?.parse();
         }
-        Ok(Backend::fastest())
+        Ok(Choice { backend: Backend::fastest(), schedule: None })
+    }
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    /// `NAME`, or `NAME:SCHEDULE`.
+    fn from_str(text: &str) -> Result<Choice, Error> {
+        let Some((name, schedule)) = text.split_once(':') else {
+            return Ok(Choice { backend: text.parse()?, schedule: None });
+        };
+        let backend: Backend = name.parse()?;
+        let schedule = Schedule::ALL.into_iter().find(|of| of.name() == schedule);
+        Ok(Choice { backend, schedule: Some(schedule.ok_or(Error::UnknownBackend)?) })
     }
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use super::{
     cipher::Cipher,
-    job::{Direction, Job, Place, READ_AHEAD, Sequence},
+    job::{Direction, Job, Numbers, Place, READ_AHEAD},
 };
 
 /// Sectors in a job.
@@ -44,7 +44,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
     dst: &mut D,
     sector_size: usize,
     mut sectors: usize,
-    mut tweaks: Sequence,
+    mut tweaks: Numbers<'_>,
 ) {
     let mut memory = [MaybeUninit::<u64>::uninit(); BUFFER / 8];
     let buffer = memory.as_mut_ptr().cast::<u8>();
@@ -172,7 +172,7 @@ unsafe fn long_sector<S: Pieces, D: Pieces>(
     read: &mut Position,
     written: &mut Position,
     sector_size: usize,
-    tweaks: Sequence,
+    tweaks: Numbers<'_>,
     buffer: *mut u8,
 ) {
     let mut tweak = u128::from_le_bytes(cipher.encrypt_number(tweaks.number()));

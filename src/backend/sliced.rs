@@ -9,8 +9,14 @@
 //! number of rounds, 10 or 14, leaves two to be made up for at the end.
 //!
 //! The S-box's constant is in the round keys: MixColumns and its inverse leave a state of equal bytes as it is.
+//!
+//! A key is kept as short as it is, 480 bytes. Each call spreads its round keys for the registers, which takes some
+//! hundred cycles, and wipes them.
 
-use core::ops::{BitAnd, BitXor};
+use core::{
+    mem::MaybeUninit,
+    ops::{BitAnd, BitXor},
+};
 
 use zeroize::Zeroize;
 
@@ -50,10 +56,10 @@ pub(super) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> 
 #[repr(C, align(16))]
 pub(super) struct Aligned(pub(super) Block);
 
+/// Round keys of one direction, as FIPS 197 has them. Those of AES-128 leave the last places empty.
+type Schedule = [Aligned; MOST_KEYS];
 /// A round key, each bit of it as a byte of all ones or zeros, and where ShiftRows left it.
 pub(super) type RoundKey = [Aligned; 8];
-/// Those of AES-128 leave the last places empty.
-type Schedule = [RoundKey; MOST_KEYS];
 
 /// Data key and tweak key.
 pub(crate) struct Keys {
@@ -67,16 +73,50 @@ impl Keys {
     /// Room for two keys of 16 bytes each, or 32.
     #[inline(always)]
     pub(super) fn empty(long: bool) -> Keys {
-        let empty = [[Aligned([0; 16]); 8]; MOST_KEYS];
-        Keys { data: empty, tweak: empty, rounds: if long { 14 } else { 10 } }
+        // A constant: the compiler would write each place by itself otherwise.
+        const EMPTY: Schedule = [Aligned([0; 16]); MOST_KEYS];
+        Keys { data: EMPTY, tweak: EMPTY, rounds: if long { 14 } else { 10 } }
+    }
+
+    /// Takes keys as long as `empty` was told: the key schedule of FIPS 197, 5.2, of both at once.
+    #[inline(never)]
+    pub(super) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+        let words = if self.rounds == 14 { 8 } else { 4 };
+        // Words of key1 in the lower halves, of key2 in the upper ones.
+        let mut w = [0_u64; 8];
+        for ((w, a), b) in w[..words].iter_mut().zip(key1.as_chunks().0).zip(key2.as_chunks().0) {
+            *w = u64::from(u32::from_le_bytes(*a)) | u64::from(u32::from_le_bytes(*b)) << 32;
+        }
+        let mut constant = 1_u64;
+        for i in 0..=self.rounds {
+            let at = 4 * i % words;
+            if i >= words / 4 {
+                let mut word = substitute_bytes(w[(at + words - 1) % words]);
+                if at == 0 {
+                    // RotWord of both, and the round constant.
+                    word = (word >> 8 & 0x00ff_ffff_00ff_ffff) | (word & 0x0000_00ff_0000_00ff) << 24;
+                    word ^= constant | constant << 32;
+                    constant = (constant << 1) ^ (0x11b * (constant >> 7));
+                }
+                for w in &mut w[at..at + 4] {
+                    *w ^= word;
+                    word = *w;
+                }
+            }
+            for (j, w) in w[at..at + 4].iter().enumerate() {
+                self.data[i].0[4 * j..4 * j + 4].copy_from_slice(&(*w as u32).to_le_bytes());
+                self.tweak[i].0[4 * j..4 * j + 4].copy_from_slice(&((w >> 32) as u32).to_le_bytes());
+            }
+        }
+        w.zeroize();
     }
 }
 
 impl Drop for Keys {
     fn drop(&mut self) {
         let Keys { data, tweak, rounds: _ } = self;
-        for block in data.as_flattened_mut().iter_mut().chain(tweak.as_flattened_mut()) {
-            block.0.zeroize();
+        for key in data.iter_mut().chain(tweak) {
+            key.0.zeroize();
         }
     }
 }
@@ -268,61 +308,24 @@ unsafe fn exchange<R: Register, const N: i32>(x: &mut [R; 8], a: usize, b: usize
     }
 }
 
-/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for: the key schedule of FIPS 197, 5.2, of both at once.
+/// Spreads round keys for [`passes`].
 ///
 /// # Safety
 /// The processor has the features of `R`, which has one lane.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn expand<R: Register>(key1: &[u8], key2: &[u8], keys: &mut Keys) {
+pub(super) unsafe fn spread<R: Register>(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
     assert!(R::LANES == 1);
-    let long = keys.rounds == 14;
-    let words = if long { 8 } else { 4 };
-    // Words of key1 in the lower halves, of key2 in the upper ones.
-    let mut w = [0_u64; 8];
-    for ((w, a), b) in w[..words].iter_mut().zip(key1.as_chunks().0).zip(key2.as_chunks().0) {
-        *w = u64::from(u32::from_le_bytes(*a)) | u64::from(u32::from_le_bytes(*b)) << 32;
-    }
-    let mut constant = 1_u64;
-    for i in 0..=keys.rounds {
-        let at = 4 * i % words;
-        if i >= words / 4 {
-            let mut word = substitute_bytes(w[(at + words - 1) % words]);
-            if at == 0 {
-                // RotWord of both, and the round constant.
-                word = (word >> 8 & 0x00ff_ffff_00ff_ffff) | (word & 0x0000_00ff_0000_00ff) << 24;
-                word ^= constant | constant << 32;
-                constant = (constant << 1) ^ (0x11b * (constant >> 7));
-            }
-            for w in &mut w[at..at + 4] {
-                *w ^= word;
-                word = *w;
-            }
-        }
-        // SAFETY: the features are the caller's.
+    for (i, (key, place)) in keys.iter().zip(places).enumerate() {
+        let place = place.as_mut_ptr().cast::<Block>();
+        // SAFETY: the features are the caller's; the place has 8 blocks.
         unsafe {
-            put::<R>(&w[at..at + 4], 0, i, &mut keys.data[i]);
-            put::<R>(&w[at..at + 4], 32, i, &mut keys.tweak[i]);
-        }
-    }
-    w.zeroize();
-}
-
-/// Round key `i`, from the halves of `words` at bit `shift`.
-#[cfg_attr(optimized, inline(always))]
-unsafe fn put<R: Register>(words: &[u64], shift: u32, i: usize, place: &mut RoundKey) {
-    let mut key = 0;
-    for &word in words.iter().rev() {
-        key = key << 32 | u128::from((word >> shift) as u32);
-    }
-    let key = key.to_le_bytes();
-    // SAFETY: the features are the caller's, and one lane is 16 bytes.
-    unsafe {
-        let mut key = R::load(key.as_ptr()).shuffle(R::broadcast(&KEY[i % 4]));
-        if i != 0 {
-            key = key ^ R::broadcast(&Aligned([0x63; 16]));
-        }
-        for (bit, place) in place.iter_mut().enumerate() {
-            key.has(R::broadcast(&Aligned([1 << bit; 16]))).store(place.0.as_mut_ptr());
+            let mut key = R::broadcast(key).shuffle(R::broadcast(&KEY[i % 4]));
+            if i != 0 {
+                key = key ^ R::broadcast(&Aligned([0x63; 16]));
+            }
+            for bit in 0..8 {
+                key.has(R::broadcast(&Aligned([1 << bit; 16]))).store(place.add(bit).cast());
+            }
         }
     }
 }
@@ -350,6 +353,8 @@ fn transpose_bytes(mut x: u64) -> u64 {
 pub(super) struct Functions {
     /// Blocks a pass.
     pub(super) width: usize,
+    /// [`spread`], with the features of a register of one lane.
+    pub(super) spread: unsafe fn(&[Aligned], &mut [MaybeUninit<RoundKey>]),
     pub(super) encrypt: Shell,
     pub(super) decrypt: Shell,
 }
@@ -359,9 +364,10 @@ pub(super) type Shell = unsafe fn(&[RoundKey], Place, *const Block, bool, usize)
 
 /// The functions that carry the processor's features, into which everything else is inlined.
 macro_rules! shells {
-    ($register:ty, $features:literal) => {
+    ($register:ty, $features:literal, $spread:path) => {
         pub(super) const FUNCTIONS: $crate::backend::sliced::Functions = $crate::backend::sliced::Functions {
             width: 8 * <$register as $crate::backend::sliced::Register>::LANES,
+            spread: $spread,
             encrypt: passes::<false>,
             decrypt: passes::<true>,
         };
@@ -389,29 +395,76 @@ macro_rules! shells {
 }
 pub(super) use shells;
 
-/// Keys, and functions that this processor runs.
-struct Sliced<'a> {
-    keys: &'a Keys,
+/// Keys as a call needs them, and functions that this processor runs.
+struct Sliced {
+    data: Spread,
+    tweak: Spread,
     functions: Functions,
+}
+
+struct Spread {
+    keys: [MaybeUninit<RoundKey>; MOST_KEYS],
+    /// So many of them are there.
+    count: usize,
+}
+
+impl Spread {
+    #[inline(always)]
+    fn new() -> Spread {
+        Spread { keys: [const { MaybeUninit::uninit() }; MOST_KEYS], count: 0 }
+    }
+
+    /// # Safety
+    /// The processor has the features that the functions need.
+    #[inline(always)]
+    unsafe fn put(&mut self, keys: &[Aligned], functions: Functions) {
+        // SAFETY: this function's contract.
+        unsafe { (functions.spread)(keys, &mut self.keys) };
+        self.count = keys.len().min(MOST_KEYS);
+    }
+
+    fn keys(&self) -> &[RoundKey] {
+        // SAFETY: `put` wrote so many.
+        unsafe { self.keys[..self.count].assume_init_ref() }
+    }
+}
+
+impl Drop for Spread {
+    fn drop(&mut self) {
+        self.keys[..self.count].zeroize();
+    }
 }
 
 /// Encrypts or decrypts a job.
 ///
 /// # Safety
 /// The processor has the features that the functions need.
+#[inline(never)]
 pub(super) unsafe fn run(keys: &Keys, functions: Functions, direction: Direction, job: &Job<'_>) {
-    blockwise::run(&Sliced { keys, functions }, direction, job);
+    let mut sliced = Sliced { data: Spread::new(), tweak: Spread::new(), functions };
+    // SAFETY: this function's contract.
+    unsafe {
+        sliced.data.put(&keys.data[..=keys.rounds], functions);
+        if !job.encrypted {
+            sliced.tweak.put(&keys.tweak[..=keys.rounds], functions);
+        }
+    }
+    blockwise::run(&sliced, direction, job);
 }
 
 /// Encrypts a sector number into a tweak.
 ///
 /// # Safety
 /// As [`run`].
+#[inline(never)]
 pub(super) unsafe fn encrypt_number(keys: &Keys, functions: Functions, number: &mut Block) {
-    blockwise::encrypt_number(&Sliced { keys, functions }, number);
+    let mut sliced = Sliced { data: Spread::new(), tweak: Spread::new(), functions };
+    // SAFETY: this function's contract.
+    unsafe { sliced.tweak.put(&keys.tweak[..=keys.rounds], functions) };
+    blockwise::encrypt_number(&sliced, number);
 }
 
-impl BlockCipher for Sliced<'_> {
+impl BlockCipher for Sliced {
     fn width(&self) -> usize {
         self.functions.width
     }
@@ -421,19 +474,17 @@ impl BlockCipher for Sliced<'_> {
     fn encrypt_numbers(&self, numbers: &mut [Block]) {
         static NOTHING: [Block; 16] = [[0; 16]; 16];
         assert!(self.functions.width <= NOTHING.len());
-        let Keys { tweak, rounds, .. } = self.keys;
         let place = Place { src: numbers.as_ptr().cast(), dst: numbers.as_mut_ptr().cast() };
         let passes = numbers.len() / self.functions.width;
         // SAFETY: who made this vouched for the features; a pass takes no more tweaks than there are zeros.
-        unsafe { (self.functions.encrypt)(&tweak[..=*rounds], place, NOTHING.as_ptr(), true, passes) }
+        unsafe { (self.functions.encrypt)(self.tweak.keys(), place, NOTHING.as_ptr(), true, passes) }
     }
     unsafe fn run(&self, direction: Direction, place: Place, tweaks: *const Block, blocks: usize) {
-        let Keys { data, rounds, .. } = self.keys;
         let shell = match direction {
             Direction::Encrypt => self.functions.encrypt,
             Direction::Decrypt => self.functions.decrypt,
         };
         // SAFETY: as above, and this function's contract.
-        unsafe { shell(&data[..=*rounds], place, tweaks, false, blocks / self.functions.width) }
+        unsafe { shell(self.data.keys(), place, tweaks, false, blocks / self.functions.width) }
     }
 }

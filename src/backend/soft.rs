@@ -107,6 +107,7 @@ impl<C: BlockCipherEncrypt + BlockCipherDecrypt + BlockSizeUser<BlockSize = U16>
     }
 }
 
+#[inline(never)]
 fn add(data: &mut [Block], tweaks: &[Block]) {
     for (block, tweak) in data.iter_mut().zip(tweaks) {
         *block = (u128::from_le_bytes(*block) ^ u128::from_le_bytes(*tweak)).to_le_bytes();

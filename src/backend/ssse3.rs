@@ -1,11 +1,12 @@
-//! x86-64 with byte shuffles, and without AES instructions: eight blocks a pass; and the key expansion of `avx2`, too.
+//! x86-64 with byte shuffles, and without AES instructions: eight blocks a pass.
 
 use core::{
     arch::x86_64::*,
+    mem::MaybeUninit,
     ops::{BitAnd, BitXor},
 };
 
-use super::sliced::{self, Aligned, Keys, Register, shells};
+use super::sliced::{self, Aligned, Register, RoundKey, shells};
 
 /// Features: ssse3.
 #[derive(Clone, Copy)]
@@ -70,15 +71,14 @@ impl Register for Lanes1 {
     }
 }
 
-shells!(Lanes1, "ssse3");
+shells!(Lanes1, "ssse3", spread);
 
-/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for.
+/// Spreads round keys.
 ///
 /// # Safety
 /// The processor has ssse3.
 #[target_feature(enable = "ssse3")]
-#[inline(never)]
-pub(super) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut Keys) {
+pub(super) unsafe fn spread(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
     // SAFETY: the features are this function's own.
-    unsafe { sliced::expand::<Lanes1>(key1, key2, keys) }
+    unsafe { sliced::spread::<Lanes1>(keys, places) }
 }

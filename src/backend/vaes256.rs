@@ -5,9 +5,10 @@ use core::arch::x86_64::*;
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::Place,
+    job::{Place, Sectors},
     kernel::shells,
     keys::Schedule,
+    tiles::Number,
     vaes256_row::{SHORTEST, row},
     vector::{Block, Row, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
@@ -112,13 +113,23 @@ impl Vector for X2 {
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
     unsafe fn row<const DECRYPT: bool>(keys: &Schedule, _first: (), of: &Row) -> bool {
-        // MemorySanitizer does not follow data through assembler.
-        let long = of.tiles >= SHORTEST && cfg!(not(msan));
+        let long = of.tiles >= SHORTEST && keys.in_rows();
         if long {
             // SAFETY: as above.
             unsafe { row(keys, DECRYPT, of.at, of.tiles_in_sector, of.tiles, of.numbers, of.far) };
         }
         long
+    }
+    #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(

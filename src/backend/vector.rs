@@ -1,7 +1,7 @@
 //! What the loop needs of an instruction set.
 
 use super::{
-    job::{Place, Sectors, Sequence},
+    job::{Numbers, Place, Sectors},
     keys::Schedule,
     tiles::Number,
 };
@@ -40,7 +40,7 @@ pub(super) struct Row {
     pub(super) then: Number,
     /// The encrypted number of each sector, and three blocks more, which are read and not used.
     pub(super) numbers: *mut Block,
-    /// The data is in place, and more than caches hold.
+    /// The call has more data than caches hold, one behind the other.
     pub(super) far: bool,
     /// Bytes of the call's data behind the row.
     pub(super) behind: usize,
@@ -94,14 +94,10 @@ pub(super) trait Vector: Copy {
     /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
     /// aligned for a vector.
     unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
-    /// Whether [`row`](Vector::row) takes any row, and any scattered sectors, of `size` bytes.
+    /// Whether with these keys [`row`](Vector::row) takes any row of whole tiles, and any scattered sectors, and
+    /// [`stream`](Vector::stream) what is left of them.
     #[cfg_attr(optimized, inline(always))]
-    fn has_rows(_size: usize) -> bool {
-        false
-    }
-    /// Whether [`row`](Vector::row) and [`stream`](Vector::stream) take all sectors.
-    #[cfg_attr(optimized, inline(always))]
-    fn has_streams() -> bool {
+    fn has_rows(_keys: &Schedule) -> bool {
         false
     }
     /// The `vectors` vectors (at least one, fewer than eight) at `from` of each sector, of which there are at most 128.
@@ -120,13 +116,17 @@ pub(super) trait Vector: Copy {
     /// The first `count` of `from`, rounded up to whole vectors, times x^`bits` (-1 to 31).
     #[cfg_attr(optimized, inline(always))]
     unsafe fn times_x(_from: *const Block, _to: *mut Block, _count: usize, _bits: i64) {}
+    /// The tweaks of the `per_sector` (1 to 31) blocks of each of `sectors` sectors, one behind the other, from the sectors'
+    /// encrypted numbers; up to a vector less a block more is written.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn lay(_numbers: *const Block, _sectors: usize, _per_sector: usize, _out: *mut Block) {}
     /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
     }
-    /// Writes the first `count` numbers of a sequence, rounded up to whole vectors, and says so, where it can do it.
+    /// Writes the first `count` numbers, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn fill(_sequence: &Sequence, _out: *mut Block, _count: usize) -> bool {
+    unsafe fn fill(_numbers: Numbers<'_>, _out: *mut Block, _count: usize) -> bool {
         false
     }
     /// In what [`row`](Vector::row) takes the encrypted number of the first sector: in a register, so that a single
@@ -138,6 +138,9 @@ pub(super) trait Vector: Copy {
     unsafe fn row<const DECRYPT: bool>(_keys: &Schedule, _first: Self::First, _row: &Row) -> bool {
         false
     }
+    /// Behind the last [`row`](Vector::row) of a call whose data is `far`.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn after_far() {}
     /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
     /// it into each would take more room than it saves time.
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -146,10 +149,22 @@ pub(super) trait Vector: Copy {
         tweaks: *const Block,
         blocks: usize,
     );
+    /// [`tiled_sectors`](super::tiles::tiled_sectors), likewise.
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    );
     /// Stores the tweak of a tile's first block, before any step.
     unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
     /// The tile that follows one whose steps are all done.
     unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
+    /// Clears the registers that keep data and round keys until somebody uses them, which may be never: those that only
+    /// the newest instructions reach.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn clear_registers() {}
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
     /// rounds one after the other to save registers, and leave the AES units idle for their latency.
     unsafe fn pin<const N: usize>(x: &mut [Self; N]);

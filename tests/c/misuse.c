@@ -12,7 +12,7 @@
 #include "check.h"
 
 #define MAX_UNIT ((size_t)16777216)
-#define LAST_STATUS ATREST_ERROR_SELFTEST
+#define LAST_STATUS ATREST_ERROR_TWEAK_COUNT
 #define PTRDIFF_MAX_PLUS_1 ((size_t)PTRDIFF_MAX + 1)
 
 static uint8_t arena[64 * 1024];
