@@ -2,7 +2,7 @@
 
 use zeroize::zeroize_stack;
 
-use super::{Backend, Direction, Job, Schedule, soft::SoftKeys};
+use super::{Backend, Direction, Job, Runnable, Schedule, soft::SoftKeys};
 
 #[cfg(target_arch = "x86_64")]
 use super::{aesni, avx2, ssse3, vaes256, vaes512};
@@ -11,8 +11,8 @@ use super::{armv8, neon};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{keys::RoundKeys, sliced};
 
-/// Round keys in the form that a backend takes. A variant other than `Soft` exists only where
-/// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
+/// Round keys in the form that a backend takes. A variant other than `Soft` comes of a [`Runnable`] alone: that is what
+/// makes the calls of target-feature functions below sound.
 // Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
@@ -24,23 +24,19 @@ pub(crate) enum Cipher {
 }
 
 impl Cipher {
-    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
-    /// the backend, or the backend does not have the schedule.
+    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet.
     #[inline(always)]
-    pub(crate) fn empty(backend: Backend, schedule: Schedule, long: bool) -> Option<Cipher> {
-        if !backend.is_supported() || !backend.schedules().contains(&schedule) {
-            return None;
-        }
-        match backend {
-            Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
+    pub(crate) fn empty(runnable: Runnable, long: bool) -> Cipher {
+        match runnable.backend {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Backend::Ssse3 | Backend::Avx2 | Backend::Neon => {
-                Some(Cipher::Sliced(backend, sliced::Keys::empty(long)))
+                Cipher::Sliced(runnable.backend, sliced::Keys::empty(long))
             }
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long, schedule == Schedule::Rows))),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => None,
+            backend if backend != Backend::Soft => {
+                Cipher::Hardware(backend, RoundKeys::empty(long, runnable.schedule == Schedule::Rows))
+            }
+            _ => Cipher::Soft(SoftKeys::empty(long)),
         }
     }
 
@@ -52,8 +48,8 @@ impl Cipher {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Cipher::Sliced(_, keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
-            // AES instructions and has them.
+            // SAFETY: `empty` makes this variant of a `Runnable` alone: every one of these backends needs AES instructions
+            // and has them.
             Cipher::Hardware(_, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 aesni::expand(key1, key2, keys);
@@ -69,7 +65,9 @@ impl Cipher {
     pub(crate) fn wipe_stack(&self) {
         match self {
             #[cfg(all(optimized, target_arch = "x86_64"))]
-            Cipher::Hardware(..) | Cipher::Sliced(..) => zeroize_stack::<1024>(),
+            Cipher::Hardware(..) => zeroize_stack::<512>(),
+            #[cfg(all(optimized, target_arch = "x86_64"))]
+            Cipher::Sliced(..) => zeroize_stack::<1024>(),
             _ => zeroize_stack::<16384>(),
         }
     }
@@ -98,8 +96,8 @@ impl Cipher {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Cipher::Sliced(backend, keys) => sliced_run(*backend, keys, direction, &job),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
-            // the shells requires; the job's invariants cover the pointers.
+            // SAFETY: `empty` makes this variant of a `Runnable` alone, whose backend the processor supports, which is
+            // what each of the shells requires; the job's invariants cover the pointers.
             Cipher::Hardware(backend, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 match backend {
@@ -147,7 +145,8 @@ fn soft_run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(never)]
 fn sliced_run(backend: Backend, keys: &sliced::Keys, direction: Direction, job: &Job<'_>) {
-    // SAFETY: `empty` makes `Sliced` only for a backend that the processor supports, and these functions need no more.
+    // SAFETY: `empty` makes `Sliced` of a `Runnable` alone, whose backend the processor supports, and these functions need
+    // no more.
     unsafe { sliced::run(keys, functions(backend), direction, job) }
 }
 

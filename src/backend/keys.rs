@@ -61,8 +61,16 @@ impl RoundKeys {
     /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
     pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
-        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long, rows };
-        RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() }
+        // From a constant: the compiler copies arrays of zeros once more.
+        const EMPTY: RoundKeys = {
+            const SCHEDULE: Schedule = Schedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
+            RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
+        };
+        let mut keys = EMPTY;
+        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
+            (schedule.long, schedule.rows) = (long, rows);
+        }
+        keys
     }
 
     /// Puts key `i` of the data key's schedule (`data`, of the tweak key's: `tweak`) to its places; `inverse` is

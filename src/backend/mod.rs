@@ -204,6 +204,25 @@ impl Choice {
     }
 }
 
+/// A backend that this processor runs, and one of its schedules: only [`Choice::runnable`] makes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Runnable {
+    backend: Backend,
+    schedule: Schedule,
+}
+
+impl Choice {
+    /// With the schedule that suits the processor for keys of `aes_bits` bits, where none is chosen. `None` if this
+    /// processor does not run the backend, or the backend does not have the schedule.
+    #[inline(always)]
+    pub(crate) fn runnable(self, aes_bits: usize) -> Option<Runnable> {
+        let Choice { backend, schedule } = self;
+        let schedule = schedule.unwrap_or_else(|| backend.schedule(aes_bits));
+        let runnable = backend.is_supported() && backend.schedules().contains(&schedule);
+        runnable.then_some(Runnable { backend, schedule })
+    }
+}
+
 impl FromStr for Choice {
     type Err = Error;
 

@@ -117,14 +117,15 @@ pub(super) unsafe fn data_call(
                 source = Some(list);
             }
         }
-        if let Ok(TweakSource::List(list)) = tweaks
-            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(list)))
+        if let Ok(TweakSource::List(list)) = &tweaks
+            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
         {
             return Err(ATREST_ERROR_OVERLAP);
         }
+        let tweaks = tweaks.as_ref().map_err(|&status| status)?;
         let len = target.len;
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.pieces(direction, tweaks?, sector_size, source.as_mut(), &mut target, len) }?;
+        unsafe { key.pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
         Ok(())
     })
 }

@@ -207,7 +207,7 @@ pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_
             request.secret.halves()?
         };
         // SAFETY: a name by this function's contract.
-        let empty = unsafe { request.options() }?.empty(key1, key2)?;
+        let runnable = unsafe { request.options() }?.check(key1, key2)?;
         // `options` has looked at the caller's memory.
         let place = match request.memory {
             Some((memory, _)) => memory.cast(),
@@ -215,7 +215,7 @@ pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_
         };
         // SAFETY: the place is writable for a key and aligned, and `out` as above.
         unsafe {
-            place.write(atrest_xts(empty));
+            place.write(atrest_xts(Key::empty(runnable, key1.len())));
             // Not before it lies where it stays: no copy of the round keys is left anywhere.
             (*place).0.expand(key1, key2);
             pointer::write(out, place)

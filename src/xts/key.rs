@@ -2,7 +2,7 @@ use core::fmt;
 
 use zeroize::zeroize_stack;
 
-use crate::backend::{Backend, Choice, Cipher, Schedule};
+use crate::backend::{Backend, Choice, Cipher, Runnable, Schedule};
 use crate::xts::Error;
 
 /// An XTS-AES key, expanded for both directions.
@@ -134,35 +134,38 @@ impl KeyOptions {
 
     #[inline(never)]
     fn built(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
-        let mut built = self.empty(key1, key2);
-        if let Ok(built) = &mut built {
-            built.expand(key1, key2);
-        }
-        built
+        let runnable = self.check(key1, key2)?;
+        let mut built = Key::empty(runnable, key1.len());
+        built.expand(key1, key2);
+        Ok(built)
     }
 
-    /// The key to be, without anything of the secret, which [`Key::expand`] then puts where it lies.
+    /// Looks at the halves of a key, and says what will run it.
     #[inline(always)]
-    pub(crate) fn empty(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+    pub(crate) fn check(self, key1: &[u8], key2: &[u8]) -> Result<Runnable, Error> {
         if !matches!(key1.len(), 16 | 32) || key1.len() != key2.len() {
             return Err(Error::HalfLengths { key1: key1.len(), key2: key2.len() });
         }
         if !self.allow_equal_halves && equal(key1, key2) {
             return Err(Error::EqualHalves);
         }
-        let Choice { backend, schedule } = match self.choice {
+        let choice = match self.choice {
             Some(choice) => choice,
             None => Choice::of_environment()?,
         };
-        let long = key1.len() == 32;
-        let schedule = schedule.unwrap_or_else(|| backend.schedule(8 * key1.len()));
-        let cipher = Cipher::empty(backend, schedule, long).ok_or(Error::UnsupportedBackend(backend))?;
-        Ok(Key { cipher, bits: key1.len() as u16 * 8 })
+        choice.runnable(8 * key1.len()).ok_or(Error::UnsupportedBackend(choice.backend))
     }
 }
 
 impl Key {
-    /// Takes the halves that [`KeyOptions::empty`] looked at.
+    /// The key to be, of halves of `len` bytes, 16 or 32, without anything of the secret, which [`expand`](Key::expand)
+    /// then puts where it lies.
+    #[inline(always)]
+    pub(crate) fn empty(runnable: Runnable, len: usize) -> Key {
+        Key { cipher: Cipher::empty(runnable, len == 32), bits: len as u16 * 8 }
+    }
+
+    /// Takes the halves that [`KeyOptions::check`] looked at.
     #[inline(always)]
     pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         self.cipher.expand(key1, key2);

@@ -112,6 +112,7 @@ impl Key {
 }
 
 /// As `check`, where a call more is not felt.
+#[cfg(feature = "rayon")]
 #[inline(never)]
 pub(super) fn check_apart(
     tweaks: TweakSource<'_>,
@@ -123,7 +124,7 @@ pub(super) fn check_apart(
 
 /// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
 #[inline(always)]
-fn check(
+pub(super) fn check(
     tweaks: TweakSource<'_>,
     sector_size: usize,
     len: usize,

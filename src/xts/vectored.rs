@@ -5,7 +5,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::backend::{Direction, Pieces, run_in_pieces};
-use crate::xts::{Error, Key, TweakSource, sectors::check_apart};
+use crate::xts::{Error, Key, TweakSource, sectors::check};
 
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
@@ -93,7 +93,7 @@ impl Key {
         unsafe {
             self.pieces(
                 direction,
-                tweaks,
+                &tweaks,
                 sector_size,
                 None::<&mut Sources<'_, &[u8]>>,
                 &mut Targets(data),
@@ -117,7 +117,7 @@ impl Key {
         }
         // SAFETY: the slices hold `len` bytes each, and exclusive borrows overlap nothing.
         unsafe {
-            self.pieces(direction, tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
+            self.pieces(direction, &tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
         }
     }
 
@@ -128,13 +128,13 @@ impl Key {
     pub(crate) unsafe fn pieces<S: Pieces, D: Pieces>(
         &self,
         direction: Direction,
-        tweaks: TweakSource<'_>,
+        tweaks: &TweakSource<'_>,
         sector_size: usize,
         src: Option<&mut S>,
         dst: &mut D,
         len: usize,
     ) -> Result<(), Error> {
-        if let Some((sectors, tweaks)) = check_apart(tweaks, sector_size, len)? {
+        if let Some((sectors, tweaks)) = check(*tweaks, sector_size, len)? {
             // SAFETY: this function's contract, and the check.
             unsafe { run_in_pieces(&self.cipher, direction, src, dst, sector_size, sectors, tweaks) };
         }
