@@ -64,7 +64,7 @@ impl Cipher {
     #[inline(always)]
     pub(crate) fn wipe_stack(&self) {
         match self {
-            #[cfg(all(optimized, target_arch = "x86_64"))]
+            #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
             Cipher::Hardware(..) => zeroize_stack::<512>(),
             #[cfg(all(optimized, target_arch = "x86_64"))]
             Cipher::Sliced(..) => zeroize_stack::<1024>(),

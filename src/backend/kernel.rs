@@ -15,9 +15,8 @@ use super::{
     group::{WIDTH, ecb},
     job::{Direction, Job, Numbers, Place, Places, READ_AHEAD, Sectors},
     keys::{Blocks, RoundKeys, Schedule},
-    tiles::{Number, tile_len},
     unit::{short_sectors, unit},
-    vector::{Block, Row, Vector},
+    vector::{Block, Number, Row, Vector, tile_len},
 };
 
 /// Sectors whose numbers are encrypted together.
@@ -41,7 +40,10 @@ macro_rules! shells {
         ) {
             // SAFETY: this function's contract.
             unsafe {
-                use crate::backend::{kernel::suits_streams, tiles::tile_len, vector::Vector};
+                use crate::backend::{
+                    kernel::suits_streams,
+                    vector::{Vector, tile_len},
+                };
                 if <$vector as Vector>::has_rows(&keys.encrypt) {
                     let tile = tile_len::<$vector>();
                     let whole = job.sector_size.is_multiple_of(tile);
@@ -163,21 +165,6 @@ macro_rules! shells {
 
         #[target_feature(enable = $features)]
         #[inline(never)]
-        pub(in crate::backend) unsafe fn tiled_sectors<const DECRYPT: bool>(
-            keys: &crate::backend::keys::Schedule,
-            sectors: crate::backend::job::Sectors<'_>,
-            len: usize,
-            numbers: *mut crate::backend::vector::Block,
-            then: crate::backend::tiles::Number,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::tiles::tiled_sectors::<$vector, DECRYPT>(keys, sectors, len, numbers, then)
-            }
-        }
-
-        #[target_feature(enable = $features)]
-        #[inline(never)]
         pub(in crate::backend) unsafe fn whole_blocks<const DECRYPT: bool>(
             keys: &crate::backend::keys::Schedule,
             place: crate::backend::job::Place,
@@ -192,6 +179,29 @@ macro_rules! shells {
     };
 }
 pub(super) use shells;
+
+/// The shell for whole tiles, where the vector has no way of its own.
+#[cfg(target_arch = "x86_64")]
+macro_rules! tile_shell {
+    ($vector:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        pub(in crate::backend) unsafe fn tiled_sectors<const DECRYPT: bool>(
+            keys: &crate::backend::keys::Schedule,
+            sectors: crate::backend::job::Sectors<'_>,
+            len: usize,
+            numbers: *mut crate::backend::vector::Block,
+            then: crate::backend::vector::Number,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                crate::backend::tiles::tiled_sectors::<$vector, DECRYPT>(keys, sectors, len, numbers, then)
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use tile_shell;
 
 /// Encrypts or decrypts a short sector by itself (`Job::is_short`): nothing to overlap with, and the shortest way
 /// counts. `One` is the 128-bit form of `V`.

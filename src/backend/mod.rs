@@ -21,6 +21,8 @@ mod aesni;
 mod anywhere;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
+#[cfg(target_arch = "aarch64")]
+mod armv8_row;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -39,7 +41,7 @@ mod sbox;
 mod sliced;
 #[cfg(target_arch = "x86_64")]
 mod ssse3;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod unit;

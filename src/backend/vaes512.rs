@@ -6,12 +6,12 @@ use super::{
     aesni::X1,
     group::WIDTH,
     job::{ByteOrder, Halves, Numbers, Place, Sectors},
-    kernel::shells,
+    kernel::{shells, tile_shell},
     keys::{Blocks, Schedule},
-    tiles::Number,
+    tiles::TileTweaks,
     vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
-    vector::{Block, Row, Vector},
+    vector::{Block, Number, Row, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
 
@@ -154,17 +154,6 @@ impl Vector for X4 {
         unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tweaks.now.0)) }
     }
     const TILE_GROUPS: usize = 1;
-    type Tile = Tweaks;
-    #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
-        // SAFETY: as above.
-        unsafe { Self::first_tweaks(tweak) }
-    }
-    #[inline(always)]
-    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
-        // SAFETY: as above; a tile has 8 steps.
-        unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
-    }
     #[inline(always)]
     unsafe fn tiled_sectors<const DECRYPT: bool>(
         keys: &Schedule,
@@ -348,17 +337,6 @@ impl Vector for X4 {
         unsafe { _mm_sfence() }
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { Self::next_tweak(&tile, out) }
-    }
-    #[inline(always)]
-    unsafe fn next_tile(mut tile: Tweaks) -> Tweaks {
-        // SAFETY: as above.
-        unsafe { Self::after_eight(&mut tile) };
-        tile
-    }
-    #[inline(always)]
     unsafe fn clear_registers() {
         // SAFETY: as above.
         unsafe { clear_upper_registers() }
@@ -372,6 +350,32 @@ impl Vector for X4 {
             // SAFETY: as above.
             unsafe { pin4(x) }
         }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl TileTweaks for X4 {
+    type Tile = Tweaks;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 8 steps.
+        unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { Self::next_tweak(&tile, out) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(mut tile: Tweaks) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::after_eight(&mut tile) };
+        tile
     }
 }
 
@@ -456,3 +460,4 @@ unsafe fn xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
 
 pins!(X4, zmm_reg, "avx512f");
 shells!(X4, X1, "avx512f,avx512bw,avx512vbmi,aes,vaes");
+tile_shell!(X4, "avx512f,avx512bw,avx512vbmi,aes,vaes");

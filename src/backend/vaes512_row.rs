@@ -20,9 +20,8 @@ use zeroize::Zeroize;
 
 use super::{
     keys::{Blocks, Schedule},
-    tiles::Number,
     vaes512_stream::PLAIN,
-    vector::{Block, Row},
+    vector::{Block, Number, Row},
 };
 
 /// How far ahead data is fetched, where it is done in place: in tiles. The assembler has it in bytes.

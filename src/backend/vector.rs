@@ -1,9 +1,9 @@
 //! What the loop needs of an instruction set.
 
 use super::{
+    group::WIDTH,
     job::{Numbers, Place, Sectors},
     keys::Schedule,
-    tiles::Number,
 };
 
 pub(super) use super::blocks::Block;
@@ -25,6 +25,7 @@ pub(super) use unrolled;
 ///
 /// Source and destination are the same or apart, and good for all tiles.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "nothing is prefetched there"))]
 pub(super) struct Row {
     /// The first sector.
     pub(super) at: Place,
@@ -44,6 +45,39 @@ pub(super) struct Row {
     pub(super) far: bool,
     /// Bytes of the call's data behind the row.
     pub(super) behind: usize,
+}
+
+/// Bytes of a tile.
+pub(super) const fn tile_len<V: Vector>() -> usize {
+    V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
+}
+
+/// What becomes of a sector's number when the tweaks of its last tile or vector are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// Nobody needs it any more.
+    Unused,
+    /// It is replaced by the tweak of the block that follows.
+    Next,
+    /// As `Next`, and then swapped with the tweak of the last block before. So ciphertext stealing wants it when it
+    /// decrypts (IEEE Std 1619-2007, 5.4.2): the last whole block has the tail's tweak, and the block that stealing
+    /// makes has that of the last whole block.
+    Swapped,
+}
+
+/// Swaps the last block of a vector of tweaks with another one.
+///
+/// # Safety
+/// The processor has the features of `V`; `vector` holds one.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn swap_last<V: Vector>(vector: *mut Block, block: *mut Block) {
+    // SAFETY: this function's contract. The vector is written as a whole, since a block written into it would have to
+    // reach the cache before the vector can be read.
+    unsafe {
+        let last = vector.add(V::BLOCKS - 1).read();
+        V::load(vector.cast()).with_last(block).store(vector.cast());
+        block.write(last);
+    }
 }
 
 /// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
@@ -87,13 +121,6 @@ pub(super) trait Vector: Copy {
     unsafe fn next_tweak(tweaks: &Self::Tweaks, out: *mut Block);
     /// Groups of `WIDTH` vectors whose tweaks are made together: a tile.
     const TILE_GROUPS: usize;
-    /// What makes the tweaks of one tile, in `WIDTH` steps a group.
-    type Tile: Copy;
-    /// The first tile of a unit, from its first tweak.
-    unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
-    /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
-    /// aligned for a vector.
-    unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
     /// Whether with these keys [`row`](Vector::row) takes any row of whole tiles, and any scattered sectors, and
     /// [`stream`](Vector::stream) what is left of them.
     #[cfg_attr(optimized, inline(always))]
@@ -157,10 +184,6 @@ pub(super) trait Vector: Copy {
         numbers: *mut Block,
         then: Number,
     );
-    /// Stores the tweak of a tile's first block, before any step.
-    unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
-    /// The tile that follows one whose steps are all done.
-    unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
     /// Clears the registers that keep data and round keys until somebody uses them, which may be never: those that only
     /// the newest instructions reach.
     #[cfg_attr(optimized, inline(always))]

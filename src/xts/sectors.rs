@@ -82,6 +82,7 @@ impl Key {
     }
 
     /// The same as one function for all tweaks.
+    #[cfg(any(feature = "capi", feature = "rayon"))]
     #[inline(never)]
     pub(crate) fn any_in_place(
         &self,

@@ -21,6 +21,8 @@ mod parallel;
 mod pieces;
 mod properties;
 mod reference;
+#[cfg(not(debug_assertions))]
+mod residue;
 mod surface;
 mod tweaks;
 mod vectors;
@@ -76,6 +78,8 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("empty_data_is_fine", errors::empty_data_is_fine),
     ("keys_that_are_refused", errors::keys_that_are_refused),
     ("keys_from_halves", errors::keys_from_halves),
+    #[cfg(not(debug_assertions))]
+    ("no_key_stays_on_the_stack", residue::no_key_stays),
     ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
     ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
     #[cfg(feature = "rayon")]
