@@ -4,19 +4,21 @@ use zeroize::zeroize_stack;
 
 use super::{Backend, Direction, Job, Runnable, Schedule, soft::SoftKeys};
 
-#[cfg(target_arch = "aarch64")]
-use super::armv8;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::keys::RoundKeys;
 #[cfg(target_arch = "x86_64")]
-use super::{aesni, vaes256, vaes512};
+use super::{aesni, avx2, ssse3, vaes256, vaes512};
+#[cfg(target_arch = "aarch64")]
+use super::{armv8, neon};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::{keys::RoundKeys, sliced};
 
-/// Round keys in the form that a backend takes. A variant with hardware round keys comes of a [`Runnable`] alone: that is
-/// what makes the calls of target-feature functions below sound.
+/// Round keys in the form that a backend takes. A variant other than `Soft` comes of a [`Runnable`] alone: that is what
+/// makes the calls of target-feature functions below sound.
 // Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
     Soft(SoftKeys),
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Sliced(Backend, sliced::Keys),
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     Hardware(Backend, RoundKeys),
 }
@@ -26,6 +28,10 @@ impl Cipher {
     #[inline(always)]
     pub(crate) fn empty(runnable: Runnable, long: bool) -> Cipher {
         match runnable.backend {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Backend::Ssse3 | Backend::Avx2 | Backend::Neon => {
+                Cipher::Sliced(runnable.backend, sliced::Keys::empty(long))
+            }
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             backend if backend != Backend::Soft => {
                 Cipher::Hardware(backend, RoundKeys::empty(long, runnable.schedule == Schedule::Rows))
@@ -39,6 +45,8 @@ impl Cipher {
     pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         match self {
             Cipher::Soft(keys) => keys.expand(key1, key2),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Sliced(_, keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `empty` makes this variant of a `Runnable` alone: every one of these backends needs AES instructions
             // and has them.
@@ -58,6 +66,8 @@ impl Cipher {
         match self {
             #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
             Cipher::Hardware(..) => zeroize_stack::<512>(),
+            #[cfg(all(optimized, target_arch = "x86_64"))]
+            Cipher::Sliced(..) => zeroize_stack::<1024>(),
             _ => zeroize_stack::<16384>(),
         }
     }
@@ -66,7 +76,7 @@ impl Cipher {
         match self {
             Cipher::Soft(_) => Backend::Soft,
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            Cipher::Hardware(backend, _) => *backend,
+            Cipher::Sliced(backend, _) | Cipher::Hardware(backend, _) => *backend,
         }
     }
 
@@ -83,6 +93,8 @@ impl Cipher {
     pub(crate) fn run(&self, direction: Direction, job: Job<'_>) {
         match self {
             Cipher::Soft(keys) => soft_run(keys, direction, &job),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Sliced(backend, keys) => sliced_run(*backend, keys, direction, &job),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: `empty` makes this variant of a `Runnable` alone, whose backend the processor supports, which is
             // what each of the shells requires; the job's invariants cover the pointers.
@@ -107,6 +119,11 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => keys.encrypt_number(&mut number),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: as in `sliced_run`.
+            Cipher::Sliced(backend, keys) => unsafe {
+                sliced::encrypt_number(keys, functions(*backend), &mut number);
+            },
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: as in `run`: every one of these backends needs the AES instructions and has them.
             Cipher::Hardware(_, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
@@ -123,4 +140,24 @@ impl Cipher {
 #[inline(never)]
 fn soft_run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
     keys.run(direction, job);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(never)]
+fn sliced_run(backend: Backend, keys: &sliced::Keys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: `empty` makes `Sliced` of a `Runnable` alone, whose backend the processor supports, and these functions need
+    // no more.
+    unsafe { sliced::run(keys, functions(backend), direction, job) }
+}
+
+/// Those of a backend that is `Sliced`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn functions(backend: Backend) -> sliced::Functions {
+    #[cfg(target_arch = "x86_64")]
+    return if backend == Backend::Avx2 { avx2::FUNCTIONS } else { ssse3::FUNCTIONS };
+    #[cfg(target_arch = "aarch64")]
+    {
+        let _ = backend;
+        neon::FUNCTIONS
+    }
 }

@@ -3,6 +3,10 @@
 use super::Backend;
 
 #[cfg(target_arch = "x86_64")]
+cpufeatures::new!(ssse3, "ssse3");
+#[cfg(target_arch = "x86_64")]
+cpufeatures::new!(avx2, "ssse3", "avx2");
+#[cfg(target_arch = "x86_64")]
 cpufeatures::new!(aesni, "aes", "sse2");
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(vaes512, "aes", "avx2", "avx512f", "avx512bw", "avx512vbmi", "vaes");
@@ -22,6 +26,10 @@ pub(super) fn supported(backend: Backend) -> bool {
     match backend {
         Backend::Soft => true,
         #[cfg(target_arch = "x86_64")]
+        Backend::Ssse3 => ssse3::get(),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2 => avx2::get(),
+        #[cfg(target_arch = "x86_64")]
         Backend::Aesni => aesni::get(),
         #[cfg(all(target_arch = "x86_64", feature = "std"))]
         Backend::Vaes256 => {
@@ -33,6 +41,11 @@ pub(super) fn supported(backend: Backend) -> bool {
         Backend::Vaes256 => vaes256::get(),
         #[cfg(target_arch = "x86_64")]
         Backend::Vaes512 => vaes512::get(),
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        Backend::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+        // cpufeatures does not ask for it: all of these processors have it but where the target says otherwise.
+        #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
+        Backend::Neon => cfg!(target_feature = "neon"),
         #[cfg(all(target_arch = "aarch64", feature = "std"))]
         Backend::Armv8 => std::arch::is_aarch64_feature_detected!("aes"),
         #[cfg(all(target_arch = "aarch64", feature = "std"))]

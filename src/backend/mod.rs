@@ -7,6 +7,8 @@
 //! Callers check lengths before they make a [`Job`]; nothing here can fail.
 #![allow(unsafe_code)]
 
+mod blocks;
+mod blockwise;
 mod cipher;
 mod detect;
 mod job;
@@ -21,6 +23,8 @@ mod anywhere;
 mod armv8;
 #[cfg(target_arch = "aarch64")]
 mod armv8_tiles;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod group;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -29,6 +33,14 @@ mod kernel;
 mod keys;
 #[cfg(feature = "unstable-limit")]
 pub mod limit;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod sbox;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod sliced;
+#[cfg(target_arch = "x86_64")]
+mod ssse3;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -65,12 +77,19 @@ pub enum Backend {
     /// `--cfg aes_backend="soft"`, as this repository's own configuration does; otherwise that crate may itself use the
     /// processor's AES instructions.
     Soft,
+    /// x86-64 without AES instructions: bitsliced over the 128-bit vectors of SSSE3, eight blocks at once. Constant-time.
+    Ssse3,
+    /// The same over the 256-bit vectors of AVX2, sixteen blocks at once.
+    Avx2,
     /// x86-64 AES-NI, one block a vector.
     Aesni,
     /// x86-64 VAES on 256-bit vectors with AVX2.
     Vaes256,
     /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW, VBMI).
     Vaes512,
+    /// AArch64 without the crypto extensions, such as the Raspberry Pi 4: bitsliced over 128-bit vectors, eight blocks at
+    /// once. Constant-time.
+    Neon,
     /// AArch64 with the ARMv8 crypto extensions.
     Armv8,
     /// The same with EOR3 of the SHA-3 extension.
@@ -79,11 +98,14 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Backend; 6] = [
+    pub const ALL: [Backend; 9] = [
         Backend::Soft,
+        Backend::Ssse3,
+        Backend::Avx2,
         Backend::Aesni,
         Backend::Vaes256,
         Backend::Vaes512,
+        Backend::Neon,
         Backend::Armv8,
         Backend::Armv8Eor3,
     ];
@@ -93,9 +115,12 @@ impl Backend {
     pub const fn name(self) -> &'static str {
         match self {
             Backend::Soft => "soft",
+            Backend::Ssse3 => "ssse3",
+            Backend::Avx2 => "avx2",
             Backend::Aesni => "aesni",
             Backend::Vaes256 => "vaes256",
             Backend::Vaes512 => "vaes512",
+            Backend::Neon => "neon",
             Backend::Armv8 => "armv8",
             Backend::Armv8Eor3 => "armv8-eor3",
         }

@@ -6,8 +6,7 @@ use super::{
     keys::Schedule,
 };
 
-/// A 16-byte AES block.
-pub(super) type Block = [u8; 16];
+pub(super) use super::blocks::Block;
 
 /// Repeats a block for `I` from 0 up to a limit of at most 16, without a loop: what the compiler does not unroll keeps
 /// its vectors in memory.

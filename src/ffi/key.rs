@@ -72,8 +72,8 @@ pub unsafe extern "C" fn atrest_xts_new_from_halves(
     unsafe { new(Request::new(Secret::Halves(key1, key2, half_len)).chosen(backend, flags), out) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
-/// "armv8-eor3", whatever ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
 ///
 /// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
 /// same data; without it, the one that suits the processor runs.

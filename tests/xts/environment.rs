@@ -127,6 +127,8 @@ pub fn detection() {
         macro_rules! all {
             ($($feature:tt)*) => { true $(&& is_x86_feature_detected!($feature))* };
         }
+        assert_eq!(Backend::Ssse3.is_supported(), all!("ssse3"));
+        assert_eq!(Backend::Avx2.is_supported(), all!("avx2"));
         assert_eq!(Backend::Aesni.is_supported(), all!("aes"));
         assert_eq!(Backend::Vaes256.is_supported(), all!("aes" "avx2" "vaes"));
         assert_eq!(
@@ -138,6 +140,7 @@ pub fn detection() {
     {
         use std::arch::is_aarch64_feature_detected;
         let aes = is_aarch64_feature_detected!("aes");
+        assert_eq!(Backend::Neon.is_supported(), is_aarch64_feature_detected!("neon"));
         assert_eq!(Backend::Armv8.is_supported(), aes);
         assert_eq!(Backend::Armv8Eor3.is_supported(), aes && is_aarch64_feature_detected!("sha3"));
     }
