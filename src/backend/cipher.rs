@@ -101,12 +101,15 @@ impl Cipher {
             Cipher::Hardware(backend, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 match backend {
+                    #[cfg(not(omitted = "vaes512"))]
                     Backend::Vaes512 => vaes512::run(keys, direction, &job),
+                    #[cfg(not(omitted = "vaes256"))]
                     Backend::Vaes256 => vaes256::run(keys, direction, &job),
                     _ => aesni::run(keys, direction, &job),
                 }
                 #[cfg(target_arch = "aarch64")]
                 match backend {
+                    #[cfg(not(omitted = "armv8-eor3"))]
                     Backend::Armv8Eor3 => armv8::eor3::run(keys, direction, &job),
                     _ => armv8::plain::run(keys, direction, &job),
                 }
@@ -153,11 +156,13 @@ fn sliced_run(backend: Backend, keys: &sliced::Keys, direction: Direction, job: 
 /// Those of a backend that is `Sliced`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn functions(backend: Backend) -> sliced::Functions {
-    #[cfg(target_arch = "x86_64")]
-    return if backend == Backend::Avx2 { avx2::FUNCTIONS } else { ssse3::FUNCTIONS };
-    #[cfg(target_arch = "aarch64")]
-    {
-        let _ = backend;
-        neon::FUNCTIONS
+    match backend {
+        #[cfg(all(target_arch = "x86_64", not(omitted = "avx2")))]
+        Backend::Avx2 => avx2::FUNCTIONS,
+        #[cfg(all(target_arch = "x86_64", not(omitted = "ssse3")))]
+        Backend::Ssse3 => ssse3::FUNCTIONS,
+        #[cfg(all(target_arch = "aarch64", not(omitted = "neon")))]
+        Backend::Neon => neon::FUNCTIONS,
+        _ => unreachable!("`detect::supported` denies what is left out"),
     }
 }

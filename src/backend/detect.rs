@@ -25,36 +25,36 @@ cpufeatures::new!(armv8_eor3, "aes", "sha3");
 pub(super) fn supported(backend: Backend) -> bool {
     match backend {
         Backend::Soft => true,
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(omitted = "ssse3")))]
         Backend::Ssse3 => ssse3::get(),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(omitted = "avx2")))]
         Backend::Avx2 => avx2::get(),
         #[cfg(target_arch = "x86_64")]
         Backend::Aesni => aesni::get(),
-        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        #[cfg(all(target_arch = "x86_64", feature = "std", not(omitted = "vaes256")))]
         Backend::Vaes256 => {
             aesni::get()
                 && std::arch::is_x86_feature_detected!("avx2")
                 && std::arch::is_x86_feature_detected!("vaes")
         }
-        #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
+        #[cfg(all(target_arch = "x86_64", not(feature = "std"), not(omitted = "vaes256")))]
         Backend::Vaes256 => vaes256::get(),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(omitted = "vaes512")))]
         Backend::Vaes512 => vaes512::get(),
-        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        #[cfg(all(target_arch = "aarch64", feature = "std", not(omitted = "neon")))]
         Backend::Neon => std::arch::is_aarch64_feature_detected!("neon"),
         // cpufeatures does not ask for it: all of these processors have it but where the target says otherwise.
-        #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
+        #[cfg(all(target_arch = "aarch64", not(feature = "std"), not(omitted = "neon")))]
         Backend::Neon => cfg!(target_feature = "neon"),
         #[cfg(all(target_arch = "aarch64", feature = "std"))]
         Backend::Armv8 => std::arch::is_aarch64_feature_detected!("aes"),
-        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        #[cfg(all(target_arch = "aarch64", feature = "std", not(omitted = "armv8-eor3")))]
         Backend::Armv8Eor3 => {
             std::arch::is_aarch64_feature_detected!("aes") && std::arch::is_aarch64_feature_detected!("sha3")
         }
         #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
         Backend::Armv8 => armv8::get(),
-        #[cfg(all(target_arch = "aarch64", not(feature = "std")))]
+        #[cfg(all(target_arch = "aarch64", not(feature = "std"), not(omitted = "armv8-eor3")))]
         Backend::Armv8Eor3 => armv8_eor3::get(),
         #[allow(unreachable_patterns, reason = "every backend is compiled in on some target only")]
         _ => false,
