@@ -5,7 +5,7 @@
 //! specification and the models of the processors' AES instructions are made of these.
 
 use crate::{
-    algebra::{Bit, Function, byte_function},
+    algebra::{Bit, Function, block_function, byte_function},
     sbox::TABLES,
 };
 
@@ -63,7 +63,11 @@ pub fn substitute(which: Function, input: &Byte) -> Byte {
 
 /// SubBytes (FIPS 197, 5.1.1) or InvSubBytes (5.3.2).
 pub fn sub_bytes(which: Function, state: &Block) -> Block {
-    from_bytes(|i| substitute(which, &byte(state, i)))
+    let is_known = |byte: &[Bit]| byte.iter().all(|bit| bit.known().is_some());
+    if state.chunks(8).any(is_known) {
+        return from_bytes(|i| substitute(which, &byte(state, i)));
+    }
+    block_function(which, state)
 }
 
 /// ShiftRows (FIPS 197, 5.1.2): row r moves to the left by r columns.

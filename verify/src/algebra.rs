@@ -177,7 +177,7 @@ mod image {
 
     impl Permutation {
         #[inline(always)]
-        fn apply<const N: usize>(&self, blocks: &mut [u128; N]) {
+        fn apply(&self, blocks: &mut [u128]) {
             #[cfg(target_arch = "x86_64")]
             if RANDOM.hardware {
                 // SAFETY: the processor has AES instructions.
@@ -189,18 +189,37 @@ mod image {
 
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "aes,sse2")]
-        fn on_hardware<const N: usize>(&self, blocks: &mut [u128; N]) {
-            use std::arch::x86_64::*;
+        fn on_hardware(&self, blocks: &mut [u128]) {
+            use std::arch::x86_64::{__m128i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_xor_si128};
             // SAFETY: both are 128 bits, and any are good.
-            let vector = |x: u128| unsafe { std::mem::transmute::<u128, __m128i>(x) };
-            let mut state = blocks.map(|x| _mm_xor_si128(vector(x), vector(self.0[0])));
-            for key in &self.0[1..10] {
-                state = state.map(|x| _mm_aesenc_si128(x, vector(*key)));
+            let keys = unsafe { std::mem::transmute::<[u128; 11], [__m128i; 11]>(self.0) };
+            let (eights, rest) = blocks.as_chunks_mut::<8>();
+            for eight in eights {
+                // SAFETY: as above.
+                let mut state = unsafe { std::mem::transmute::<[u128; 8], [__m128i; 8]>(*eight) };
+                for x in &mut state {
+                    *x = _mm_xor_si128(*x, keys[0]);
+                }
+                for key in &keys[1..10] {
+                    for x in &mut state {
+                        *x = _mm_aesenc_si128(*x, *key);
+                    }
+                }
+                for x in &mut state {
+                    *x = _mm_aesenclast_si128(*x, keys[10]);
+                }
+                // SAFETY: as above.
+                *eight = unsafe { std::mem::transmute::<[__m128i; 8], [u128; 8]>(state) };
             }
-            // SAFETY: as above.
-            *blocks = state.map(|x| unsafe {
-                std::mem::transmute::<__m128i, u128>(_mm_aesenclast_si128(x, vector(self.0[10])))
-            });
+            for block in rest {
+                // SAFETY: as above.
+                let mut x = _mm_xor_si128(unsafe { std::mem::transmute::<u128, __m128i>(*block) }, keys[0]);
+                for key in &keys[1..10] {
+                    x = _mm_aesenc_si128(x, *key);
+                }
+                // SAFETY: as above.
+                *block = unsafe { std::mem::transmute::<__m128i, u128>(_mm_aesenclast_si128(x, keys[10])) };
+            }
         }
 
         fn in_software(&self, blocks: &mut [u128]) {
@@ -252,7 +271,10 @@ mod image {
     pub fn base(kind: Kind, index: u64, out: &mut [Bit]) {
         let input = |place: usize| u128::from(index) << 64 | (place as u128) << 8 | kind as u128;
         for (i, chunk) in out.chunks_mut(8).enumerate() {
-            let mut values = std::array::from_fn::<u128, 8, _>(|j| input(8 * i + j));
+            let mut values = [0; 8];
+            for (j, value) in values.iter_mut().enumerate() {
+                *value = input(8 * i + j);
+            }
             RANDOM.base.apply(&mut values);
             for (bit, value) in chunk.iter_mut().zip(values) {
                 *bit = Bit(value);
@@ -260,23 +282,54 @@ mod image {
         }
     }
 
-    /// An uninterpreted function of a byte.
-    pub fn byte_function(which: Function, input: &[Bit; 8]) -> [Bit; 8] {
-        let random = &*RANDOM;
-        let [a, b] = random.nh.map(|keys| {
-            input.iter().zip(keys.chunks_exact(2)).fold(0u128, |hash, (bit, keys)| {
+    /// Two hashes of a byte.
+    fn hashes(input: &[Bit]) -> [u128; 2] {
+        let mut hashes = [0u128; 2];
+        for (hash, keys) in hashes.iter_mut().zip(&RANDOM.nh) {
+            for (bit, keys) in input.iter().zip(keys.as_chunks::<2>().0) {
                 let low = (bit.0 as u64).wrapping_add(keys[0]);
                 let high = ((bit.0 >> 64) as u64).wrapping_add(keys[1]);
-                hash.wrapping_add(u128::from(low) * u128::from(high))
-            })
-        });
-        let mut chain = [a];
-        random.function[0].apply(&mut chain);
-        chain[0] ^= b;
-        random.function[1].apply(&mut chain);
-        let mut values = std::array::from_fn(|i| chain[0] ^ (i as u128 | (which as u128) << 8));
-        random.function[2].apply(&mut values);
-        values.map(Bit)
+                *hash = hash.wrapping_add(u128::from(low) * u128::from(high));
+            }
+        }
+        hashes
+    }
+
+    /// An uninterpreted function of a byte.
+    pub fn byte_function(which: Function, input: &[Bit; 8]) -> [Bit; 8] {
+        let mut output = [Bit::ZERO; 8];
+        functions::<1>(which, input, &mut output);
+        output
+    }
+
+    /// The same for the bytes of a block.
+    pub fn block_function(which: Function, input: &[Bit; 128]) -> [Bit; 128] {
+        let mut output = [Bit::ZERO; 128];
+        functions::<16>(which, input, &mut output);
+        output
+    }
+
+    // Many at once: each waits for AES twice.
+    fn functions<const N: usize>(which: Function, input: &[Bit], output: &mut [Bit]) {
+        let (mut chain, mut second) = ([0; N], [0; N]);
+        for (i, byte) in input.chunks(8).enumerate() {
+            [chain[i], second[i]] = hashes(byte);
+        }
+        RANDOM.function[0].apply(&mut chain);
+        for (chain, second) in chain.iter_mut().zip(second) {
+            *chain ^= second;
+        }
+        RANDOM.function[1].apply(&mut chain);
+        for (chain, byte) in chain.iter().zip(output.chunks_mut(8)) {
+            let mut values = [0; 8];
+            for (i, value) in values.iter_mut().enumerate() {
+                *value = chain ^ (i as u128 | (which as u128) << 8);
+            }
+            RANDOM.function[2].apply(&mut values);
+            for (bit, value) in byte.iter_mut().zip(values) {
+                *bit = Bit(value);
+            }
+        }
     }
 
     /// Whether memory is short: never.
@@ -429,6 +482,12 @@ mod exact {
         })
     }
 
+    /// The same for the bytes of a block.
+    pub fn block_function(which: Function, input: &[Bit; 128]) -> [Bit; 128] {
+        let bytes: &[[Bit; 8]; 16] = input.as_chunks().0.try_into().expect("16 bytes");
+        *bytes.map(|byte| byte_function(which, &byte)).as_flattened().as_array().expect("128 bits")
+    }
+
     /// Whether memory is short, so that [`forget`] is due.
     pub fn is_full() -> bool {
         WORLD.with_borrow(|world| world.sets.len() > MANY)
@@ -495,6 +554,8 @@ mod tests {
         swapped.swap(0, 1);
         assert_ne!(y, byte_function(Function::Sub, &swapped));
         assert_ne!(y, byte_function(Function::InverseSub, &x));
+        let block: [Bit; 128] = std::array::from_fn(|i| if i / 8 == 9 { x[i % 8] } else { !x[i % 8] });
+        assert_eq!(block_function(Function::Sub, &block)[72..80], y);
     }
 
     #[test]

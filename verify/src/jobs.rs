@@ -28,20 +28,20 @@ pub const SLICE: [&str; 30] = [
     "unit:1008:1100:3",
     "unit:4080:4112:1",
     "unit:16384:16399:15",
-    "sectors:512:1:40:1:7",
-    "sectors:512:127:130:1:18446744073709551600",
+    "sectors:512:1:20:1:7",
+    "sectors:512:33:130:97:18446744073709551600",
     "sectors:4096:1:9:1:4294967290",
     "sectors:16:1:132:3:1",
-    "sectors:48:1:50:1:1",
+    "sectors:48:1:50:3:1",
     "sectors:496:1:9:1:9",
-    "sectors:528:1:18:1:9",
+    "sectors:528:1:18:2:9",
     "sectors:520:1:18:1:9",
+    "sectors:520:129:129:1:9",
     "sectors:17:1:33:1:9",
-    "sectors:1000:1:18:1:5",
+    "sectors:1000:1:18:2:5",
     "sectors:1024:1:9:1:5",
     "sectors:1536:1:5:1:5",
     "sectors:8192:1:3:1:5",
-    "sectors:4096:512:512:1:5",
     "pieces:512:40:0:9:512:512",
     "pieces:512:40:1:9:1000:4096",
     "pieces:4096:9:2:64:4096:1000",
@@ -286,9 +286,9 @@ impl Job {
                     .flat_map(|layout| {
                         firsts.into_iter().chain(wide).map(move |first| (layout, First::Number(first), first))
                     })
-                    .filter(|(layout, _, first)| match layout {
+                    .filter(move |(layout, _, first)| match layout {
                         // Its numbers end at 2^64.
-                        Layout::Plain64Be => first + *count as u128 <= 1 << 64,
+                        Layout::Plain64Be => *first <= (1 << 64) - *count as u128,
                         _ => layout.is_wide() || first >> 64 == 0,
                     })
                     .map(|(layout, first, _)| Call::Sectors {

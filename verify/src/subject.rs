@@ -185,6 +185,9 @@ pub struct Subject<'a> {
     /// The machine, after the key's expansion.
     pub machine: Box<dyn Machine>,
     inputs: Inputs,
+    /// Source data, as much as was needed so far; and what lies in the destination before.
+    data: Vec<Bit>,
+    before: Vec<Bit>,
     key1: Vec<Block>,
     key2: Vec<Block>,
     /// The size of the key object, in bytes.
@@ -217,6 +220,8 @@ impl<'a> Subject<'a> {
             library,
             machine,
             inputs,
+            data: Vec::new(),
+            before: Vec::new(),
             key1: standard::key_expansion(key[..8 * half].as_chunks().0),
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
             size,
@@ -262,13 +267,23 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
+    /// Source data of that length.
+    fn data(&mut self, len: usize) -> Vec<Bit> {
+        if self.data.len() < 8 * len {
+            self.data = self.inputs.bits(algebra::Kind::Data, len);
+            self.before = vec![Bit::ZERO; 8 * len];
+            self.machine.unknowns().fill(&mut self.before);
+        }
+        self.data[..8 * len].to_vec()
+    }
+
     /// Puts source and destination in place; gives their addresses.
     fn buffers(&mut self, data: &[Bit], place: Place, skew: u64) -> (u64, u64) {
         let (source, destination) = (SOURCE + skew % 64, DESTINATION + skew * 3 % 64);
-        let mut before = data.to_vec();
-        if place == Place::Apart {
-            self.machine.unknowns().fill(&mut before);
-        }
+        let before = match place {
+            Place::Same => data.to_vec(),
+            Place::Apart => self.before[..data.len()].to_vec(),
+        };
         let memory = self.machine.memory();
         memory.keep(&[STACK, "the key object"]);
         memory.put("the destination", destination, before, true);
@@ -281,7 +296,7 @@ impl<'a> Subject<'a> {
 
     /// A data unit of `len` bytes under any tweak.
     pub fn unit(&mut self, len: usize, direction: Direction, place: Place, skew: u64) -> Outcome<()> {
-        let data = self.inputs.bits(algebra::Kind::Data, len);
+        let data = self.data(len);
         let tweak: Block = self.inputs.bits(algebra::Kind::Tweak, 16).try_into().expect("16 bytes");
         let (source, destination) = self.buffers(&data, place, skew);
         self.machine.memory().put("the tweak", TWEAK, tweak.to_vec(), false);
@@ -303,7 +318,7 @@ impl<'a> Subject<'a> {
         skew: u64,
     ) -> Outcome<()> {
         let len = size * count;
-        let data = self.inputs.bits(algebra::Kind::Data, len);
+        let data = self.data(len);
         let (source, destination) = self.buffers(&data, place, skew);
         let number = first.bits(self.inputs, layout.unwrap_or(Layout::Plain64));
         let buffers = [size as u64, source, destination, len as u64].map(Word::Known);
@@ -360,7 +375,7 @@ impl<'a> Subject<'a> {
         place: Place,
     ) -> Outcome<()> {
         let len = size * count;
-        let data = self.inputs.bits(algebra::Kind::Data, len);
+        let data = self.data(len);
         self.machine.memory().keep(&[STACK, "the key object"]);
         let destinations = self.list("destination", DESTINATION, DESTINATION_LIST, cuts.1, &data, place == Place::Same);
         let destination = [DESTINATION_LIST, destinations.len() as u64].map(Word::Known);
@@ -394,10 +409,8 @@ impl<'a> Subject<'a> {
         let (mut names, mut entries, mut at, mut done) = (Vec::new(), Vec::new(), base, 0);
         for &cut in cuts.iter().cycle() {
             let len = cut.min(data.len() / 8 - done);
-            let mut bits = data[8 * done..8 * (done + len)].to_vec();
-            if !is_source {
-                self.machine.unknowns().fill(&mut bits);
-            }
+            let from = if is_source { data } else { &self.before };
+            let bits = from[8 * done..8 * (done + len)].to_vec();
             entries.extend([at, len as u64].iter().flat_map(|x| x.to_le_bytes()));
             let piece = format!("piece {} of the {name}", names.len());
             self.machine.memory().put(&piece, at, bits, name == "destination");
@@ -461,7 +474,7 @@ impl<'a> Subject<'a> {
     /// Calls that break a rule: each returns its status, and leaves the destination as it is.
     pub fn refusals(&mut self, direction: Direction) -> Outcome<()> {
         use status::*;
-        let data = self.inputs.bits(algebra::Kind::Data, 1024);
+        let data = self.data(1024);
         let (s, d) = self.buffers(&data, Place::Apart, 0);
         self.machine.memory().put("the tweak", TWEAK, vec![Bit::ZERO; 128], false);
         let most = u64::MAX;

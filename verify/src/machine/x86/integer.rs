@@ -154,13 +154,9 @@ impl X86 {
             Integer::MaskXor { bytes, not } => {
                 let [to, a, b] = [0, 1, 2].map(|i| instruction.op_register(i).number());
                 let masks = &mut self.registers.masks;
-                let same = if not { mask(bytes) } else { 0 };
-                masks[to] = if a == b {
-                    Some(same)
-                } else {
-                    let both = masks[a].zip(masks[b]).ok_or_else(|| Fault::secret("a mask"))?;
-                    Some((both.0 ^ both.1) & mask(bytes) ^ same)
-                };
+                let value = logic(&masks[a], &masks[b], Logic::Xor)?.low(bytes);
+                let inverse = Word::Known(if not { mask(bytes) } else { 0 });
+                masks[to] = logic(&value, &inverse, Logic::Xor)?;
                 Ok(())
             }
         }
@@ -397,14 +393,12 @@ impl X86 {
 
     fn mask_move(&mut self, instruction: &Instruction, bytes: usize) -> Outcome<()> {
         let value = if is(instruction, 1, |register| register.is_k()) {
-            let from = self.registers.masks[instruction.op_register(1).number()];
-            Word::Known(from.ok_or_else(|| Fault::secret("a mask"))?).low(bytes)
+            self.registers.masks[instruction.op_register(1).number()].low(bytes)
         } else {
             self.read(instruction, 1)?.low(bytes)
         };
         if is(instruction, 0, |register| register.is_k()) {
-            let value = value.known().ok_or_else(|| Fault::secret("a mask"))?;
-            self.registers.masks[instruction.op_register(0).number()] = Some(value);
+            self.registers.masks[instruction.op_register(0).number()] = value;
             Ok(())
         } else {
             self.write(instruction, 0, &value)

@@ -72,8 +72,8 @@ pub struct Registers {
     pub general: [Word; 16],
     /// zmm0 to zmm31.
     pub vectors: [Vector; 32],
-    /// Mask registers; none where one is not known.
-    pub masks: [Option<u64>; 8],
+    /// Mask registers. They may hold bits of secrets: compilers select constants so.
+    pub masks: [Word; 8],
     /// The flags.
     pub flags: Flags,
 }
@@ -84,7 +84,7 @@ impl Registers {
         Registers {
             general: std::array::from_fn(|_| unknowns.word()),
             vectors: std::array::from_fn(|_| std::array::from_fn(|_| unknowns.lane())),
-            masks: [None; 8],
+            masks: std::array::from_fn(|_| unknowns.word()),
             flags: Flags::default(),
         }
     }
@@ -108,6 +108,10 @@ pub struct X86 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
+    /// What registers and the stack hold before each call. They may be the same bits each time: nothing goes from one
+    /// call to the next but the key object, which was made without them.
+    unknown_registers: Registers,
+    unknown_stack: Vec<Bit>,
     counts: Counts,
     before: Registers,
     foreign: Option<Registers>,
@@ -124,9 +128,11 @@ impl X86 {
         let mut memory = Memory::new(library);
         let mut stack = vec![Bit::ZERO; 8 * STACK_LEN];
         unknowns.fill(&mut stack);
-        memory.put(STACK, STACK_BASE, stack, true);
+        memory.put(STACK, STACK_BASE, stack.clone(), true);
         let end = library.segments.iter().map(|s| s.base - BASE + s.bytes.len() as u64).max().unwrap_or(0);
         X86 {
+            unknown_registers: registers.clone(),
+            unknown_stack: stack,
             before: registers.clone(),
             foreign: None,
             registers,
@@ -143,14 +149,11 @@ impl X86 {
 
     /// Everything is unknown again, and what was used of the stack is forgotten.
     fn forget(&mut self) -> Outcome<()> {
-        self.registers = Registers::unknown(&mut self.unknowns);
+        self.registers = self.unknown_registers.clone();
         let lowest = self.memory.stack_lowest;
-        if lowest != u64::MAX {
-            let used = (STACK_BASE + STACK_LEN as u64 - lowest) as usize;
-            let mut bits = vec![Bit::ZERO; 8 * used];
-            self.unknowns.fill(&mut bits);
+        if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
             self.memory.stack_floor = 0;
-            self.memory.store(lowest, &bits)?;
+            self.memory.store(lowest, &self.unknown_stack[8 * used as usize..])?;
             if let Some(stack) = self.memory.region(STACK) {
                 stack.writers.fill(0);
             }

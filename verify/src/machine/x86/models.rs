@@ -155,6 +155,8 @@ pub enum Operation {
     Greater(usize),
     Equal(usize),
     Test,
+    /// Into a mask register, by elements: whether a and b have a 1 in common (or none).
+    TestEach { element: usize, none: bool },
     MultiplyWords { high: bool },
     MultiplyDoubleWords,
     /// Zeros above.
@@ -365,6 +367,14 @@ impl Model {
             M::Pcmpeqd | M::Vpcmpeqd if !to_mask => vector(V::Equal(4)),
             M::Pcmpeqq | M::Vpcmpeqq if !to_mask => vector(V::Equal(8)),
             M::Ptest | M::Vptest => vector(V::Test),
+            M::Vptestmb => vector(V::TestEach { element: 1, none: false }),
+            M::Vptestmw => vector(V::TestEach { element: 2, none: false }),
+            M::Vptestmd => vector(V::TestEach { element: 4, none: false }),
+            M::Vptestmq => vector(V::TestEach { element: 8, none: false }),
+            M::Vptestnmb => vector(V::TestEach { element: 1, none: true }),
+            M::Vptestnmw => vector(V::TestEach { element: 2, none: true }),
+            M::Vptestnmd => vector(V::TestEach { element: 4, none: true }),
+            M::Vptestnmq => vector(V::TestEach { element: 8, none: true }),
             M::Pmullw | M::Vpmullw => vector(V::MultiplyWords { high: false }),
             M::Pmulhuw | M::Vpmulhuw => vector(V::MultiplyWords { high: true }),
             M::Pmuludq | M::Vpmuludq => vector(V::MultiplyDoubleWords),

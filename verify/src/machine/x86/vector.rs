@@ -183,6 +183,7 @@ impl X86 {
                 })
             }
             O::Test => self.test(instruction, n),
+            O::TestEach { element, none } => self.test_each(instruction, n, element, none),
             O::Add(element) => self.vector_sum(instruction, element, false),
             O::Sub(element) => self.vector_sum(instruction, element, true),
             O::Greater(element) => self.by_lane(instruction, element, |a, b| {
@@ -317,14 +318,12 @@ impl X86 {
         }
         let register = instruction.op_register(0).number();
         if instruction.has_op_mask() {
-            let mask = self.registers.masks[instruction.op_mask().number()];
-            let mask = mask.ok_or_else(|| Fault::secret("a mask"))?;
+            let mask = self.registers.masks[instruction.op_mask().number()].bits();
             for (i, lane) in value[..n].iter_mut().enumerate() {
                 let (mut bits, old) = (lane.bits(), self.registers.vectors[register][i].bits());
                 for j in 0..128 {
-                    if mask >> ((16 * i + j / 8) / element) & 1 == 0 {
-                        bits[j] = if instruction.zeroing_masking() { Bit::ZERO } else { old[j] };
-                    }
+                    let old = if instruction.zeroing_masking() { Bit::ZERO } else { old[j] };
+                    bits[j] = old ^ mask[(16 * i + j / 8) / element].and(old ^ bits[j])?;
                 }
                 *lane = Lane::from_bits(&bits);
             }
@@ -523,6 +522,25 @@ impl X86 {
             overflow: Some(false),
             parity: Some(false),
         };
+        Ok(())
+    }
+
+    fn test_each(&mut self, instruction: &Instruction, n: usize, element: usize, none: bool) -> Outcome<()> {
+        let (a, b) = (self.vector_read(instruction, 1, n)?, self.vector_read(instruction, 2, n)?);
+        let mut mask = Vec::new();
+        for i in 0..n {
+            for element in a[i].and(&b[i])?.bits().chunks(8 * element) {
+                let any = element.iter().try_fold(Bit::ZERO, |any, bit| any.or(*bit))?;
+                mask.push(any ^ Bit::from(none));
+            }
+        }
+        if instruction.has_op_mask() {
+            let only = self.registers.masks[instruction.op_mask().number()].bits();
+            for (bit, only) in mask.iter_mut().zip(only) {
+                *bit = bit.and(only)?;
+            }
+        }
+        self.registers.masks[instruction.op_register(0).number()] = Word::from_bits(&mask);
         Ok(())
     }
 
