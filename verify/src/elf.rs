@@ -119,6 +119,19 @@ impl Library {
         Library::from_bytes(path, &bytes)
     }
 
+    /// No library at all.
+    pub fn empty() -> Library {
+        Library {
+            path: String::new(),
+            hash: String::new(),
+            architecture: Architecture::X86_64,
+            segments: Vec::new(),
+            exports: HashMap::new(),
+            imports: BTreeMap::new(),
+            functions: Vec::new(),
+        }
+    }
+
     fn from_bytes(path: &str, bytes: &[u8]) -> Outcome<Library> {
         use sha2::{Digest, Sha256};
         let file = File(bytes);

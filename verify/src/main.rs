@@ -13,6 +13,11 @@
 //!     --left              looks at what calls leave in registers and on the stack (with --short)
 //!     --left-nothing      the same, and anything is a fault
 //!     --unreached FILE    explanations of instructions that no theorem runs through; others are a fault then
+//!
+//!     atrest-verify validate FILE STATES
+//!
+//! Runs the instructions of a file that `--forms` wrote on this processor, each form in so many states at least, and
+//! compares what comes out with its model.
 
 mod aes;
 mod algebra;
@@ -28,6 +33,8 @@ mod residue;
 mod sbox;
 mod standard;
 mod subject;
+#[cfg(target_arch = "x86_64")]
+mod validate;
 mod words;
 
 use std::{process::ExitCode, time::Instant};
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.first().map(String::as_str) {
         Some("prove") => prove_library(&arguments[1..]),
+        Some("validate") => validate_models(&arguments[1..]),
         _ => Err("atrest-verify prove LIBRARY [OPTION...]".into()),
     };
     match result {
@@ -48,6 +56,35 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn validate_models(_: &[String]) -> Result<bool, String> {
+    Err("not on this architecture".into())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn validate_models(arguments: &[String]) -> Result<bool, String> {
+    let [file, states] = arguments else { return Err("validate FILE STATES".into()) };
+    let lines = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let result = validate::validate(&lines, states.parse().map_err(|_| "how many states?")?)?;
+    for (instruction, what) in &result.wrong {
+        println!("WRONG: {instruction}: {what}");
+    }
+    for (instruction, why) in &result.partial {
+        println!("not modelled for all inputs: {instruction}: {why}");
+    }
+    let (runs, encodings) = result.forms.values().fold((0, 0), |(a, b), (x, y)| (a + x, b + y));
+    let fewest = result.forms.iter().map(|(form, (runs, _))| (runs, form)).min();
+    println!(
+        "{} forms in {encodings} encodings, {runs} runs and {} with unknown bits; fewest runs: {fewest:?}; {} models wrong; \
+         {} encodings that this processor has not",
+        result.forms.len(),
+        result.blinded,
+        result.wrong.len(),
+        result.unsupported
+    );
+    Ok(result.wrong.is_empty())
 }
 
 /// What `prove` is asked for.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use models::Model;
-pub use operand::independent;
+pub use operand::{independent, size as operand_size};
 
 /// How large the stack is, in bytes, and where it begins.
 const STACK_LEN: usize = 64 << 10;
@@ -145,6 +145,11 @@ impl X86 {
             decoded: Vec::new(),
             places: vec![0; end as usize],
         }
+    }
+
+    /// A machine without a library, for single instructions.
+    pub fn bare(processor: &'static Processor) -> X86 {
+        X86::new(&Library::empty(), processor)
     }
 
     /// Everything is unknown again, and what was used of the stack is forgotten.
