@@ -34,8 +34,10 @@ pub enum Kind {
     Data,
     /// A sector's number.
     Number,
-    /// The state of a loop.
-    State,
+    /// Other source data, to see what depends on it.
+    OtherData,
+    /// The bit that blinds registers.
+    Blind,
 }
 
 /// Which function of a byte.

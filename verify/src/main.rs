@@ -18,6 +18,10 @@
 //!
 //! Runs the instructions of a file that `--forms` wrote on this processor, each form in so many states at least, and
 //! compares what comes out with its model.
+//!
+//!     atrest-verify mutants LIBRARY BACKEND KEY-BITS COUNT SEED
+//!
+//! Flips single bits in the machine code of a backend, and says which changes the theorems do not notice.
 
 mod aes;
 mod algebra;
@@ -27,6 +31,7 @@ mod fault;
 mod jobs;
 mod machine;
 mod memory;
+mod mutants;
 mod prove;
 mod report;
 mod residue;
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("prove") => prove_library(&arguments[1..]),
         Some("validate") => validate_models(&arguments[1..]),
+        Some("mutants") => flip_bits(&arguments[1..]),
         _ => Err("atrest-verify prove LIBRARY [OPTION...]".into()),
     };
     match result {
@@ -56,6 +62,21 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn flip_bits(arguments: &[String]) -> Result<bool, String> {
+    let [path, target, key_bits, count, seed] = arguments else {
+        return Err("mutants LIBRARY BACKEND KEY-BITS COUNT SEED".into());
+    };
+    let library = Library::load(path).map_err(|fault| fault.to_string())?;
+    let target = jobs::TARGETS.iter().find(|known| known.name == target).ok_or("which backend or schedule?")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
+    let (key_bits, count) = (number(key_bits)? as usize, number(count)? as usize);
+    let kinds = mutants::run(&library, *target, key_bits, count, number(seed)?);
+    for (kind, count) in &kinds {
+        println!("{count:>5} {kind}");
+    }
+    Ok(true)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -215,8 +236,8 @@ fn summary(plan: &Plan<'_>, results: &prove::Results) {
         for (class, places) in &residue.places {
             let mut places: Vec<&String> = places.iter().collect();
             places.sort();
-            places.truncate(40);
-            println!("    {class}: {places:?}");
+            places.truncate(12);
+            println!("    {class}: {places:?}...");
         }
     }
 }

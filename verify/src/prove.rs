@@ -171,11 +171,16 @@ impl Worker<'_, '_> {
             algebra::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
             let mut subject = Subject::new(self.plan.library, target_is, key_bits, Inputs::Unknown)?;
-            subject.residue = self.plan.residue.map(|strict| Residue { strict, ..Residue::default() });
+            subject.residue = self.plan.residue.map(|strict| Residue::new(strict));
             self.now = Some((target, key, subject));
         }
         let Some((_, _, subject)) = &mut self.now else { return Ok(()) };
         let before = subject.machine.counts().steps;
+        if subject.residue.is_some() {
+            subject.on_other_data = true;
+            theorem.prove(subject)?;
+            subject.on_other_data = false;
+        }
         let result = theorem.prove(subject);
         tally.steps += subject.machine.counts().steps - before;
         result

@@ -22,9 +22,11 @@ pub enum Class {
     Plaintext,
     /// Bytes of round keys, of either key, in the form for decryption, too.
     RoundKeys,
-    /// Bytes of encrypted tweaks, times any power of alpha that the call needs.
+    /// Bytes of encrypted tweaks, times any power of alpha that the call needs; and what else depends on keys and tweaks
+    /// alone.
     Tweaks,
-    /// What is none of these, nor ciphertext, nor known, nor what was there before: states between rounds, mostly.
+    /// What is none of these, nor ciphertext, nor known, nor what was there before, and depends on data: states between
+    /// rounds, mostly.
     Other,
     /// What a function of another library may have left, such as memcpy().
     Foreign,
@@ -35,8 +37,8 @@ impl fmt::Display for Class {
         f.write_str(match self {
             Class::Plaintext => "plaintext",
             Class::RoundKeys => "round keys",
-            Class::Tweaks => "encrypted tweaks",
-            Class::Other => "other secrets",
+            Class::Tweaks => "encrypted tweaks, or of what is made of them",
+            Class::Other => "states between rounds",
             Class::Foreign => "what other libraries leave",
         })
     }
@@ -94,18 +96,33 @@ impl Secrets {
 /// What was found, over all calls.
 #[derive(Clone, Debug, Default)]
 pub struct Residue {
-    /// Whether anything that is left is a fault.
+    /// Whether anything that is left is a fault, but for tweaks.
     pub strict: bool,
     /// How many calls were looked at.
     pub calls: u64,
     /// The most bytes of a class, in registers and on the stack, that a call left.
     pub most: BTreeMap<(Class, &'static str), usize>,
+    /// What registers and the stack held after the same call with other data.
+    other: Option<(Vec<Byte>, Vec<Byte>)>,
     /// The registers, and the addresses of the instructions that wrote to the stack.
     pub places: BTreeMap<Class, HashSet<String>>,
 }
 
 impl Residue {
-    /// Looks at a machine after a call.
+    /// Nothing yet. `strict`: whether anything that is left is a fault, but for tweaks.
+    pub fn new(strict: bool) -> Residue {
+        Residue { strict, ..Residue::default() }
+    }
+
+    /// Keeps what a call left, to compare it with the same call's on other data.
+    pub fn keep(&mut self, machine: &mut dyn Machine) {
+        let registers = machine.registers().iter().flat_map(|register| bytes(&register.now)).collect();
+        let stack = machine.memory().region(STACK).map_or(Vec::new(), |stack| bytes(&stack.bits).collect());
+        self.other = Some((registers, stack));
+    }
+
+    /// Looks at a machine after a call. What was [kept](Residue::keep) before does not depend on data, where it is the
+    /// same.
     ///
     /// # Errors
     /// If something is left and that is a fault.
@@ -115,22 +132,28 @@ impl Residue {
         let before: HashSet<Byte> = registers.iter().flat_map(|register| bytes(&register.before)).collect();
         let foreign: HashSet<Byte> =
             registers.iter().filter_map(|register| register.foreign.as_ref()).flat_map(|bits| bytes(bits)).collect();
-        let class = |byte: &Byte| match secrets.class(byte) {
+        let class = |byte: &Byte, other: Option<&Byte>| match secrets.class(byte) {
             Some(Class::Other) if before.contains(byte) => None,
             Some(Class::Other) if foreign.contains(byte) => Some(Class::Foreign),
+            Some(Class::Other) if other == Some(byte) => Some(Class::Tweaks),
             class => class,
         };
+        let (other_registers, other_stack) = self.other.take().unwrap_or_default();
         let mut found: BTreeMap<(Class, &'static str), usize> = BTreeMap::new();
+        let mut at = 0;
         for Register { name, now, .. } in &registers {
-            for class in bytes(now).filter_map(|byte| class(&byte)) {
+            for byte in bytes(now) {
+                at += 1;
+                let Some(class) = class(&byte, other_registers.get(at - 1)) else { continue };
                 *found.entry((class, "registers")).or_default() += 1;
                 self.places.entry(class).or_default().insert(name.clone());
             }
         }
         if let Some(stack) = machine.memory().region(STACK) {
-            for (byte, writer) in bytes(&stack.bits).zip(&stack.writers) {
+            for (at, (byte, writer)) in bytes(&stack.bits).zip(&stack.writers).enumerate() {
                 // What was not written is what was there before.
-                let Some(class) = writer.checked_sub(1).and_then(|_| class(&byte)) else { continue };
+                let class = writer.checked_sub(1).and_then(|_| class(&byte, other_stack.get(at)));
+                let Some(class) = class else { continue };
                 *found.entry((class, "stack")).or_default() += 1;
                 self.places.entry(class).or_default().insert(format!("{:#x}", writer - 1));
             }
@@ -139,6 +162,7 @@ impl Residue {
             let most = self.most.entry(*key).or_default();
             *most = (*count).max(*most);
         }
+        found.retain(|(class, _), _| *class != Class::Tweaks);
         if self.strict && !found.is_empty() {
             let list: Vec<String> = found
                 .iter()

@@ -196,6 +196,8 @@ pub struct Subject<'a> {
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
     pub residue: Option<Residue>,
+    /// Whether data is other data than usual, to see what depends on it.
+    pub on_other_data: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -227,6 +229,7 @@ impl<'a> Subject<'a> {
             size,
             stack_used: 0,
             residue: None,
+            on_other_data: false,
         };
         subject.initialised(bytes)
     }
@@ -273,6 +276,9 @@ impl<'a> Subject<'a> {
             self.data = self.inputs.bits(algebra::Kind::Data, len);
             self.before = vec![Bit::ZERO; 8 * len];
             self.machine.unknowns().fill(&mut self.before);
+        }
+        if self.on_other_data {
+            return self.inputs.bits(algebra::Kind::OtherData, len);
         }
         self.data[..8 * len].to_vec()
     }
@@ -463,6 +469,10 @@ impl<'a> Subject<'a> {
         size: usize,
     ) -> Outcome<()> {
         let Some(residue) = &mut self.residue else { return Ok(()) };
+        if self.on_other_data {
+            residue.keep(&mut *self.machine);
+            return Ok(());
+        }
         let (plain, cipher) = match direction {
             Direction::Encrypt => (data, want),
             Direction::Decrypt => (want, data),

@@ -260,7 +260,7 @@ impl State {
         // Before the processor changes the memory.
         let blind = {
             let mut bit = [Bit::ZERO];
-            algebra::base(algebra::Kind::State, random.next(), &mut bit);
+            algebra::base(algebra::Kind::Blind, random.next(), &mut bit);
             bit[0]
         };
         let inputs = self.scratch.0;
