@@ -266,12 +266,14 @@ impl Library {
         let line = ["addr2line", "llvm-symbolizer"].iter().find_map(|tool| {
             let mut command = std::process::Command::new(tool);
             match *tool {
-                "addr2line" => command.args(["-e", &self.path, &format!("{at:#x}")]),
-                _ => command.args(["--no-inlines", "-s", "-e", &self.path, &format!("{at:#x}")]),
+                "addr2line" => command.args(["-i", "-e", &self.path, &format!("{at:#x}")]),
+                _ => command.args(["--inlines", "-s", "-e", &self.path, &format!("{at:#x}")]),
             };
             let output = command.output().ok()?;
+            // The innermost function first; those of the standard library tell little.
             let text = String::from_utf8_lossy(&output.stdout);
-            let line = text.lines().find(|line| line.contains(':') && !line.starts_with('?'))?;
+            let foreign = |line: &str| ["/rustc/", "/registry/", "/library/"].iter().any(|part| line.contains(part));
+            let line = text.lines().find(|line| line.contains(".rs:") && !foreign(line))?;
             let file = line.split(" (").next()?;
             Some(file.rsplit_once("/src/").map_or(file.into(), |(_, file)| format!("src/{file}")))
         });

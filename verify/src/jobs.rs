@@ -22,7 +22,7 @@ pub static TARGETS: [Target; 4] = [
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 30] = [
+pub const SLICE: [&str; 32] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -42,6 +42,7 @@ pub const SLICE: [&str; 30] = [
     "sectors:1024:1:9:1:5",
     "sectors:1536:1:5:1:5",
     "sectors:8192:1:3:1:5",
+    "far:4096:512",
     "pieces:512:40:0:9:512:512",
     "pieces:512:40:1:9:1000:4096",
     "pieces:4096:9:2:64:4096:1000",
@@ -49,6 +50,7 @@ pub const SLICE: [&str; 30] = [
     "pieces:520:30:4:18446744073709551600:100:333",
     "pieces:16384:3:3:5:5000:7000",
     "pieces:10007:2:0:5:4000,1:9000",
+    "pieces:496:30:0:5:1000:496",
     "numbers:512:1:0",
     "numbers:16:4:0",
     "layouts:512:3",
@@ -143,6 +145,8 @@ pub enum Job {
     Units { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
+    /// `far:SIZE:COUNT`: so many sectors, in place alone: more than caches hold.
+    Far { size: usize, count: usize },
     /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
     Numbers { size: usize, count: usize, layout: Layout },
     /// `layouts:SIZE:COUNT`: so many sectors in each layout, from 0 and across carries.
@@ -176,6 +180,7 @@ impl FromStr for Job {
                 step: size(4)?,
                 first: number(5)?,
             }),
+            ("far", 3) => Ok(Job::Far { size: size(1)?, count: size(2)? }),
             ("numbers", 4) => Ok(Job::Numbers { size: size(1)?, count: size(2)?, layout: layout(3)? }),
             ("layouts", 3) => Ok(Job::Layouts { size: size(1)?, count: size(2)? }),
             ("pieces", 7) => Ok(Job::Pieces {
@@ -268,6 +273,9 @@ impl Job {
                 .step_by(*step)
                 .map(|count| Call::Sectors { size: *size, count, first: number(*first), layout: None })
                 .collect(),
+            Job::Far { size, count } => {
+                vec![Call::Sectors { size: *size, count: *count, first: number(5), layout: None }]
+            }
             Job::Numbers { size, count, layout } => cases(*count as u64 * layout.step(*size), *layout)
                 .into_iter()
                 .map(|first| Call::Sectors {
@@ -319,8 +327,9 @@ impl Job {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
             for place in [Place::Apart, Place::Same] {
-                if *self == Job::Refusals && place == Place::Same {
-                    continue;
+                match (self, place) {
+                    (Job::Refusals, Place::Same) | (Job::Far { .. }, Place::Apart) => continue,
+                    _ => {}
                 }
                 for call in self.calls() {
                     let skew = match call {
