@@ -5,6 +5,8 @@ mod flow;
 mod integer;
 mod models;
 mod operand;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 use std::collections::{BTreeMap, HashSet};

@@ -7,7 +7,7 @@ use iced_x86::{
 use super::X86;
 use crate::{
     algebra::{Bit, add},
-    fault::{Fault, Outcome},
+    fault::{Fault, Kind, Outcome},
     words::{Word, mask},
 };
 
@@ -56,9 +56,10 @@ pub fn repeated(instruction: &Instruction) -> Outcome<usize> {
 impl X86 {
     /// The address of the memory operand.
     pub(super) fn address(&self, instruction: &Instruction) -> Outcome<u64> {
-        match self.effective(instruction)? {
-            Word::Known(address) => Ok(address),
-            Word::Bits(_) => Err(Fault::secret("an address")),
+        match self.effective(instruction) {
+            Ok(Word::Known(address)) => Ok(address),
+            Err(fault) if fault.kind != Kind::NotLinear => Err(fault),
+            _ => Err(Fault::secret("an address")),
         }
     }
 
