@@ -529,12 +529,8 @@ mod tests {
 
     #[test]
     fn base_bits_are_named_by_kind_index_and_place() {
-        let all = [
-            bits::<128>(Kind::Data, 0),
-            bits(Kind::Data, 1),
-            bits(Kind::Key, 0),
-            bits(Kind::Tweak, 1 << 63),
-        ];
+        let all =
+            [bits::<128>(Kind::Data, 0), bits(Kind::Data, 1), bits(Kind::Key, 0), bits(Kind::Tweak, 1 << 63)];
         assert_eq!(all[0], bits(Kind::Data, 0));
         assert_eq!(all[0][..5], bits::<5>(Kind::Data, 0));
         let different: std::collections::HashSet<Bit> = all.into_iter().flatten().collect();
@@ -594,7 +590,9 @@ mod tests {
 
     #[test]
     fn sums_of_known_numbers() {
-        for (a, b, carry) in [(3, 5, false), (0xffff, 1, false), (0x8000, 0x8000, true), (0x1234, 0xfedc, true)] {
+        for (a, b, carry) in
+            [(3, 5, false), (0xffff, 1, false), (0x8000, 0x8000, true), (0x1234, 0xfedc, true)]
+        {
             let mut sum = [Bit::ZERO; 16];
             let out = add(&number::<16>(a), &number::<16>(b), carry.into(), &mut sum).unwrap().unwrap();
             let want = a + b + u64::from(carry);

@@ -72,7 +72,8 @@ impl Coverage {
         let kernel = |function: &&Function| KERNEL.iter().any(|part| function.name.contains(part));
         for function in library.functions.iter().filter(kernel) {
             let instructions = instructions(library, function);
-            let missing: Vec<u64> = instructions.iter().copied().filter(|at| !executed.contains_key(at)).collect();
+            let missing: Vec<u64> =
+                instructions.iter().copied().filter(|at| !executed.contains_key(at)).collect();
             coverage.all += instructions.len();
             coverage.executed += instructions.len() - missing.len();
             if !missing.is_empty() {
@@ -101,7 +102,10 @@ fn instructions(library: &Library, function: &Function) -> Vec<u64> {
         Architecture::X86_64 => Decoder::with_ip(64, code, function.start, DecoderOptions::NONE)
             .iter()
             .filter(|instruction| {
-                !matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3 | Mnemonic::Ud2 | Mnemonic::INVALID)
+                !matches!(
+                    instruction.mnemonic(),
+                    Mnemonic::Nop | Mnemonic::Int3 | Mnemonic::Ud2 | Mnemonic::INVALID
+                )
             })
             .map(|instruction| instruction.ip())
             .collect(),

@@ -188,7 +188,8 @@ impl Library {
         let table = sections.get(section.link as usize).ok_or_else(|| broken("no symbols"))?;
         let symbols = symbols(file, sections, table)?;
         for at in (section.offset..section.offset + section.size).step_by(24) {
-            let (place, info, addend) = (file.number(at, 8)?, file.number(at + 8, 8)?, file.number(at + 16, 8)?);
+            let (place, info, addend) =
+                (file.number(at, 8)?, file.number(at + 8, 8)?, file.number(at + 16, 8)?);
             let symbol = symbols.get((info >> 32) as usize);
             let value = match (self.architecture, info as u32) {
                 // R_X86_64_RELATIVE, R_AARCH64_RELATIVE
@@ -243,8 +244,7 @@ impl Library {
     /// The bytes from an address of the file on, to the end of their segment.
     pub fn bytes(&self, at: u64) -> &[u8] {
         let at = at + BASE;
-        let segment =
-            self.segments.iter().find(|s| (s.base..s.base + s.bytes.len() as u64).contains(&at));
+        let segment = self.segments.iter().find(|s| (s.base..s.base + s.bytes.len() as u64).contains(&at));
         segment.map_or(&[], |segment| &segment.bytes[(at - segment.base) as usize..])
     }
 
@@ -272,7 +272,8 @@ impl Library {
             let output = command.output().ok()?;
             // The innermost function first; those of the standard library tell little.
             let text = String::from_utf8_lossy(&output.stdout);
-            let foreign = |line: &str| ["/rustc/", "/registry/", "/library/"].iter().any(|part| line.contains(part));
+            let foreign =
+                |line: &str| ["/rustc/", "/registry/", "/library/"].iter().any(|part| line.contains(part));
             let line = text.lines().find(|line| line.contains(".rs:") && !foreign(line))?;
             let file = line.split(" (").next()?;
             Some(file.rsplit_once("/src/").map_or(file.into(), |(_, file)| format!("src/{file}")))

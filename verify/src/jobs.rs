@@ -153,7 +153,14 @@ pub enum Job {
     Layouts { size: usize, count: usize },
     /// `pieces:SIZE:COUNT:LAYOUT:FIRST:CUTS:CUTS`: so many sectors in pieces of these lengths (`A,B,C`, over and over), of the
     /// source and of the destination.
-    Pieces { size: usize, count: usize, layout: Layout, first: u64, source: Vec<usize>, destination: Vec<usize> },
+    Pieces {
+        size: usize,
+        count: usize,
+        layout: Layout,
+        first: u64,
+        source: Vec<usize>,
+        destination: Vec<usize>,
+    },
     /// `refusals`: calls that break a rule.
     Refusals,
 }
@@ -200,9 +207,23 @@ impl FromStr for Job {
 /// What is called.
 #[derive(Clone, Debug)]
 enum Call {
-    Unit { len: usize },
-    Sectors { size: usize, count: usize, first: First, layout: Option<Layout> },
-    Pieces { size: usize, count: usize, first: First, layout: Layout, source: Vec<usize>, destination: Vec<usize> },
+    Unit {
+        len: usize,
+    },
+    Sectors {
+        size: usize,
+        count: usize,
+        first: First,
+        layout: Option<Layout>,
+    },
+    Pieces {
+        size: usize,
+        count: usize,
+        first: First,
+        layout: Layout,
+        source: Vec<usize>,
+        destination: Vec<usize>,
+    },
     Refusals,
 }
 
@@ -268,7 +289,9 @@ impl Job {
     fn calls(&self) -> Vec<Call> {
         let number = |first: u64| First::Number(u128::from(first));
         match self {
-            Job::Units { from, to, step } => (*from..=*to).step_by(*step).map(|len| Call::Unit { len }).collect(),
+            Job::Units { from, to, step } => {
+                (*from..=*to).step_by(*step).map(|len| Call::Unit { len }).collect()
+            }
             Job::Sectors { size, from, to, step, first } => (*from..=*to)
                 .step_by(*step)
                 .map(|count| Call::Sectors { size: *size, count, first: number(*first), layout: None })
@@ -357,7 +380,8 @@ fn cases(most: u64, layout: Layout) -> Vec<First> {
             continue;
         }
         // A number that carries out of all its bits is refused where it has no place, and is not one of these then.
-        let last = if layout == Layout::Plain64 || value + most < 1 << low { width - low } else { width - low - 1 };
+        let last =
+            if layout == Layout::Plain64 || value + most < 1 << low { width - low } else { width - low - 1 };
         cases.extend((0..=last).map(|ones| First::Any { value, low, ones: Some(ones) }));
     }
     cases
@@ -388,7 +412,9 @@ mod tests {
                 && ones.is_none_or(|ones| upper.trailing_ones() as usize == ones.min(64 - low))
         };
         let cases = cases(4, Layout::Plain64);
-        for number in [0, 1, 14, 15, 16, 31, 47, 63, 1 << 40, (1 << 40) - 1, u64::MAX, u64::MAX - 31, u64::MAX >> 1] {
+        for number in
+            [0, 1, 14, 15, 16, 31, 47, 63, 1 << 40, (1 << 40) - 1, u64::MAX, u64::MAX - 31, u64::MAX >> 1]
+        {
             assert_eq!(cases.iter().filter(|case| fits(case, number)).count(), 1, "{number:#x}");
         }
     }

@@ -92,9 +92,10 @@ impl Memory {
 
     /// The code from an address on.
     pub fn code(&self, at: u64) -> Option<&[u8]> {
-        self.segments.iter().filter(|segment| segment.executable).find_map(|segment| {
-            segment.bytes.get(usize::try_from(at.checked_sub(segment.base)?).ok()?..)
-        })
+        self.segments
+            .iter()
+            .filter(|segment| segment.executable)
+            .find_map(|segment| segment.bytes.get(usize::try_from(at.checked_sub(segment.base)?).ok()?..))
     }
 
     fn target(&mut self, at: u64, len: usize, write: bool) -> Outcome<Target> {
@@ -109,7 +110,10 @@ impl Memory {
             let offset = (at - region.base) as usize;
             let fault = |what: &str| {
                 let (name, all) = (&region.name, region.len());
-                Err(Fault::new(Kind::Bounds, format!("{what} {len} bytes at {offset} of {name} ({all} bytes)")))
+                Err(Fault::new(
+                    Kind::Bounds,
+                    format!("{what} {len} bytes at {offset} of {name} ({all} bytes)"),
+                ))
             };
             if offset + len > region.len() {
                 return fault(if write { "writes across the end:" } else { "reads across the end:" });
@@ -129,7 +133,10 @@ impl Memory {
             let offset = at.wrapping_sub(segment.base) as usize;
             if offset < segment.bytes.len() && len <= segment.bytes.len() - offset {
                 if write && !segment.writable {
-                    return Err(Fault::new(Kind::Bounds, format!("writes over constants at {:#x}", at - BASE)));
+                    return Err(Fault::new(
+                        Kind::Bounds,
+                        format!("writes over constants at {:#x}", at - BASE),
+                    ));
                 }
                 return Ok(Target::Segment(i, offset));
             }

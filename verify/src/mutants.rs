@@ -80,7 +80,13 @@ fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> R
 
 /// Tries so many mutants of a backend's code, with the jobs of SHORT, and those that survive with SLICE; prints the
 /// survivors. Gives how many there were of each kind.
-pub fn run(library: &Library, target: Target, key_bits: usize, count: usize, seed: u64) -> BTreeMap<String, usize> {
+pub fn run(
+    library: &Library,
+    target: Target,
+    key_bits: usize,
+    count: usize,
+    seed: u64,
+) -> BTreeMap<String, usize> {
     let whole = prove(library, target, key_bits, &SHORT);
     assert_eq!(whole.totals().1, 0, "the library itself is not proved");
     let mut executed: Vec<u64> = whole

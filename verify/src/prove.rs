@@ -87,7 +87,9 @@ pub struct Results {
 impl Results {
     /// All theorems that were proved, and all that were not.
     pub fn totals(&self) -> (u64, u64) {
-        self.tallies.values().fold((0, 0), |(proved, failed), tally| (proved + tally.proved, failed + tally.failed))
+        self.tallies
+            .values()
+            .fold((0, 0), |(proved, failed), tally| (proved + tally.proved, failed + tally.failed))
     }
 }
 
@@ -171,7 +173,7 @@ impl Worker<'_, '_> {
             algebra::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
             let mut subject = Subject::new(self.plan.library, target_is, key_bits, Inputs::Unknown)?;
-            subject.residue = self.plan.residue.map(|strict| Residue::new(strict));
+            subject.residue = self.plan.residue.map(Residue::new);
             self.now = Some((target, key, subject));
         }
         let Some((_, _, subject)) = &mut self.now else { return Ok(()) };
@@ -217,9 +219,13 @@ impl Worker<'_, '_> {
             return;
         }
         let (target, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
-        let explanation =
-            if self.plan.loud { explain(self.plan.library, target, key_bits, theorem, &fault) } else { String::new() };
-        let failure = Failure { target: target.name, key_bits, theorem: theorem.to_string(), fault, explanation };
+        let explanation = if self.plan.loud {
+            explain(self.plan.library, target, key_bits, theorem, &fault)
+        } else {
+            String::new()
+        };
+        let failure =
+            Failure { target: target.name, key_bits, theorem: theorem.to_string(), fault, explanation };
         if self.plan.loud {
             println!("NOT PROVED: {} {}: {}", failure.target, failure.key_bits, failure.theorem);
             println!("    {}", failure.fault);

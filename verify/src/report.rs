@@ -48,9 +48,10 @@ pub fn json(plan: &Plan<'_>, results: &Results, coverage: Option<&Coverage>, sec
     });
     let used = results.used.iter().map(|((target, key), (stack, counts))| {
         format!(
-            "{{ \"backend\": {}, \"key_bits\": {}, \"most_stack_bytes\": {stack}, \"sums_not_linear\": {}, \
+            "{{ \"backend\": {}, \"processor\": {}, \"key_bits\": {}, \"most_stack_bytes\": {stack}, \"sums_not_linear\": {}, \
              \"streaming_stores\": {}, \"calls_of_other_libraries\": {} }}",
             quoted(plan.targets[*target].name),
+            quoted(plan.targets[*target].processor.name()),
             plan.key_bits[*key],
             counts.unknown_sums,
             counts.streamed,

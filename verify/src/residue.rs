@@ -130,8 +130,11 @@ impl Residue {
         self.calls += 1;
         let registers = machine.registers();
         let before: HashSet<Byte> = registers.iter().flat_map(|register| bytes(&register.before)).collect();
-        let foreign: HashSet<Byte> =
-            registers.iter().filter_map(|register| register.foreign.as_ref()).flat_map(|bits| bytes(bits)).collect();
+        let foreign: HashSet<Byte> = registers
+            .iter()
+            .filter_map(|register| register.foreign.as_ref())
+            .flat_map(|bits| bytes(bits))
+            .collect();
         let class = |byte: &Byte, other: Option<&Byte>| match secrets.class(byte) {
             Some(Class::Other) if before.contains(byte) => None,
             Some(Class::Other) if foreign.contains(byte) => Some(Class::Foreign),

@@ -153,9 +153,27 @@ mod tests {
     fn vectors_of_ieee_1619() {
         let counting = |len: usize| (0..len).map(|i| i as u8).collect::<Vec<u8>>();
         let cases = [
-            ("00".repeat(16), "00".repeat(16), 0, vec![0; 32], "917cf69ebd68b2ec9b9fe9a3eadda692cd43d2f59598ed858c02c2652fbf922e"),
-            ("11".repeat(16), "22".repeat(16), 0x33_3333_3333, vec![0x44; 32], "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0"),
-            ("fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0".into(), "bfbebdbcbbbab9b8b7b6b5b4b3b2b1b0".into(), 0x12_3456_789a, counting(17), "6c1625db4671522d3d7599601de7ca09ed"),
+            (
+                "00".repeat(16),
+                "00".repeat(16),
+                0,
+                vec![0; 32],
+                "917cf69ebd68b2ec9b9fe9a3eadda692cd43d2f59598ed858c02c2652fbf922e",
+            ),
+            (
+                "11".repeat(16),
+                "22".repeat(16),
+                0x33_3333_3333,
+                vec![0x44; 32],
+                "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0",
+            ),
+            (
+                "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0".into(),
+                "bfbebdbcbbbab9b8b7b6b5b4b3b2b1b0".into(),
+                0x12_3456_789a,
+                counting(17),
+                "6c1625db4671522d3d7599601de7ca09ed",
+            ),
         ];
         for (key1, key2, number, plain, want) in cases {
             let (key1, key2) = (expand(&hex(&key1)), expand(&hex(&key2)));

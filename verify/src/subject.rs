@@ -202,7 +202,12 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// Expands a key: the theorem that atrest_xts_init() makes an object is part of every other one.
-    pub fn new(library: &'a Library, target: &Target, key_bits: usize, inputs: Inputs) -> Outcome<Subject<'a>> {
+    pub fn new(
+        library: &'a Library,
+        target: &Target,
+        key_bits: usize,
+        inputs: Inputs,
+    ) -> Outcome<Subject<'a>> {
         let mut machine = machine::new(library, target.processor)?;
         let size = machine.call(library.export("atrest_xts_size")?, &[], 1000)? as usize;
         if size == 0 || size > 1 << 16 {
@@ -383,7 +388,8 @@ impl<'a> Subject<'a> {
         let len = size * count;
         let data = self.data(len);
         self.machine.memory().keep(&[STACK, "the key object"]);
-        let destinations = self.list("destination", DESTINATION, DESTINATION_LIST, cuts.1, &data, place == Place::Same);
+        let destinations =
+            self.list("destination", DESTINATION, DESTINATION_LIST, cuts.1, &data, place == Place::Same);
         let destination = [DESTINATION_LIST, destinations.len() as u64].map(Word::Known);
         let source = match place {
             Place::Same => destination.clone(),
@@ -426,7 +432,7 @@ impl<'a> Subject<'a> {
             self.machine.memory().put(&piece, at, bits, name == "destination");
             names.push(piece);
             // Something that is not to be touched behind each, and any alignment.
-            at += (len as u64 + 4096 & !63) + names.len() as u64 * 5 % 64 - (at % 64);
+            at += ((len as u64 + 4096) & !63) + names.len() as u64 * 5 % 64 - (at % 64);
             done += len;
             if done == data.len() / 8 {
                 break;
@@ -568,7 +574,12 @@ impl<'a> Subject<'a> {
     ) -> Outcome<()> {
         for (list, pieces) in [(SOURCE_LIST, from), (DESTINATION_LIST, to)] {
             let words = pieces.iter().flat_map(|&(at, len)| [at, len]).flat_map(u64::to_le_bytes);
-            self.machine.memory().put(&format!("a list {list}"), list, known(&words.collect::<Vec<u8>>()), false);
+            self.machine.memory().put(
+                &format!("a list {list}"),
+                list,
+                known(&words.collect::<Vec<u8>>()),
+                false,
+            );
         }
         let lists = [SOURCE_LIST, from.len() as u64, DESTINATION_LIST, to.len() as u64];
         let mut arguments = vec![XTS, NUMBERING, size];
@@ -579,7 +590,8 @@ impl<'a> Subject<'a> {
     fn refused(&mut self, call: &str, direction: Direction, arguments: &[u64], status: u64) -> Outcome<()> {
         let before = self.machine.memory().region("the destination").map(|region| region.bits.clone());
         let words: Vec<Word> = arguments.iter().map(|&x| Word::Known(x)).collect();
-        let about = |fault: Fault| Fault { text: format!("{} (arguments {arguments:x?})", fault.text), ..fault };
+        let about =
+            |fault: Fault| Fault { text: format!("{} (arguments {arguments:x?})", fault.text), ..fault };
         self.call(&function(call, direction), &words, 1 << 16, status).map_err(about)?;
         let after = self.machine.memory().region("the destination").map(|region| region.bits.clone());
         if status != 0 && before != after {

@@ -174,7 +174,8 @@ pub fn validate(lines: &str, states: u64) -> Result<Validation, String> {
         let instruction = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE).decode();
         by_form.entry(format!("{:?}", instruction.code())).or_default().push((code, instruction));
     }
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    let seed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     let mut random = Random(seed as u64);
     let mut state = State {
         machine: X86::bare(&cpuid::ZEN5),
@@ -228,9 +229,8 @@ struct State {
 /// Random, or near a border, or small bytes.
 fn word(random: &mut Random) -> u64 {
     match random.next() % 8 {
-        0 => {
-            [0, 1, !0, 1 << 63, (1 << 63) - 1, 0x8000_0000, 0x7fff_ffff, 0xffff_ffff][random.next() as usize % 8]
-        }
+        0 => [0, 1, !0, 1 << 63, (1 << 63) - 1, 0x8000_0000, 0x7fff_ffff, 0xffff_ffff]
+            [random.next() as usize % 8],
         1 => random.next() & 0x3f3f_3f3f_3f3f_3f3f,
         2 => random.next() % 70,
         _ => random.next(),
@@ -254,7 +254,9 @@ impl State {
         if memory && instruction.mnemonic() != Mnemonic::Lea {
             before.general[instruction.memory_base().number()] = self.scratch.0.as_ptr().addr() as u64;
         }
-        if instruction.mnemonic() == Mnemonic::Div && !suit_division(instruction, &mut before, &mut self.scratch, random) {
+        if instruction.mnemonic() == Mnemonic::Div
+            && !suit_division(instruction, &mut before, &mut self.scratch, random)
+        {
             return false;
         }
         // Before the processor changes the memory.
@@ -320,7 +322,9 @@ impl State {
         let bit = |i: u32| before.flags >> i & 1 != 0;
         self.machine.registers = Registers {
             general: std::array::from_fn(|i| word(i as u32, before.general[i])),
-            vectors: std::array::from_fn(|i| std::array::from_fn(|j| lane(16 + i as u32, before.vectors[i][j]))),
+            vectors: std::array::from_fn(|i| {
+                std::array::from_fn(|j| lane(16 + i as u32, before.vectors[i][j]))
+            }),
             masks: std::array::from_fn(|i| word(48 + i as u32, before.masks[i])),
             flags: Flags {
                 carry: Some(Bit::from(bit(0)) ^ blinded(CARRY).map_or(Bit::ZERO, |(bit, _)| bit)),
@@ -350,16 +354,14 @@ fn suit_division(
 ) -> bool {
     let bytes = operand_size(instruction, 0);
     let divisor = match instruction.op_kind(0) {
-        OpKind::Memory => {
-            u64::from_le_bytes(scratch.0[..8].try_into().expect("eight bytes"))
-        }
+        OpKind::Memory => u64::from_le_bytes(scratch.0[..8].try_into().expect("eight bytes")),
         _ => context.general[instruction.op_register(0).full_register().number()],
     } & crate::words::mask(bytes);
     if divisor == 0 {
         return false;
     }
     if bytes == 1 {
-        context.general[0] = context.general[0] & !0xffff | random.next() % (divisor << 8);
+        context.general[0] = context.general[0] & !0xffff | (random.next() % (divisor << 8));
     } else {
         context.general[2] = random.next() % divisor;
     }
@@ -395,7 +397,11 @@ fn differences(
                 continue;
             }
             if differ(&model.vectors[i][j].bits(), &Lane::Known(processor.vectors[i][j]).bits()) {
-                text += &format!("zmm{i}[{j}] {:x?} is {:x} ", model.vectors[i][j].known(), processor.vectors[i][j]);
+                text += &format!(
+                    "zmm{i}[{j}] {:x?} is {:x} ",
+                    model.vectors[i][j].known(),
+                    processor.vectors[i][j]
+                );
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::{
 /// # Errors
 /// If there is no contract for it, or the caller breaks it.
 pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcome<u64> {
-    let known = |i: usize| arguments[i].known().ok_or_else(|| Fault::secret(&format!("an argument of {name}()")));
+    let known =
+        |i: usize| arguments[i].known().ok_or_else(|| Fault::secret(&format!("an argument of {name}()")));
     match name {
         "memcpy" | "memmove" => {
             let (to, from, len) = (known(0)?, known(1)?, known(2)?);
@@ -38,7 +39,8 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
         "memcmp" | "bcmp" => {
             let (a, b) = (known(0)?, known(1)?);
             for i in 0..known(2)? {
-                let public = |word: Word| word.known().ok_or_else(|| Fault::secret(&format!("what {name}() finds")));
+                let public =
+                    |word: Word| word.known().ok_or_else(|| Fault::secret(&format!("what {name}() finds")));
                 let (x, y) = (public(memory.load_word(a + i, 1)?)?, public(memory.load_word(b + i, 1)?)?);
                 if x != y {
                     return Ok(if x < y { u64::MAX } else { 1 });
@@ -49,7 +51,12 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
         "strlen" => {
             let at = known(0)?;
             let mut len = 0;
-            while memory.load_word(at + len, 1)?.known().ok_or_else(|| Fault::secret("the end of a string"))? != 0 {
+            while memory
+                .load_word(at + len, 1)?
+                .known()
+                .ok_or_else(|| Fault::secret("the end of a string"))?
+                != 0
+            {
                 len += 1;
             }
             Ok(len)
@@ -63,5 +70,9 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
 /// A length that fits into any region.
 fn size(len: u64) -> Outcome<usize> {
     let most = 1 << 32;
-    if len < most { Ok(len as usize) } else { Err(Fault::new(Kind::Bounds, format!("a length of {len} bytes"))) }
+    if len < most {
+        Ok(len as usize)
+    } else {
+        Err(Fault::new(Kind::Bounds, format!("a length of {len} bytes")))
+    }
 }

@@ -95,6 +95,15 @@ pub enum Processor {
     X86(&'static x86::cpuid::Processor),
 }
 
+impl Processor {
+    /// What it is, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Processor::X86(processor) => processor.name,
+        }
+    }
+}
+
 /// A machine for a library, on a processor.
 ///
 /// # Errors

@@ -61,7 +61,10 @@ impl X86 {
                 (general[RAX], general[RBX], general[RCX], general[RDX]) = (a, b, c, d);
             }
             Flow::Xgetbv => {
-                let value = self.processor.xgetbv().filter(|_| self.known_general(RCX).is_ok_and(|which| which as u32 == 0));
+                let value = self
+                    .processor
+                    .xgetbv()
+                    .filter(|_| self.known_general(RCX).is_ok_and(|which| which as u32 == 0));
                 let value = value.ok_or_else(|| Fault::no_model("xgetbv, which that processor has not"))?;
                 self.registers.general[RAX] = Word::Known(u64::from(value));
                 self.registers.general[RDX] = Word::Known(0);

@@ -194,7 +194,7 @@ impl X86 {
         let value = value.known();
         flags.zero = value.map(|value| value == 0);
         flags.sign = value.map(|value| value >> (8 * bytes - 1) & 1 != 0);
-        flags.parity = value.map(|value| (value as u8).count_ones() % 2 == 0);
+        flags.parity = value.map(|value| (value as u8).count_ones().is_multiple_of(2));
     }
 
     fn flags_of_logic(&mut self, value: &Word, bytes: usize) {
@@ -280,7 +280,8 @@ impl X86 {
             return Err(Fault::no_model("a double shift of 16 bits"));
         }
         let (a, b) = (self.read(instruction, 0)?, self.read(instruction, 1)?);
-        let (width, count) = (8 * bytes, self.count(instruction, 2)? as usize & if bytes == 8 { 63 } else { 31 });
+        let (width, count) =
+            (8 * bytes, self.count(instruction, 2)? as usize & if bytes == 8 { 63 } else { 31 });
         if count == 0 {
             return self.write(instruction, 0, &a);
         }

@@ -46,7 +46,8 @@ const SAVED: [usize; 6] = [RBX, 5, 12, 13, 14, 15];
 /// Where arguments are; the rest is on the stack.
 const ARGUMENTS: [usize; 6] = [RDI, RSI, RDX, RCX, 8, 9];
 const NAMES: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
 ];
 
 /// The flags; none where one is not known, or not defined.
@@ -204,7 +205,8 @@ impl X86 {
 
     fn decode(&mut self, at: u64) -> Outcome<(Instruction, Option<Model>)> {
         let outside = || Fault::new(Kind::Convention, format!("goes to {at:#x}, outside the library's code"));
-        let place = at.checked_sub(BASE).and_then(|at| self.places.get_mut(at as usize)).ok_or_else(outside)?;
+        let place =
+            at.checked_sub(BASE).and_then(|at| self.places.get_mut(at as usize)).ok_or_else(outside)?;
         if *place == 0 {
             let code = self.memory.code(at).ok_or_else(outside)?;
             let code = &code[..code.len().min(15)];

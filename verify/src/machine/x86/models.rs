@@ -61,8 +61,12 @@ pub enum Integer {
     /// `lea`.
     Address,
     Exchange,
-    Add { carry: bool },
-    Sub { borrow: bool },
+    Add {
+        carry: bool,
+    },
+    Sub {
+        borrow: bool,
+    },
     Compare,
     Increment,
     Decrement,
@@ -77,7 +81,9 @@ pub enum Integer {
     /// Without flags, into another register.
     ShiftInto(Shift),
     /// Of two registers, up or down.
-    ShiftDouble { left: bool },
+    ShiftDouble {
+        left: bool,
+    },
     Multiply,
     /// rdx:rax.
     MultiplyWide,
@@ -85,16 +91,23 @@ pub enum Integer {
     MultiplyWideInto,
     Divide,
     /// `bsf`, or `tzcnt` (`counts`), which gives the size for 0.
-    TrailingZeros { counts: bool },
+    TrailingZeros {
+        counts: bool,
+    },
     /// `bsr`, or `lzcnt` (`counts`).
-    LeadingZeros { counts: bool },
+    LeadingZeros {
+        counts: bool,
+    },
     CountOnes,
     TestBit,
     /// The accumulator's lower half into all of it.
     ExtendSigned,
     /// Between mask registers and others, so many bytes.
     MaskMove(usize),
-    MaskXor { bytes: usize, not: bool },
+    MaskXor {
+        bytes: usize,
+        not: bool,
+    },
 }
 
 /// On vector registers. Numbers are sizes of elements in bytes, unless they say otherwise; where an instruction has none,
@@ -107,13 +120,21 @@ pub enum Operation {
     /// So many lowest bytes, zeros above.
     MoveLow(usize),
     /// A lane's half to or from memory.
-    MoveHalf { high: bool },
+    MoveHalf {
+        high: bool,
+    },
     /// A lane in memory, to all lanes.
     RepeatLane,
     /// An element, to all.
     Repeat(usize),
-    InsertLanes { lanes: usize, element: usize },
-    ExtractLanes { lanes: usize, element: usize },
+    InsertLanes {
+        lanes: usize,
+        element: usize,
+    },
+    ExtractLanes {
+        lanes: usize,
+        element: usize,
+    },
     /// An element from or to a general register or memory.
     Extract(usize),
     Insert(usize),
@@ -130,7 +151,9 @@ pub enum Operation {
     /// By counts in another vector.
     ShiftEach(usize, Shift),
     /// A lane by whole bytes.
-    ShiftLane { left: bool },
+    ShiftLane {
+        left: bool,
+    },
     /// Of two lanes, by whole bytes.
     Align,
     Shuffle4,
@@ -138,8 +161,13 @@ pub enum Operation {
     ShuffleTwo,
     ShuffleBytes,
     /// Words of a lane's upper or lower half.
-    ShuffleWords { high: bool },
-    Unpack { element: usize, high: bool },
+    ShuffleWords {
+        high: bool,
+    },
+    Unpack {
+        element: usize,
+        high: bool,
+    },
     Blend(usize),
     /// `vperm2i128`.
     PermuteLanes,
@@ -147,7 +175,9 @@ pub enum Operation {
     /// Eight bytes each, by what is at hand or by a vector.
     Permute,
     /// Of two vectors' elements of eight bytes.
-    PermuteTwo { index_first: bool },
+    PermuteTwo {
+        index_first: bool,
+    },
     AlignVectors,
     MultiShift,
     Add(usize),
@@ -156,12 +186,23 @@ pub enum Operation {
     Equal(usize),
     Test,
     /// Into a mask register, by elements: whether a and b have a 1 in common (or none).
-    TestEach { element: usize, none: bool },
-    MultiplyWords { high: bool },
+    TestEach {
+        element: usize,
+        none: bool,
+    },
+    MultiplyWords {
+        high: bool,
+    },
     MultiplyDoubleWords,
     /// Zeros above.
-    ExtendZero { from: usize, to: usize },
-    Aes { function: Function, last: bool },
+    ExtendZero {
+        from: usize,
+        to: usize,
+    },
+    Aes {
+        function: Function,
+        last: bool,
+    },
     InverseMixColumns,
     KeyGenAssist,
 }
@@ -184,19 +225,47 @@ impl Model {
             M::Ret => flow(Flow::Return),
             M::Push => flow(Flow::Push),
             M::Pop => flow(Flow::Pop),
-            M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchnta | M::Prefetchw => flow(Flow::Prefetch),
+            M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchnta | M::Prefetchw => {
+                flow(Flow::Prefetch)
+            }
             M::Nop | M::Endbr64 | M::Sfence | M::Mfence | M::Lfence | M::Pause => flow(Flow::Nothing),
             M::Cpuid => flow(Flow::Cpuid),
             M::Xgetbv => flow(Flow::Xgetbv),
 
             M::Mov | M::Movzx | M::Movnti => integer(Integer::Move),
             M::Movsx | M::Movsxd => integer(Integer::MoveSigned),
-            M::Cmovo | M::Cmovno | M::Cmovb | M::Cmovae | M::Cmove | M::Cmovne | M::Cmovbe | M::Cmova | M::Cmovs
-            | M::Cmovns | M::Cmovp | M::Cmovnp | M::Cmovl | M::Cmovge | M::Cmovle | M::Cmovg => {
-                integer(Integer::MoveIf)
-            }
-            M::Seto | M::Setno | M::Setb | M::Setae | M::Sete | M::Setne | M::Setbe | M::Seta | M::Sets
-            | M::Setns | M::Setp | M::Setnp | M::Setl | M::Setge | M::Setle | M::Setg => integer(Integer::SetIf),
+            M::Cmovo
+            | M::Cmovno
+            | M::Cmovb
+            | M::Cmovae
+            | M::Cmove
+            | M::Cmovne
+            | M::Cmovbe
+            | M::Cmova
+            | M::Cmovs
+            | M::Cmovns
+            | M::Cmovp
+            | M::Cmovnp
+            | M::Cmovl
+            | M::Cmovge
+            | M::Cmovle
+            | M::Cmovg => integer(Integer::MoveIf),
+            M::Seto
+            | M::Setno
+            | M::Setb
+            | M::Setae
+            | M::Sete
+            | M::Setne
+            | M::Setbe
+            | M::Seta
+            | M::Sets
+            | M::Setns
+            | M::Setp
+            | M::Setnp
+            | M::Setl
+            | M::Setge
+            | M::Setle
+            | M::Setg => integer(Integer::SetIf),
             M::Movbe => integer(Integer::MoveSwapped),
             M::Bswap => integer(Integer::SwapBytes),
             M::Lea => integer(Integer::Address),
@@ -252,8 +321,20 @@ impl Model {
 
             M::Vmovdqu8 => vector(V::Move(1)),
             M::Vmovdqu16 => vector(V::Move(2)),
-            M::Movdqu | M::Movdqa | M::Movups | M::Movaps | M::Movupd | M::Movapd | M::Lddqu | M::Vmovdqu
-            | M::Vmovdqa | M::Vmovups | M::Vmovaps | M::Vlddqu | M::Vmovdqa32 | M::Vmovdqu32 => vector(V::Move(4)),
+            M::Movdqu
+            | M::Movdqa
+            | M::Movups
+            | M::Movaps
+            | M::Movupd
+            | M::Movapd
+            | M::Lddqu
+            | M::Vmovdqu
+            | M::Vmovdqa
+            | M::Vmovups
+            | M::Vmovaps
+            | M::Vlddqu
+            | M::Vmovdqa32
+            | M::Vmovdqu32 => vector(V::Move(4)),
             M::Vmovupd | M::Vmovapd | M::Vmovdqa64 | M::Vmovdqu64 => vector(V::Move(8)),
             M::Movntdq | M::Vmovntdq | M::Movntps | M::Vmovntps | M::Movntdqa | M::Vmovntdqa => {
                 vector(V::MoveStreaming)
@@ -262,7 +343,11 @@ impl Model {
             M::Movd | M::Vmovd => vector(V::MoveLow(4)),
             M::Movlps | M::Movlpd | M::Vmovlps | M::Vmovlpd => vector(V::MoveHalf { high: false }),
             M::Movhps | M::Movhpd | M::Vmovhps | M::Vmovhpd => vector(V::MoveHalf { high: true }),
-            M::Vbroadcasti128 | M::Vbroadcastf128 | M::Vbroadcasti32x4 | M::Vbroadcastf32x4 | M::Vbroadcasti64x2
+            M::Vbroadcasti128
+            | M::Vbroadcastf128
+            | M::Vbroadcasti32x4
+            | M::Vbroadcastf32x4
+            | M::Vbroadcasti64x2
             | M::Vbroadcastf64x2 => vector(V::RepeatLane),
             M::Vpbroadcastb => vector(V::Repeat(1)),
             M::Vpbroadcastw => vector(V::Repeat(2)),
@@ -332,8 +417,12 @@ impl Model {
             M::Punpckhbw | M::Vpunpckhbw => vector(V::Unpack { element: 1, high: true }),
             M::Punpcklwd | M::Vpunpcklwd => vector(V::Unpack { element: 2, high: false }),
             M::Punpckhwd | M::Vpunpckhwd => vector(V::Unpack { element: 2, high: true }),
-            M::Punpckldq | M::Vpunpckldq | M::Unpcklps | M::Vunpcklps => vector(V::Unpack { element: 4, high: false }),
-            M::Punpckhdq | M::Vpunpckhdq | M::Unpckhps | M::Vunpckhps => vector(V::Unpack { element: 4, high: true }),
+            M::Punpckldq | M::Vpunpckldq | M::Unpcklps | M::Vunpcklps => {
+                vector(V::Unpack { element: 4, high: false })
+            }
+            M::Punpckhdq | M::Vpunpckhdq | M::Unpckhps | M::Vunpckhps => {
+                vector(V::Unpack { element: 4, high: true })
+            }
             M::Punpcklqdq | M::Vpunpcklqdq | M::Movlhps | M::Vmovlhps | M::Unpcklpd | M::Vunpcklpd => {
                 vector(V::Unpack { element: 8, high: false })
             }

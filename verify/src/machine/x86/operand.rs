@@ -1,7 +1,8 @@
 //! Operands of instructions: general registers, memory, and what is at hand.
 
 use iced_x86::{
-    Encoder, FlowControl, Instruction, InstructionInfoFactory, MemorySize, Mnemonic, OpAccess, OpKind, Register,
+    Encoder, FlowControl, Instruction, InstructionInfoFactory, MemorySize, Mnemonic, OpAccess, OpKind,
+    Register,
 };
 
 use super::X86;
@@ -163,7 +164,9 @@ pub fn independent(instruction: &Instruction) -> Option<Vec<u8>> {
             .info(&instruction)
             .used_registers()
             .iter()
-            .filter(|used| used.access() != OpAccess::Read || [Register::RAX, Register::RDX].contains(&used.register()))
+            .filter(|used| {
+                used.access() != OpAccess::Read || [Register::RAX, Register::RDX].contains(&used.register())
+            })
             .map(|used| used.register().full_register())
             .collect();
         let free = [Register::R11, Register::R10, Register::RSI].into_iter();

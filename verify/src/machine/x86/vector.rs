@@ -594,7 +594,8 @@ impl X86 {
             }
             O::PermuteLanes => {
                 let (a, b) = (self.vector_read(instruction, 1, 2)?, self.vector_read(instruction, 2, 2)?);
-                let (all, control) = ([a[0].clone(), a[1].clone(), b[0].clone(), b[1].clone()], immediate(instruction));
+                let (all, control) =
+                    ([a[0].clone(), a[1].clone(), b[0].clone(), b[1].clone()], immediate(instruction));
                 let lane = |control: usize| {
                     if control & 8 != 0 { Lane::ZERO } else { all[control & 3].clone() }
                 };
@@ -616,7 +617,8 @@ impl X86 {
                 self.vector_write(instruction, out, n, 8)
             }
             O::Permute => {
-                let (index, value) = (self.vector_read(instruction, 1, n)?, self.vector_read(instruction, 2, n)?);
+                let (index, value) =
+                    (self.vector_read(instruction, 1, n)?, self.vector_read(instruction, 2, n)?);
                 let index = indices(&index[..n])?;
                 let out = pick(&value[..n], 8, n, |i| index[i] % (2 * n));
                 self.vector_write(instruction, out, n, 8)
