@@ -34,6 +34,8 @@ pub enum Kind {
     Data,
     /// A sector's number.
     Number,
+    /// An address.
+    Address,
     /// Other source data, to see what depends on it.
     OtherData,
     /// The bit that blinds registers.

@@ -10,6 +10,7 @@
 //!     --threads N         so many threads (as many as the machine runs at once)
 //!     --report FILE       writes a report (JSON)
 //!     --forms FILE        adds the instructions that were executed, in hexadecimal
+//!     --anywhere          buffers, the key object and the stack may lie anywhere: their addresses are not known
 //!     --left              looks at what calls leave in registers and on the stack (with --short)
 //!     --left-nothing      the same, and anything is a fault
 //!     --unreached FILE    explanations of instructions that no theorem runs through; others are a fault then
@@ -33,6 +34,7 @@ mod jobs;
 mod machine;
 mod memory;
 mod mutants;
+mod pointers;
 mod prove;
 mod report;
 mod residue;
@@ -169,6 +171,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         jobs: Vec::new(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         residue: None,
+        anywhere: false,
         stop: false,
         loud: true,
     };
@@ -180,6 +183,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         match option.as_str() {
             "--full" => list = &jobs::FULL,
             "--short" => list = &jobs::SHORT,
+            "--anywhere" => plan.anywhere = true,
             "--left" => plan.residue = Some(false),
             "--left-nothing" => plan.residue = Some(true),
             "--job" => {

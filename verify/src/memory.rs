@@ -5,6 +5,7 @@ use crate::{
     algebra::Bit,
     elf::{BASE, Library, Segment},
     fault::{Fault, Kind, Outcome},
+    pointers::Pointer,
     words::{Lane, Word},
 };
 
@@ -88,6 +89,17 @@ impl Memory {
     /// A region.
     pub fn region(&mut self, name: &str) -> Option<&mut Region> {
         self.regions.iter_mut().find(|region| region.name == name)
+    }
+
+    /// The length of the region that starts there.
+    pub fn length_of(&self, base: u64) -> Option<u64> {
+        self.regions.iter().find(|region| region.base == base).map(|region| region.len() as u64)
+    }
+
+    /// An address as a pointer into its region, which may lie anywhere.
+    pub fn pointer(&self, at: u64) -> Word {
+        let found = self.regions.iter().find(|region| at.wrapping_sub(region.base) <= region.len() as u64);
+        found.map_or(Word::Known(at), |region| Word::Pointer(Pointer::new(at, region.base)))
     }
 
     /// The code from an address on.

@@ -196,6 +196,8 @@ pub struct Subject<'a> {
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
     pub residue: Option<Residue>,
+    /// Whether regions may lie anywhere.
+    anywhere: bool,
     /// Whether data is other data than usual, to see what depends on it.
     pub on_other_data: bool,
 }
@@ -234,9 +236,16 @@ impl<'a> Subject<'a> {
             size,
             stack_used: 0,
             residue: None,
+            anywhere: false,
             on_other_data: false,
         };
         subject.initialised(bytes)
+    }
+
+    /// From now on, regions may lie anywhere.
+    pub fn put_anywhere(&mut self) {
+        self.anywhere = true;
+        self.machine.put_stack_anywhere();
     }
 
     fn initialised(mut self, key_len: usize) -> Outcome<Subject<'a>> {
@@ -258,9 +267,12 @@ impl<'a> Subject<'a> {
         Ok(self)
     }
 
-    /// Calls a function that works on `len` bytes, and wants a status.
+    /// Calls a function that works on `len` bytes, and wants a status. Addresses among the arguments are known numbers, or
+    /// pointers into their regions.
     fn call(&mut self, name: &str, arguments: &[Word], len: usize, want: u64) -> Outcome<()> {
         let function = self.library.export(name)?;
+        let arguments: Vec<Word> = arguments.iter().map(|argument| self.placed(argument)).collect();
+        let arguments = &arguments;
         // A hundred times what the slowest backend takes.
         let most_steps = 1_000_000 + 1000 * len as u64;
         let status = self.machine.call(function, arguments, most_steps)?;
@@ -273,6 +285,15 @@ impl<'a> Subject<'a> {
             return Err(Fault::new(Kind::Status, format!("{name}() returns {status}, not {want}")));
         }
         Ok(())
+    }
+
+    /// An address, if it is one, where it may lie anywhere.
+    fn placed(&mut self, argument: &Word) -> Word {
+        match argument {
+            // Everything lies above this, and no length or number does, but for those that are meant to be refused.
+            Word::Known(at) if self.anywhere && *at >= XTS && *at < 1 << 47 => self.machine.memory().pointer(*at),
+            _ => argument.clone(),
+        }
     }
 
     /// Source data of that length.
@@ -427,9 +448,11 @@ impl<'a> Subject<'a> {
             let len = cut.min(data.len() / 8 - done);
             let from = if is_source { data } else { &self.before };
             let bits = from[8 * done..8 * (done + len)].to_vec();
-            entries.extend([at, len as u64].iter().flat_map(|x| x.to_le_bytes()));
             let piece = format!("piece {} of the {name}", names.len());
             self.machine.memory().put(&piece, at, bits, name == "destination");
+            for word in [Word::Known(at), Word::Known(len as u64)] {
+                entries.extend(self.placed(&word).bits());
+            }
             names.push(piece);
             // Something that is not to be touched behind each, and any alignment.
             at += ((len as u64 + 4096) & !63) + names.len() as u64 * 5 % 64 - (at % 64);
@@ -438,7 +461,7 @@ impl<'a> Subject<'a> {
                 break;
             }
         }
-        self.machine.memory().put(&format!("the list of the {name}"), list, known(&entries), false);
+        self.machine.memory().put(&format!("the list of the {name}"), list, entries, false);
         names
     }
 

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::algebra::{self, Bit, NotLinear};
+use crate::{
+    algebra::{self, Bit, NotLinear},
+    pointers::{Pointer, Value},
+};
 
 /// 64 bits.
 #[derive(Clone, Debug)]
@@ -11,6 +14,8 @@ pub enum Word {
     Known(u64),
     /// Bits, some of which are not known.
     Bits(Rc<[Bit; 64]>),
+    /// An address in a region that may lie anywhere, or the distance of two.
+    Pointer(Pointer),
 }
 
 impl Word {
@@ -19,6 +24,7 @@ impl Word {
         match self {
             Word::Known(x) => std::array::from_fn(|i| Bit::from(x >> i & 1 != 0)),
             Word::Bits(bits) => **bits,
+            Word::Pointer(pointer) => pointer.bits(),
         }
     }
 
@@ -29,6 +35,9 @@ impl Word {
             match bit.known() {
                 Some(bit) => value |= u64::from(bit) << i,
                 None => {
+                    if let Some(pointer) = Pointer::from_bits(bits) {
+                        return Word::Pointer(pointer);
+                    }
                     let mut all = [Bit::ZERO; 64];
                     all[..bits.len()].copy_from_slice(bits);
                     return Word::Bits(Rc::new(all));
@@ -42,6 +51,24 @@ impl Word {
     pub fn known(&self) -> Option<u64> {
         match self {
             Word::Known(x) => Some(*x),
+            Word::Bits(_) | Word::Pointer(_) => None,
+        }
+    }
+
+    /// Its value as an address: known, or a region and an offset.
+    pub fn address(&self) -> Option<u64> {
+        match self {
+            Word::Known(x) => Some(*x),
+            Word::Pointer(pointer) => pointer.address(),
+            Word::Bits(_) => None,
+        }
+    }
+
+    /// Its value, if it is a number or a pointer.
+    pub fn value(&self) -> Option<Value> {
+        match self {
+            Word::Known(x) => Some(Value::Number(*x)),
+            Word::Pointer(pointer) => Some(Value::Pointer(*pointer)),
             Word::Bits(_) => None,
         }
     }
@@ -50,7 +77,8 @@ impl Word {
     pub fn low(&self, bytes: usize) -> Word {
         match self {
             Word::Known(x) => Word::Known(x & mask(bytes)),
-            Word::Bits(bits) => Word::from_bits(&bits[..8 * bytes]),
+            Word::Pointer(_) if bytes == 8 => self.clone(),
+            Word::Bits(_) | Word::Pointer(_) => Word::from_bits(&self.bits()[..8 * bytes]),
         }
     }
 
@@ -61,7 +89,9 @@ impl Word {
                 let unused = 64 - 8 * bytes;
                 Word::Known(((x << unused) as i64 >> unused) as u64)
             }
-            Word::Bits(bits) => {
+            Word::Pointer(_) if bytes == 8 => self.clone(),
+            Word::Bits(_) | Word::Pointer(_) => {
+                let bits = self.bits();
                 Word::from_bits(&std::array::from_fn::<Bit, 64, _>(|i| bits[i.min(8 * bytes - 1)]))
             }
         }
@@ -78,7 +108,17 @@ impl Word {
         match (self, other) {
             (Word::Known(a), Word::Known(b)) => a == b,
             (Word::Bits(a), Word::Bits(b)) => Rc::ptr_eq(a, b) || a == b,
+            (Word::Pointer(a), Word::Pointer(b)) => a == b,
             _ => false,
+        }
+    }
+}
+
+impl From<Value> for Word {
+    fn from(value: Value) -> Word {
+        match value {
+            Value::Number(number) => Word::Known(number),
+            Value::Pointer(pointer) => Word::Pointer(pointer),
         }
     }
 }

@@ -11,9 +11,9 @@ use crate::{
 ///
 /// # Errors
 /// If there is no contract for it, or the caller breaks it.
-pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcome<u64> {
+pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcome<Word> {
     let known =
-        |i: usize| arguments[i].known().ok_or_else(|| Fault::secret(&format!("an argument of {name}()")));
+        |i: usize| arguments[i].address().ok_or_else(|| Fault::secret(&format!("an argument of {name}()")));
     match name {
         "memcpy" | "memmove" => {
             let (to, from, len) = (known(0)?, known(1)?, known(2)?);
@@ -25,7 +25,7 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
                 memory.load(from, &mut bits)?;
                 memory.store(to, &bits)?;
             }
-            Ok(to)
+            Ok(arguments[0].clone())
         }
         "memset" => {
             let (to, len) = (known(0)?, known(2)?);
@@ -34,7 +34,7 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
             if len != 0 {
                 memory.store(to, &bits)?;
             }
-            Ok(to)
+            Ok(arguments[0].clone())
         }
         "memcmp" | "bcmp" => {
             let (a, b) = (known(0)?, known(1)?);
@@ -43,10 +43,10 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
                     |word: Word| word.known().ok_or_else(|| Fault::secret(&format!("what {name}() finds")));
                 let (x, y) = (public(memory.load_word(a + i, 1)?)?, public(memory.load_word(b + i, 1)?)?);
                 if x != y {
-                    return Ok(if x < y { u64::MAX } else { 1 });
+                    return Ok(Word::Known(if x < y { u64::MAX } else { 1 }));
                 }
             }
-            Ok(0)
+            Ok(Word::Known(0))
         }
         "strlen" => {
             let at = known(0)?;
@@ -59,10 +59,10 @@ pub fn execute(name: &str, arguments: &[Word; 3], memory: &mut Memory) -> Outcom
             {
                 len += 1;
             }
-            Ok(len)
+            Ok(Word::Known(len))
         }
         // The environment is empty.
-        "getenv" => Ok(0),
+        "getenv" => Ok(Word::Known(0)),
         _ => Err(Fault::no_model(format!("calls {name}(), for which there is no contract"))),
     }
 }

@@ -65,6 +65,9 @@ pub trait Machine {
     /// Its memory.
     fn memory(&mut self) -> &mut Memory;
 
+    /// From now on nothing is known of the stack's address but its last bits.
+    fn put_stack_anywhere(&mut self);
+
     /// Where new unknown bits come from.
     fn unknowns(&mut self) -> &mut Unknowns;
 

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     algebra::{Bit, NotLinear, add, multiply},
     fault::{Fault, Outcome},
+    pointers,
     words::{Word, mask},
 };
 
@@ -205,6 +206,11 @@ impl X86 {
 
     fn logic_of_operands(&mut self, instruction: &Instruction, which: Logic, keep: bool) -> Outcome<()> {
         let (a, b) = (self.read(instruction, 0)?, self.read(instruction, 1)?);
+        if matches!(which, Logic::And)
+            && let Some(value) = self.and_of_pointers(&a, &b, size(instruction, 0))
+        {
+            return if keep { self.write(instruction, 0, &value) } else { Ok(()) };
+        }
         let value = logic(&a, &b, which)?;
         self.flags_of_logic(&value, size(instruction, 0));
         if keep { self.write(instruction, 0, &value) } else { Ok(()) }
@@ -237,6 +243,9 @@ impl X86 {
             self.flags_of_result(&value, bytes);
             return value;
         }
+        if let Some(value) = self.sum_of_pointers(a, b, carry, subtract, bytes) {
+            return value;
+        }
         let (a, b) = (a.bits(), b.bits().map(|bit| bit ^ Bit::from(subtract)));
         let mut sum = [Bit::ZERO; 64];
         let out = add(&a[..width], &b[..width], carry, &mut sum[..width]);
@@ -256,6 +265,54 @@ impl X86 {
             _ => None,
         };
         value
+    }
+
+    /// The same for addresses in regions that may lie anywhere.
+    fn sum_of_pointers(&mut self, a: &Word, b: &Word, carry: Bit, subtract: bool, bytes: usize) -> Option<Word> {
+        let (a, b) = (a.value()?, b.value()?);
+        if bytes != 8 || carry != Bit::from(subtract) {
+            return None;
+        }
+        let memory = &self.memory;
+        let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
+        self.registers.flags = known.map_or(Flags::default(), |known| Flags {
+            carry: Some(Bit::from(known.carry)),
+            zero: Some(known.zero),
+            sign: Some(known.sign),
+            overflow: Some(false),
+            parity: None,
+        });
+        Some(match value {
+            Some(value) => Word::from(value),
+            None => self.unknowns.word(),
+        })
+    }
+
+    /// And of addresses: those that are tested for being null, and parts whose bits are known.
+    fn and_of_pointers(&mut self, a: &Word, b: &Word, bytes: usize) -> Option<Word> {
+        let value = match (a, b) {
+            _ if bytes != 8 => return None,
+            (Word::Pointer(p), Word::Pointer(q)) if p == q => a.clone(),
+            (Word::Pointer(p), Word::Known(k)) | (Word::Known(k), Word::Pointer(p)) => {
+                // Only last bits go, or only they stay.
+                let last = (1 << pointers::KNOWN_BITS) - 1;
+                if *k | last == u64::MAX {
+                    Word::Pointer(p.and_last(*k))
+                } else {
+                    return None;
+                }
+            }
+            _ => return None,
+        };
+        // No address is 0.
+        self.registers.flags = Flags {
+            carry: Some(Bit::ZERO),
+            zero: value.address().map(|_| false),
+            sign: value.address().map(|_| false),
+            overflow: Some(false),
+            parity: None,
+        };
+        Some(value)
     }
 
     fn flags_of_shift(&mut self, old: &Word, new: &Word, way: Shift, count: usize, bytes: usize) {

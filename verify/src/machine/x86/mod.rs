@@ -20,6 +20,7 @@ use crate::{
     elf::{BASE, Library},
     fault::{Fault, Kind, Outcome},
     memory::{Memory, STACK},
+    pointers::Pointer,
     words::{Lane, Unknowns, Word},
 };
 
@@ -116,6 +117,8 @@ pub struct X86 {
     unknown_registers: Registers,
     unknown_stack: Vec<Bit>,
     counts: Counts,
+    /// Whether the stack may lie anywhere.
+    anywhere: bool,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
@@ -145,6 +148,7 @@ impl X86 {
             imports: library.imports.clone(),
             unknowns,
             counts: Counts::default(),
+            anywhere: false,
             decoded: Vec::new(),
             places: vec![0; end as usize],
         }
@@ -233,7 +237,7 @@ impl X86 {
             Model::Integer(model) => self.integer(instruction, *model)?,
             Model::Vector(model) => self.vector(instruction, *model)?,
         }
-        if let Word::Known(stack) = self.registers.general[RSP] {
+        if let Some(stack) = self.registers.general[RSP].address() {
             self.memory.stack_floor = stack.wrapping_sub(RED_ZONE);
         }
         Ok(())
@@ -253,23 +257,32 @@ impl X86 {
             self.registers.general[i] = value;
         }
         self.registers.general[RSP] = stack;
-        self.registers.general[RAX] = Word::Known(result);
+        self.registers.general[RAX] = result;
         self.next = self.pop()?.known().ok_or_else(|| Fault::secret("a return address"))?;
         Ok(())
     }
 
     fn push(&mut self, word: &Word) -> Outcome<()> {
-        let stack = self.known_general(RSP)?.wrapping_sub(8);
-        self.registers.general[RSP] = Word::Known(stack);
+        let stack = self.stack()?.wrapping_sub(8);
+        self.registers.general[RSP] = self.stack_at(stack);
         self.memory.stack_floor = stack.wrapping_sub(RED_ZONE);
         self.memory.store_word(stack, word, 8)
     }
 
     fn pop(&mut self) -> Outcome<Word> {
-        let stack = self.known_general(RSP)?;
+        let stack = self.stack()?;
         let word = self.memory.load_word(stack, 8)?;
-        self.registers.general[RSP] = Word::Known(stack.wrapping_add(8));
+        self.registers.general[RSP] = self.stack_at(stack.wrapping_add(8));
         Ok(word)
+    }
+
+    fn stack(&self) -> Outcome<u64> {
+        self.registers.general[RSP].address().ok_or_else(|| Fault::secret("the stack pointer"))
+    }
+
+    /// The stack pointer for an address in the stack, as known as it is.
+    fn stack_at(&self, at: u64) -> Word {
+        if self.anywhere { Word::Pointer(Pointer::new(at, STACK_BASE)) } else { Word::Known(at) }
     }
 
     fn known_general(&self, i: usize) -> Outcome<u64> {
@@ -280,6 +293,10 @@ impl X86 {
 impl Machine for X86 {
     fn memory(&mut self) -> &mut Memory {
         &mut self.memory
+    }
+
+    fn put_stack_anywhere(&mut self) {
+        self.anywhere = true;
     }
 
     fn unknowns(&mut self) -> &mut Unknowns {
@@ -295,7 +312,7 @@ impl Machine for X86 {
                 None => self.memory.store_word(top + 8 * (i - 6) as u64, argument, 8)?,
             }
         }
-        self.registers.general[RSP] = Word::Known(top);
+        self.registers.general[RSP] = self.stack_at(top);
         self.push(&Word::Known(RETURN))?;
         self.before = self.registers.clone();
         self.foreign = None;
@@ -307,7 +324,7 @@ impl Machine for X86 {
                 return broken(format!("does not restore {}", NAMES[i]));
             }
         }
-        if self.known_general(RSP)? != top {
+        if self.stack()? != top {
             return broken("does not restore the stack pointer".into());
         }
         self.registers.general[RAX].low(4).known().ok_or_else(|| Fault::secret("the status"))

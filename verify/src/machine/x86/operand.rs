@@ -9,6 +9,7 @@ use super::X86;
 use crate::{
     algebra::{Bit, add},
     fault::{Fault, Kind, Outcome},
+    pointers::{self, Value},
     words::{Word, mask},
 };
 
@@ -58,7 +59,7 @@ impl X86 {
     /// The address of the memory operand.
     pub(super) fn address(&self, instruction: &Instruction) -> Outcome<u64> {
         match self.effective(instruction) {
-            Ok(Word::Known(address)) => Ok(address),
+            Ok(word) if word.address().is_some() => Ok(word.address().unwrap_or(0)),
             Err(fault) if fault.kind != Kind::NotLinear => Err(fault),
             _ => Err(Fault::secret("an address")),
         }
@@ -84,6 +85,9 @@ impl X86 {
             let part = &self.registers.general[number];
             sum = match (&sum, part) {
                 (Word::Known(a), Word::Known(b)) => Word::Known(a.wrapping_add(b << shift)),
+                _ if self.pointer_sum(&sum, part, shift).is_some() => {
+                    self.pointer_sum(&sum, part, shift).unwrap_or(Word::Known(0))
+                }
                 _ => {
                     let (part, mut out) = (part.moved(|i| i.checked_sub(shift)), [Bit::ZERO; 64]);
                     let _ = add(&sum.bits(), &part.bits(), Bit::ZERO, &mut out)?;
@@ -92,6 +96,17 @@ impl X86 {
             };
         }
         Ok(sum)
+    }
+
+    /// A sum that is again a pointer.
+    fn pointer_sum(&self, a: &Word, b: &Word, shift: usize) -> Option<Word> {
+        let (a, b) = (a.value()?, b.value()?);
+        let b = match b {
+            Value::Number(b) => Value::Number(b << shift),
+            Value::Pointer(_) if shift == 0 => b,
+            Value::Pointer(_) => return None,
+        };
+        pointers::sum(a, b, false, |_| None).0.map(Word::from)
     }
 
     /// Reads an operand; zeros above it.
