@@ -149,8 +149,9 @@ pub fn sum(
     let same_everywhere = match (subtract, result) {
         // Two addresses in regions: in the same one, or of regions whose order is kept.
         (true, _) if a.is_inside(&len) && b.is_inside(&len) => true,
-        // An address and a number that is less than every address.
+        // An address and a number that is less than every address, and the other way round.
         (true, _) if a.is_inside(&len) && number(b) && b.at < LOWEST => true,
+        (true, _) if b.is_inside(&len) && number(a) && a.at < LOWEST => true,
         // A distance and a length: it is at least that far.
         (true, _) if a.plus != 0 && a.minus != 0 && number(b) && b.at < 1 << 62 => {
             return (result.map(Value::of), at_least(a, b.at, &len));

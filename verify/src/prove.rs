@@ -33,8 +33,8 @@ pub struct Plan<'a> {
     pub threads: usize,
     /// What calls leave behind: whether that is looked at, and whether anything is a fault.
     pub residue: Option<bool>,
-    /// Whether regions may lie anywhere.
-    pub anywhere: bool,
+    /// Whether addresses are known numbers, rather than those of regions that lie anywhere.
+    pub at_known_addresses: bool,
     /// Whether to stop at the first failure.
     pub stop: bool,
     /// Whether to say what is going on.
@@ -175,9 +175,7 @@ impl Worker<'_, '_> {
             algebra::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
             let mut subject = Subject::new(self.plan.library, target_is, key_bits, Inputs::Unknown)?;
-            if self.plan.anywhere {
-                subject.put_anywhere();
-            }
+            subject.at_known_addresses = self.plan.at_known_addresses;
             subject.residue = self.plan.residue.map(Residue::new);
             self.now = Some((target, key, subject));
         }
