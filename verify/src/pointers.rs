@@ -41,6 +41,11 @@ pub struct Known {
 
 thread_local!(static BITS: RefCell<HashMap<Bit, (Pointer, [Bit; 64])>> = RefCell::new(HashMap::new()));
 
+/// Forgets the bits of all pointers of this thread, as [`algebra::forget`] does those of everything else.
+pub fn forget() {
+    BITS.with_borrow_mut(HashMap::clear);
+}
+
 impl Pointer {
     /// An address in the region that starts at `region`.
     pub fn new(at: u64, region: u64) -> Pointer {

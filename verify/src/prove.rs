@@ -15,6 +15,7 @@ use crate::{
     fault::{Fault, Kind},
     jobs::{Job, Theorem},
     machine::Counts,
+    pointers,
     residue::Residue,
     subject::{Inputs, Subject, Target},
 };
@@ -173,6 +174,7 @@ impl Worker<'_, '_> {
         if algebra::is_full() || self.now.as_ref().is_none_or(|(t, k, _)| (*t, *k) != (target, key)) {
             self.finish();
             algebra::forget();
+            pointers::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
             let mut subject = Subject::new(self.plan.library, target_is, key_bits, Inputs::Unknown)?;
             subject.at_known_addresses = self.plan.at_known_addresses;
