@@ -1,0 +1,437 @@
+//! Which theorems are proved: the table of backends and their schedules, the lists of jobs, and what a job is.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    fault::Outcome,
+    machine::{Processor, x86::cpuid},
+    standard::Direction,
+    subject::{First, Layout, Place, Subject, Target},
+};
+
+/// Every backend and schedule of x86-64 that is proved. `soft` is not among them: its S-box is a circuit of its own, which
+/// is not linear.
+pub static TARGETS: [Target; 4] = [
+    Target { name: "aesni", backend: "aesni", processor: Processor::X86(&cpuid::WITH_AESNI) },
+    Target { name: "vaes256", backend: "vaes256", processor: Processor::X86(&cpuid::ZEN3) },
+    Target { name: "vaes512:tiles", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN4) },
+    Target { name: "vaes512:rows", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN5) },
+];
+
+/// The key sizes of XTS-AES, in bits of one of its two keys.
+pub const KEY_BITS: [usize; 2] = [128, 256];
+
+/// Every path, fewer lengths: what each run of the tests proves.
+pub const SLICE: [&str; 45] = [
+    "refusals",
+    "unit:16:800:1",
+    "unit:1008:1100:3",
+    "unit:4080:4112:1",
+    "unit:16384:16399:15",
+    "sectors:512:1:20:1:7",
+    "sectors:512:33:130:97:18446744073709551600",
+    "sectors:4096:1:9:1:4294967290",
+    "sectors:16:1:132:3:1",
+    "sectors:48:1:50:3:1",
+    "sectors:496:1:9:1:9",
+    "sectors:528:1:18:2:9",
+    "sectors:520:1:18:1:9",
+    "sectors:520:129:129:1:9",
+    "sectors:17:1:33:1:9",
+    "sectors:1000:1:18:2:5",
+    "sectors:1024:1:9:1:5",
+    "sectors:1536:1:5:1:5",
+    "sectors:8192:1:3:1:5",
+    "far:4096:512",
+    "pieces:512:40:0:9:512:512",
+    "pieces:512:40:1:9:1000:4096",
+    "pieces:4096:9:2:64:4096:1000",
+    "pieces:512:140:3:18446744073709551600:512:600",
+    "pieces:520:30:4:18446744073709551600:100:333",
+    "pieces:16384:3:3:5:5000:7000",
+    "pieces:10007:2:0:5:4000,1:9000",
+    "pieces:496:30:0:5:1000:496",
+    "pieces:512:1:0:5:512:512",
+    "pieces:100:1:0:5:100:100",
+    "pieces:520:1:0:5:520:520",
+    "pieces:4096:1:0:5:4096:4096",
+    "pieces:4100:1:0:5:4100:4100",
+    "pieces:17:20:0:5:17:17",
+    "pieces:48:20:0:5:48:48",
+    "pieces:1000:20:0:5:1000:1000",
+    "pieces:529:20:0:5:529:529",
+    "pieces:1552:20:0:5:1552:1552",
+    "pieces:4096:9:0:5:4096:4096",
+    "pieces:1000:140:0:5:64000:1000,139000",
+    "numbers:512:1:0",
+    "numbers:16:4:0",
+    "layouts:512:3",
+    "layouts:4096:1",
+    "layouts:520:9",
+];
+
+/// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
+pub const FULL: [&str; 52] = [
+    "refusals",
+    "unit:16:4200:1",
+    "unit:8176:8208:1",
+    "unit:16384:16400:5",
+    "unit:65536:65552:15",
+    "unit:1048592:1048592:1",
+    "unit:16777215:16777215:1",
+    "sectors:512:1:136:1:7",
+    "sectors:512:144:264:8:18446744073709551600",
+    "sectors:4096:1:16:1:4294967290",
+    "sectors:4096:17:130:1:7",
+    "sectors:16:1:300:1:1",
+    "sectors:32:1:140:1:1",
+    "sectors:48:1:140:1:1",
+    "sectors:64:1:70:1:1",
+    "sectors:240:1:40:1:1",
+    "sectors:256:1:70:1:1",
+    "sectors:272:1:40:1:1",
+    "sectors:496:1:40:1:9",
+    "sectors:528:1:40:1:9",
+    "sectors:520:1:140:1:9",
+    "sectors:17:1:140:1:9",
+    "sectors:31:1:40:1:9",
+    "sectors:500:1:40:1:9",
+    "sectors:768:1:24:1:5",
+    "sectors:1000:1:30:1:5",
+    "sectors:1024:1:24:1:5",
+    "sectors:1536:1:24:1:5",
+    "sectors:2048:1:24:1:5",
+    "sectors:4104:1:8:1:5",
+    "sectors:4160:1:8:1:5",
+    "sectors:8192:1:5:1:5",
+    "sectors:65536:1:2:1:5",
+    "sectors:512:4096:4097:1:5",
+    "sectors:4096:512:512:1:5",
+    "sectors:520:4100:4100:1:5",
+    "pieces:512:40:0:9:512:512",
+    "pieces:512:40:1:9:1000:4096",
+    "pieces:4096:9:2:64:4096:1000",
+    "pieces:512:300:3:18446744073709551600:512:600",
+    "pieces:520:30:4:18446744073709551600:100:333",
+    "pieces:16384:3:3:5:5000:7000",
+    "pieces:10007:2:0:5:4000,1:9000",
+    "pieces:4096:70:0:5:4096:8192",
+    "pieces:48:200:0:5:480,7,0,41:333",
+    "numbers:512:1:0",
+    "numbers:16:4:0",
+    "numbers:4096:1:0",
+    "numbers:512:5:0",
+    "numbers:512:2:3",
+    "numbers:512:2:4",
+    "layouts:512:3",
+];
+
+/// For mutants, and to look at what is left behind: every way into the kernel, in a second.
+pub const SHORT: [&str; 21] = [
+    "unit:16:17:1",
+    "unit:31:33:1",
+    "unit:60:67:7",
+    "unit:129:300:19",
+    "unit:512:543:31",
+    "unit:1024:1047:23",
+    "unit:1200:1300:100",
+    "unit:4096:4099:3",
+    "sectors:512:1:3:2:7",
+    "sectors:512:33:33:1:7",
+    "sectors:512:129:129:1:18446744073709551615",
+    "sectors:4096:3:3:1:4294967294",
+    "sectors:16:3:19:16:1",
+    "sectors:16:70:70:1:1",
+    "sectors:48:9:9:1:1",
+    "sectors:496:3:3:1:1",
+    "sectors:520:5:9:4:3",
+    "sectors:1000:18:18:1:3",
+    "pieces:512:9:0:9:512:1024",
+    "pieces:4096:3:2:64:1000:4096",
+    "pieces:10007:1:4:5:4000:9000",
+];
+
+/// What is proved in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// `unit:FROM:TO:STEP`: data units of these lengths, under any tweak.
+    Units { from: usize, to: usize, step: usize },
+    /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
+    Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
+    /// `far:SIZE:COUNT`: so many sectors, in place alone: more than caches hold.
+    Far { size: usize, count: usize },
+    /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
+    Numbers { size: usize, count: usize, layout: Layout },
+    /// `layouts:SIZE:COUNT`: so many sectors in each layout, from 0 and across carries.
+    Layouts { size: usize, count: usize },
+    /// `pieces:SIZE:COUNT:LAYOUT:FIRST:CUTS:CUTS`: so many sectors in pieces of these lengths (`A,B,C`, over and over), of the
+    /// source and of the destination.
+    Pieces {
+        size: usize,
+        count: usize,
+        layout: Layout,
+        first: u64,
+        source: Vec<usize>,
+        destination: Vec<usize>,
+    },
+    /// `refusals`: calls that break a rule.
+    Refusals,
+}
+
+impl FromStr for Job {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Job, String> {
+        let bad = || format!("{text} is no job; they are described in src/jobs.rs");
+        let fields: Vec<&str> = text.split(':').collect();
+        let number = |i: usize| fields.get(i).and_then(|field| field.parse::<u64>().ok()).ok_or_else(bad);
+        let size = |i: usize| Ok::<usize, String>(number(i)? as usize);
+        let layout = |i: usize| Layout::of(number(i)?).ok_or_else(bad);
+        let cuts = |i: usize| {
+            let field: &str = fields.get(i).ok_or_else(bad)?;
+            field.split(',').map(|cut| cut.parse::<usize>().map_err(|_| bad())).collect::<Result<Vec<_>, _>>()
+        };
+        match (fields[0], fields.len()) {
+            ("unit", 4) => Ok(Job::Units { from: size(1)?, to: size(2)?, step: size(3)? }),
+            ("sectors", 6) => Ok(Job::Sectors {
+                size: size(1)?,
+                from: size(2)?,
+                to: size(3)?,
+                step: size(4)?,
+                first: number(5)?,
+            }),
+            ("far", 3) => Ok(Job::Far { size: size(1)?, count: size(2)? }),
+            ("numbers", 4) => Ok(Job::Numbers { size: size(1)?, count: size(2)?, layout: layout(3)? }),
+            ("layouts", 3) => Ok(Job::Layouts { size: size(1)?, count: size(2)? }),
+            ("pieces", 7) => Ok(Job::Pieces {
+                size: size(1)?,
+                count: size(2)?,
+                layout: layout(3)?,
+                first: number(4)?,
+                source: cuts(5)?,
+                destination: cuts(6)?,
+            }),
+            ("refusals", 1) => Ok(Job::Refusals),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+enum Call {
+    Unit {
+        len: usize,
+    },
+    Sectors {
+        size: usize,
+        count: usize,
+        first: First,
+        layout: Option<Layout>,
+    },
+    Pieces {
+        size: usize,
+        count: usize,
+        first: First,
+        layout: Layout,
+        source: Vec<usize>,
+        destination: Vec<usize>,
+    },
+    Refusals,
+}
+
+/// A theorem: what a call computes, for all keys, tweaks and data.
+#[derive(Clone, Debug)]
+pub struct Theorem {
+    call: Call,
+    direction: Direction,
+    place: Place,
+    /// The last bits of the buffers' and the stack's addresses, and their order, come from this.
+    skew: u64,
+}
+
+impl fmt::Display for Theorem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.direction {
+            Direction::Encrypt => "encrypted",
+            Direction::Decrypt => "decrypted",
+        };
+        match &self.call {
+            Call::Unit { len } => write!(f, "a unit of {len} bytes, {way}")?,
+            Call::Sectors { size, count, first, layout } => {
+                write!(f, "{count} sectors of {size} bytes, {first:x?}, {layout:?}, {way}")?;
+            }
+            Call::Pieces { size, count, first, layout, source, destination } => write!(
+                f,
+                "{count} sectors of {size} bytes, {first:x?}, {layout:?}, from pieces of {source:?} to {destination:?} bytes, {way}"
+            )?,
+            Call::Refusals => return write!(f, "calls that break a rule, {way}"),
+        }
+        f.write_str(match self.place {
+            Place::Same => " in place",
+            Place::Apart => " apart",
+        })?;
+        write!(f, ", placed by {}", self.skew % 64)
+    }
+}
+
+impl Theorem {
+    /// Proves it.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn prove(&self, subject: &mut Subject<'_>) -> Outcome<()> {
+        let (direction, place) = (self.direction, self.place);
+        match &self.call {
+            Call::Unit { len } => subject.unit(*len, direction, place, self.skew),
+            Call::Sectors { size, count, first, layout } => {
+                subject.sectors((*size, *count), *first, *layout, direction, place, self.skew)
+            }
+            Call::Pieces { size, count, first, layout, source, destination } => {
+                subject.pieces((*size, *count), *first, *layout, (source, destination), direction, place)
+            }
+            Call::Refusals => subject.refusals(direction),
+        }
+    }
+}
+
+/// Numbers that some code makes beyond those that it needs.
+const AHEAD: u64 = 16;
+
+impl Job {
+    fn calls(&self) -> Vec<Call> {
+        let number = |first: u64| First::Number(u128::from(first));
+        match self {
+            Job::Units { from, to, step } => {
+                (*from..=*to).step_by(*step).map(|len| Call::Unit { len }).collect()
+            }
+            Job::Sectors { size, from, to, step, first } => (*from..=*to)
+                .step_by(*step)
+                .map(|count| Call::Sectors { size: *size, count, first: number(*first), layout: None })
+                .collect(),
+            Job::Far { size, count } => {
+                vec![Call::Sectors { size: *size, count: *count, first: number(5), layout: None }]
+            }
+            Job::Numbers { size, count, layout } => cases(*count as u64 * layout.step(*size), *layout)
+                .into_iter()
+                .map(|first| Call::Sectors {
+                    size: *size,
+                    count: *count,
+                    first,
+                    // The call of its own, for the layout that has one.
+                    layout: (*layout != Layout::Plain64).then_some(*layout),
+                })
+                .collect(),
+            Job::Layouts { size, count } => {
+                let size = *size;
+                let firsts = [0, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
+                let wide = [u128::MAX - *count as u128 + 1, (7 << 64) - 1];
+                (0..5)
+                    .filter_map(Layout::of)
+                    .flat_map(|layout| {
+                        firsts.into_iter().chain(wide).map(move |first| (layout, First::Number(first), first))
+                    })
+                    .filter(move |(layout, _, first)| match layout {
+                        // Its numbers end at 2^64.
+                        Layout::Plain64Be => *first <= (1 << 64) - *count as u128,
+                        // It is for multiples of 512 bytes.
+                        Layout::Plain64In512 => size % 512 == 0 && first >> 64 == 0,
+                        _ => layout.is_wide() || first >> 64 == 0,
+                    })
+                    .map(|(layout, first, _)| Call::Sectors {
+                        size,
+                        count: *count,
+                        first,
+                        layout: Some(layout),
+                    })
+                    .collect()
+            }
+            Job::Pieces { size, count, layout, first, source, destination } => {
+                let upper = if layout.is_wide() { 0x77 << 64 } else { 0 };
+                vec![Call::Pieces {
+                    size: *size,
+                    count: *count,
+                    first: First::Number(u128::from(*first) | upper),
+                    layout: *layout,
+                    source: source.clone(),
+                    destination: destination.clone(),
+                }]
+            }
+            Job::Refusals => vec![Call::Refusals],
+        }
+    }
+
+    /// Its theorems: each call in both directions, in place and apart.
+    pub fn theorems(&self) -> Vec<Theorem> {
+        let mut theorems = Vec::new();
+        for direction in [Direction::Encrypt, Direction::Decrypt] {
+            for place in [Place::Apart, Place::Same] {
+                match (self, place) {
+                    (Job::Refusals, Place::Same) | (Job::Far { .. }, Place::Apart) => continue,
+                    _ => {}
+                }
+                for call in self.calls() {
+                    let skew = match call {
+                        Call::Unit { len } => len as u64 * 7,
+                        Call::Sectors { count, .. } => count as u64 * 7,
+                        _ => 0,
+                    };
+                    theorems.push(Theorem { call, direction, place, skew });
+                }
+            }
+        }
+        theorems
+    }
+}
+
+/// All first numbers of a call that adds up to `most` to them: by their lowest bits, and where those may carry, by where
+/// the carry ends.
+fn cases(most: u64, layout: Layout) -> Vec<First> {
+    let low = (most + AHEAD).next_power_of_two().trailing_zeros() as usize;
+    let width = if layout.is_wide() { 128 } else { 64 };
+    let mut cases = Vec::new();
+    for value in 0..1u64 << low {
+        if value + most + AHEAD < 1 << low {
+            cases.push(First::Any { value, low, ones: None });
+            continue;
+        }
+        // A number that carries out of all its bits is refused where it has no place, and is not one of these then.
+        let last =
+            if layout == Layout::Plain64 || value + most < 1 << low { width - low } else { width - low - 1 };
+        cases.extend((0..=last).map(|ones| First::Any { value, low, ones: Some(ones) }));
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_jobs() {
+        for text in SLICE.iter().chain(&FULL).chain(&SHORT) {
+            let job: Job = text.parse().unwrap();
+            assert!(!job.theorems().is_empty(), "{text}");
+        }
+        for text in ["", "unit", "unit:1:2", "sectors:512:1:2:3:x", "numbers:512:1:5", "refusals:1"] {
+            assert!(text.parse::<Job>().is_err(), "{text}");
+        }
+    }
+
+    /// Each number of 8 bits, if they were so short, is in one case, and in one alone.
+    #[test]
+    fn cases_cover_all_numbers() {
+        let fits = |case: &First, number: u64| {
+            let First::Any { value, low, ones } = *case else { return false };
+            let upper = number >> low;
+            number & ((1 << low) - 1) == value
+                && ones.is_none_or(|ones| upper.trailing_ones() as usize == ones.min(64 - low))
+        };
+        let cases = cases(4, Layout::Plain64);
+        for number in
+            [0, 1, 14, 15, 16, 31, 47, 63, 1 << 40, (1 << 40) - 1, u64::MAX, u64::MAX - 31, u64::MAX >> 1]
+        {
+            assert_eq!(cases.iter().filter(|case| fits(case, number)).count(), 1, "{number:#x}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Machines: they execute the library's code on values that need not be known.
+//!
+//! Control flow, addresses, shift counts and the controls of shuffles must be known; what depends on a key, a tweak, data
+//! or uninitialised memory ends in a fault there. Everything else is exact on sums of base bits, or a fault, or, for sums
+//! of numbers, bits that nothing is known about: whatever then depends on them cannot be proved.
+//!
+//! # The seam between architectures
+//!
+//! [`Machine`] is all that the rest of this program knows of an architecture. Another one needs
+//! - an entry in [`new`], and its relocations in `elf.rs`;
+//! - a decoder, and its registers as [`Word`]s and [`Lane`](crate::words::Lane)s;
+//! - models of its instructions, whose AES units are made of `aes.rs` (so that S-boxes stay uninterpreted in the same way);
+//! - its calling convention: arguments, registers to restore, and what a called function may destroy;
+//! - its processors (`Processor`): what the library finds out about them, and under which names `jobs.rs` lists their
+//!   backends.
+//!
+//! `memory.rs`, [`contracts`], `subject.rs` and all theorems are shared: they pass arguments as [`Word`]s, place buffers by
+//! their names, and compare bits. `validate.rs` compares models with the processor at hand; it belongs to an architecture.
+
+pub mod contracts;
+pub mod x86;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    algebra::Bit,
+    elf::{Architecture, Library},
+    fault::{Fault, Outcome},
+    memory::Memory,
+    words::{Unknowns, Word},
+};
+
+/// Where a call begins to return to: nothing is there.
+pub const RETURN: u64 = 0x30_0000_0000;
+
+/// A register after a call.
+pub struct Register {
+    /// Its name.
+    pub name: String,
+    /// What it held before.
+    pub before: Vec<Bit>,
+    /// What the last function of another library may have left there, if the call called one.
+    pub foreign: Option<Vec<Bit>>,
+    /// What it holds now.
+    pub now: Vec<Bit>,
+}
+
+/// What executed code did, over all calls.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// How many instructions.
+    pub steps: u64,
+    /// How many calls of other libraries, by name.
+    pub foreign: BTreeMap<String, u64>,
+    /// How many sums of numbers were not linear, so that nothing is known of them.
+    pub unknown_sums: u64,
+    /// How many prefetches of addresses that are not known.
+    pub unknown_prefetches: u64,
+    /// How many streaming stores, which may be seen late by other processors.
+    pub streamed: u64,
+}
+
+/// What the proofs need of an architecture.
+pub trait Machine {
+    /// Its memory.
+    fn memory(&mut self) -> &mut Memory;
+
+    /// Places the stack for the calls to come. `anywhere`: nothing is known of its address but the last bits. `skew`: what
+    /// those are; any number.
+    fn place_stack(&mut self, anywhere: bool, skew: u64);
+
+    /// Where new unknown bits come from.
+    fn unknowns(&mut self) -> &mut Unknowns;
+
+    /// Calls a function of the library with these arguments, as C would, and gives the `int` that it returns. All
+    /// registers and the unused stack hold unknown bits at first.
+    ///
+    /// # Errors
+    /// A fault, with the instruction to blame.
+    fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64>;
+
+    /// The registers, after a call.
+    fn registers(&self) -> Vec<Register>;
+
+    /// The addresses that were executed, with how often.
+    fn executed(&self) -> Vec<(u64, u64)>;
+
+    /// The encodings of the instructions that were executed, each made independent of where it stands.
+    fn encodings(&self) -> Vec<Vec<u8>>;
+
+    /// What was counted.
+    fn counts(&self) -> &Counts;
+}
+
+/// A processor, as it describes itself to software.
+#[derive(Clone, Copy, Debug)]
+pub enum Processor {
+    /// x86-64.
+    X86(&'static x86::cpuid::Processor),
+}
+
+impl Processor {
+    /// What it is, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Processor::X86(processor) => processor.name,
+        }
+    }
+}
+
+/// A machine for a library, on a processor.
+///
+/// # Errors
+/// If there is none for that architecture.
+pub fn new(library: &Library, processor: Processor) -> Outcome<Box<dyn Machine>> {
+    match (library.architecture, processor) {
+        (Architecture::X86_64, Processor::X86(processor)) => Ok(Box::new(x86::X86::new(library, processor))),
+        (Architecture::Aarch64, _) => Err(Fault::no_model("no machine executes AArch64 yet")),
+    }
+}

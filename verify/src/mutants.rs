@@ -1,0 +1,130 @@
+//! Does the proof notice? Flips single bits in the library's code, and expects that theorems fail.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic};
+
+use crate::{
+    elf::Library,
+    jobs::{SHORT, SLICE},
+    prove::{self, Plan, Results},
+    subject::{Random, Target},
+};
+
+/// Whose code is changed: functions whose names contain this.
+const OF: &str = "atrest::backend::";
+
+/// A change of one bit.
+struct Mutant {
+    at: u64,
+    code: Vec<u8>,
+    was: String,
+    is: String,
+}
+
+fn decode(code: &[u8], at: u64) -> Instruction {
+    Decoder::with_ip(64, code, at, DecoderOptions::NONE).decode()
+}
+
+fn text(instruction: &Instruction) -> String {
+    let mut text = String::new();
+    IntelFormatter::new().format(instruction, &mut text);
+    text
+}
+
+/// Some that are as long as what they replace, and other instructions.
+fn choose(library: &Library, executed: &[u64], count: usize, random: &mut Random) -> Vec<Mutant> {
+    let mut chosen = Vec::new();
+    let mut seen = HashSet::new();
+    while chosen.len() < count && !executed.is_empty() {
+        let at = executed[random.next() as usize % executed.len()];
+        let code = library.bytes(at);
+        let instruction = decode(&code[..code.len().min(15)], at);
+        let mut code = code[..instruction.len()].to_vec();
+        let bit = random.next() as usize % (8 * code.len());
+        code[bit / 8] ^= 1 << (bit % 8);
+        let mutant = decode(&code, at);
+        let (was, is) = (text(&instruction), text(&mutant));
+        let skip = mutant.is_invalid()
+            || mutant.len() != instruction.len()
+            || was == is
+            // What does nothing to values.
+            || instruction.mnemonic() == Mnemonic::Nop
+            || was.contains("prefetch");
+        if !skip && seen.insert((at, bit)) {
+            chosen.push(Mutant { at, code, was, is });
+        }
+    }
+    chosen
+}
+
+/// Runs jobs on one thread, up to the first failure.
+fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> Results {
+    prove::run(&Plan {
+        library,
+        targets: vec![target],
+        key_bits: vec![key_bits],
+        jobs: jobs.iter().map(|job| (*job).into()).collect(),
+        threads: 1,
+        residue: None,
+        at_known_addresses: false,
+        stop: true,
+        loud: false,
+    })
+}
+
+/// Tries so many mutants of a backend's code, with the jobs of SHORT, and those that survive with SLICE; prints the
+/// survivors. Gives how many there were of each kind.
+pub fn run(
+    library: &Library,
+    target: Target,
+    key_bits: usize,
+    count: usize,
+    seed: u64,
+) -> BTreeMap<String, usize> {
+    let whole = prove(library, target, key_bits, &SHORT);
+    assert_eq!(whole.totals().1, 0, "the library itself is not proved");
+    let mut executed: Vec<u64> = whole
+        .executed
+        .keys()
+        .copied()
+        .filter(|at| library.function(*at).is_some_and(|function| function.name.contains(OF)))
+        .collect();
+    executed.sort_unstable();
+    println!("{} instructions to choose from", executed.len());
+    let mutants = choose(library, &executed, count, &mut Random(seed));
+
+    let (next, kinds) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(mutant) = mutants.get(next.fetch_add(1, Relaxed)) {
+                    let mut changed = library.clone();
+                    changed.patch(mutant.at, &mutant.code);
+                    let (list, results) = match prove(&changed, target, key_bits, &SHORT) {
+                        results if results.totals().1 != 0 => ("", results),
+                        _ => (", by the longer list", prove(&changed, target, key_bits, &SLICE)),
+                    };
+                    let kind = match results.failures.first() {
+                        Some(failure) => format!("refuted{list}: {:?}", failure.fault.kind),
+                        None => {
+                            let place = library.place(mutant.at);
+                            println!("survives: {} -> {}, {place}", mutant.was, mutant.is);
+                            "survives".into()
+                        }
+                    };
+                    let mut kinds = kinds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    *kinds.entry(kind).or_default() += 1;
+                }
+            });
+        }
+    });
+    kinds.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
