@@ -678,7 +678,7 @@ void atrest_xts_deinit(atrest_xts *xts);
  `src` (in place), or the two do not overlap. Neither needs any alignment.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
- then. Allocates nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
+ then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
@@ -710,7 +710,7 @@ atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
  lie anywhere. None needs any alignment.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
- nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
+ nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
@@ -745,7 +745,7 @@ atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
  64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
 
  Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
- piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 24 KiB of stack; any number of threads
+ piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
  may use one key.
  */
 ATREST_MUST_USE

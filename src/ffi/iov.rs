@@ -38,7 +38,7 @@ pub struct iovec {
 /// 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
-/// piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 24 KiB of stack; any number of threads
+/// piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
 /// may use one key.
 ///
 /// # Safety

@@ -73,7 +73,7 @@ pub(super) unsafe fn sectors_call<'a>(
 /// `src` (in place), or the two do not overlap. Neither needs any alignment.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
-/// then. Allocates nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
+/// then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
 ///
 /// # Safety
 /// `xts` is NULL or a key; `src` is NULL or readable and `dst` NULL or writable for `len` bytes.
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors(
 /// lie anywhere. None needs any alignment.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
-/// nothing, takes no lock, uses up to 12 KiB of stack; any number of threads may use one key.
+/// nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
 ///
 /// cbindgen:ptrs-as-arrays=[[tweak;16]]
 ///
