@@ -30,8 +30,10 @@ fn sectors() -> impl Strategy<Value = Sectors> {
     let size = prop_oneof![16..300_usize, 300..1200_usize, Just(512_usize), 4000..4200_usize];
     let first = prop_oneof![any::<u64>().prop_map(u128::from), any::<u128>().prop_map(|first| first >> 1)];
     // Steps around a power of two, up or down, so that some carry and some do not.
-    let step = (0..128_u32, -3..4_i128, any::<bool>())
-        .prop_map(|(shift, more, down)| (1_i128 << shift).wrapping_add(more) * if down { -1 } else { 1 });
+    let step = (0..128_u32, -3..4_i128, any::<bool>()).prop_map(|(shift, more, down)| {
+        let step = (1_i128 << shift).wrapping_add(more);
+        if down { step.wrapping_neg() } else { step }
+    });
     let width =
         prop_oneof![Just(CounterWidth::Bits32), Just(CounterWidth::Bits64), Just(CounterWidth::Bits128),];
     let how = (first, prop_oneof![Just(1_i128), step], width, any::<bool>());
