@@ -20,7 +20,7 @@ use zeroize::Zeroize;
 
 use super::{
     keys::{Blocks, Schedule},
-    vaes512_stream::PLAIN,
+    vaes512_stream::{PLAIN, Powers},
     vector::{Block, Number, Row},
 };
 
@@ -51,6 +51,8 @@ struct Task {
     next: usize,
     /// Where tiles wait to be written past the caches; null, if they are not.
     waiting: *mut Waiting,
+    /// By address: by name, the static library could not be linked into a shared one.
+    powers: *const Powers,
 }
 
 impl Task {
@@ -66,6 +68,7 @@ impl Task {
             moved,
             next: (row.then != Number::Unused).into(),
             waiting,
+            powers: &raw const PLAIN,
         }
     }
 }
@@ -136,8 +139,9 @@ macro_rules! first_vector {
             "vbroadcasti32x4 zmm8, [{numbers}]\n",
             "add {numbers}, 16\n",
             "vpshufd zmm9, zmm8, 0x4e\n",
-            "vpsllvq zmm8, zmm8, [rip + {powers}]\n",
-            "vpsrlvq zmm9, zmm9, [rip + {powers} + 512]\n",
+            "mov {place}, [{task} + {powers}]\n",
+            "vpsllvq zmm8, zmm8, [{place}]\n",
+            "vpsrlvq zmm9, zmm9, [{place} + 512]\n",
             carried!("zmm8"),
             "jmp 6f\n",
             "5:\n",
@@ -215,6 +219,7 @@ macro_rules! schedule {
                     "mov {left:e}, 0x1111",
                     "kmovd k2, {left:e}",
                     "kmovd k3, [{task} + {first_moved}]",
+                    "mov {place}, [{task} + {powers}]",
                     "mov {left}, [{task} + {tiles_in_sector}]",
                     // The first tile, as early as each of its vectors can begin.
                     "vbroadcasti32x4 zmm7, [{keys}]",
@@ -228,8 +233,8 @@ macro_rules! schedule {
                     "vshufi64x2 zmm0, zmm0, zmm0, 0",
                     "vpshufd zmm1, zmm0, 0x4e",
                     ".irp v, 0,1,2,3,4,5,6,7",
-                    "vpsllvq zmm1\\v, zmm0, [rip + {powers} + 64*\\v]",
-                    "vpsrlvq zmm9, zmm1, [rip + {powers} + 512 + 64*\\v]",
+                    "vpsllvq zmm1\\v, zmm0, [{place} + 64*\\v]",
+                    "vpsrlvq zmm9, zmm1, [{place} + 512 + 64*\\v]",
                     carried!("zmm1\\v"),
                     ".if \\v == 7",
                     "vmovdqa64 zmm17{{k3}}, [{enter} + 640]",
@@ -396,7 +401,7 @@ macro_rules! schedule {
                     tiles = inout(reg) row.tiles => _, place = out(reg) _,
                     exit = inout(reg) exit => _, enter = inout(reg) enter => _,
                     make = inout(reg) make => _, begin = inout(reg) begin => _,
-                    powers = sym PLAIN,
+                    powers = const offset_of!(Task, powers),
                     tiles_in_sector = const offset_of!(Task, tiles_in_sector),
                     near = const offset_of!(Task, near),
                     unfetched = const offset_of!(Task, unfetched), gap = const offset_of!(Task, gap),
