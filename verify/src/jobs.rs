@@ -23,7 +23,7 @@ pub static TARGETS: [Target; 5] = [
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 69] = [
+pub const SLICE: [&str; 72] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -64,6 +64,9 @@ pub const SLICE: [&str; 69] = [
     "pieces:1552:20:0:5:1552:1552",
     "pieces:4096:9:0:5:4096:4096",
     "pieces:1000:140:0:5:64000:1000,139000",
+    "sectors:73:9:9:1:9",
+    "sectors:585:5:5:1:9",
+    "sectors:1097:3:3:1:9",
     "sectors:513:5:5:1:9",
     "sectors:515:5:5:1:9",
     "sectors:518:5:5:1:9",
@@ -96,7 +99,7 @@ pub const SLICE: [&str; 69] = [
 ];
 
 /// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
-pub const FULL: [&str; 52] = [
+pub const FULL: [&str; 55] = [
     "refusals",
     "unit:16:4200:1",
     "unit:8176:8208:1",
@@ -120,6 +123,9 @@ pub const FULL: [&str; 52] = [
     "sectors:520:1:140:1:9",
     "sectors:17:1:140:1:9",
     "sectors:31:1:40:1:9",
+    "sectors:73:1:140:1:9",
+    "sectors:585:1:40:1:9",
+    "sectors:1097:1:20:1:9",
     "sectors:500:1:40:1:9",
     "sectors:768:1:24:1:5",
     "sectors:1000:1:30:1:5",
@@ -152,7 +158,7 @@ pub const FULL: [&str; 52] = [
 ];
 
 /// For mutants, and to look at what is left behind: every way into the kernel, in a second.
-pub const SHORT: [&str; 21] = [
+pub const SHORT: [&str; 23] = [
     "unit:16:17:1",
     "unit:31:33:1",
     "unit:60:67:7",
@@ -170,9 +176,11 @@ pub const SHORT: [&str; 21] = [
     "sectors:48:9:9:1:1",
     "sectors:496:3:3:1:1",
     "sectors:520:5:9:4:3",
+    "sectors:585:3:3:1:3",
     "sectors:1000:18:18:1:3",
     "pieces:512:9:0:9:512:1024",
     "pieces:4096:3:2:64:1000:4096",
+    "pieces:512:9:0:9:4096:600",
     "pieces:10007:1:4:5:4000:9000",
 ];
 
