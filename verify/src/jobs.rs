@@ -11,18 +11,19 @@ use crate::{
 
 /// Every backend and schedule of x86-64 that is proved. `soft` is not among them: its S-box is a circuit of its own, which
 /// is not linear.
-pub static TARGETS: [Target; 4] = [
-    Target { name: "aesni", backend: "aesni", processor: Processor::X86(&cpuid::WITH_AESNI) },
-    Target { name: "vaes256", backend: "vaes256", processor: Processor::X86(&cpuid::ZEN3) },
-    Target { name: "vaes512:tiles", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN4) },
-    Target { name: "vaes512:rows", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN5) },
+pub static TARGETS: [Target; 5] = [
+    Target { name: "aesni", processor: Processor::X86(&cpuid::WITH_AESNI) },
+    Target { name: "vaes256:tiles", processor: Processor::X86(&cpuid::ZEN3) },
+    Target { name: "vaes256:rows", processor: Processor::X86(&cpuid::ZEN3) },
+    Target { name: "vaes512:tiles", processor: Processor::X86(&cpuid::ZEN4) },
+    Target { name: "vaes512:rows", processor: Processor::X86(&cpuid::ZEN5) },
 ];
 
 /// The key sizes of XTS-AES, in bits of one of its two keys.
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 45] = [
+pub const SLICE: [&str; 72] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -63,6 +64,33 @@ pub const SLICE: [&str; 45] = [
     "pieces:1552:20:0:5:1552:1552",
     "pieces:4096:9:0:5:4096:4096",
     "pieces:1000:140:0:5:64000:1000,139000",
+    "sectors:73:9:9:1:9",
+    "sectors:585:5:5:1:9",
+    "sectors:1097:3:3:1:9",
+    "sectors:513:5:5:1:9",
+    "sectors:515:5:5:1:9",
+    "sectors:518:5:5:1:9",
+    "sectors:524:5:5:1:9",
+    "sectors:530:5:5:1:9",
+    "sectors:543:5:5:1:9",
+    "pieces:80:20:0:5:80:80",
+    "pieces:144:20:0:5:144:144",
+    "pieces:208:20:0:5:208:208",
+    "pieces:272:20:0:5:272:272",
+    "pieces:336:20:0:5:336:336",
+    "pieces:400:20:0:5:400:400",
+    "pieces:464:20:0:5:464:464",
+    "pieces:592:20:0:5:592:592",
+    "pieces:656:20:0:5:656:656",
+    "pieces:720:20:0:5:720:720",
+    "pieces:784:20:0:5:784:784",
+    "pieces:848:20:0:5:848:848",
+    "pieces:912:20:0:5:912:912",
+    "pieces:976:20:0:5:976:976",
+    "pieces:513:20:0:5:513:513",
+    "pieces:515:20:0:5:515:515",
+    "pieces:518:20:0:5:518:518",
+    "pieces:524:20:0:5:524:524",
     "numbers:512:1:0",
     "numbers:16:4:0",
     "layouts:512:3",
@@ -71,7 +99,7 @@ pub const SLICE: [&str; 45] = [
 ];
 
 /// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
-pub const FULL: [&str; 52] = [
+pub const FULL: [&str; 55] = [
     "refusals",
     "unit:16:4200:1",
     "unit:8176:8208:1",
@@ -95,6 +123,9 @@ pub const FULL: [&str; 52] = [
     "sectors:520:1:140:1:9",
     "sectors:17:1:140:1:9",
     "sectors:31:1:40:1:9",
+    "sectors:73:1:140:1:9",
+    "sectors:585:1:40:1:9",
+    "sectors:1097:1:20:1:9",
     "sectors:500:1:40:1:9",
     "sectors:768:1:24:1:5",
     "sectors:1000:1:30:1:5",
@@ -127,7 +158,7 @@ pub const FULL: [&str; 52] = [
 ];
 
 /// For mutants, and to look at what is left behind: every way into the kernel, in a second.
-pub const SHORT: [&str; 21] = [
+pub const SHORT: [&str; 23] = [
     "unit:16:17:1",
     "unit:31:33:1",
     "unit:60:67:7",
@@ -145,9 +176,11 @@ pub const SHORT: [&str; 21] = [
     "sectors:48:9:9:1:1",
     "sectors:496:3:3:1:1",
     "sectors:520:5:9:4:3",
+    "sectors:585:3:3:1:3",
     "sectors:1000:18:18:1:3",
     "pieces:512:9:0:9:512:1024",
     "pieces:4096:3:2:64:1000:4096",
+    "pieces:512:9:0:9:4096:600",
     "pieces:10007:1:4:5:4000:9000",
 ];
 
@@ -158,7 +191,7 @@ pub enum Job {
     Units { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
-    /// `far:SIZE:COUNT`: so many sectors, in place alone: more than caches hold.
+    /// `far:SIZE:COUNT`: so many sectors, more than caches hold. For rows alone: nothing else treats them differently.
     Far { size: usize, count: usize },
     /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
     Numbers { size: usize, count: usize, layout: Layout },
@@ -324,19 +357,24 @@ impl Job {
                 .collect(),
             Job::Layouts { size, count } => {
                 let size = *size;
-                let firsts = [0, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
+                let firsts =
+                    [0, (1 << 32) - 2, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
                 let wide = [u128::MAX - *count as u128 + 1, (7 << 64) - 1];
-                (0..5)
+                (0..10)
                     .filter_map(Layout::of)
                     .flat_map(|layout| {
                         firsts.into_iter().chain(wide).map(move |first| (layout, First::Number(first), first))
                     })
                     .filter(move |(layout, _, first)| match layout {
-                        // Its numbers end at 2^64.
-                        Layout::Plain64Be => *first <= (1 << 64) - *count as u128,
+                        // What is refused is among the refusals.
+                        _ if first >> 64 != 0 && !layout.is_wide() => false,
+                        _ if *first
+                            > layout.most(*first) - (*count as u128 - 1) * u128::from(layout.step(size)) =>
+                        {
+                            false
+                        }
                         // It is for multiples of 512 bytes.
-                        Layout::Plain64In512 => size % 512 == 0 && first >> 64 == 0,
-                        _ => layout.is_wide() || first >> 64 == 0,
+                        layout => !layout.is_in_512() || size % 512 == 0,
                     })
                     .map(|(layout, first, _)| Call::Sectors {
                         size,
@@ -361,14 +399,18 @@ impl Job {
         }
     }
 
+    /// Whether a backend and its schedule have anything of their own for it.
+    pub fn concerns(&self, target: &Target) -> bool {
+        !matches!(self, Job::Far { .. }) || target.name.ends_with(":rows")
+    }
+
     /// Its theorems: each call in both directions, in place and apart.
     pub fn theorems(&self) -> Vec<Theorem> {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
             for place in [Place::Apart, Place::Same] {
-                match (self, place) {
-                    (Job::Refusals, Place::Same) | (Job::Far { .. }, Place::Apart) => continue,
-                    _ => {}
+                if *self == Job::Refusals && place == Place::Same {
+                    continue;
                 }
                 for call in self.calls() {
                     let skew = match call {
@@ -413,7 +455,7 @@ mod tests {
             let job: Job = text.parse().unwrap();
             assert!(!job.theorems().is_empty(), "{text}");
         }
-        for text in ["", "unit", "unit:1:2", "sectors:512:1:2:3:x", "numbers:512:1:5", "refusals:1"] {
+        for text in ["", "unit", "unit:1:2", "sectors:512:1:2:3:x", "numbers:512:1:10", "refusals:1"] {
             assert!(text.parse::<Job>().is_err(), "{text}");
         }
     }
