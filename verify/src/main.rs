@@ -72,8 +72,10 @@ fn flip_bits(arguments: &[String]) -> Result<bool, String> {
         return Err("mutants LIBRARY BACKEND KEY-BITS COUNT SEED".into());
     };
     let library = Library::load(path).map_err(|fault| fault.to_string())?;
-    let target =
-        jobs::TARGETS.iter().find(|known| known.name == target).ok_or("which backend or schedule?")?;
+    let target = jobs::targets(library.architecture)
+        .iter()
+        .find(|known| known.name == target)
+        .ok_or("which backend or schedule?")?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
     let (key_bits, count) = (number(key_bits)? as usize, number(count)? as usize);
     let kinds = mutants::run(&library, *target, key_bits, count, number(seed)?);
@@ -193,7 +195,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
             }
             "--target" => {
                 let name = value()?;
-                let target = jobs::TARGETS.iter().find(|target| target.name == name);
+                let target = jobs::targets(library.architecture).iter().find(|target| target.name == name);
                 plan.targets.push(*target.ok_or(format!("no backend or schedule is called {name}"))?);
             }
             "--key-bits" => plan.key_bits = vec![value()?.parse().map_err(|_| "128 or 256")?],
@@ -208,7 +210,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         plan.jobs = list.iter().map(|job| (*job).into()).collect();
     }
     if plan.targets.is_empty() {
-        plan.targets = jobs::TARGETS.to_vec();
+        plan.targets = jobs::targets(library.architecture).to_vec();
     }
     if plan.key_bits.iter().any(|bits| !jobs::KEY_BITS.contains(bits)) {
         return Err("keys have 128 or 256 bits".into());

@@ -291,7 +291,9 @@ impl<'a> Subject<'a> {
     fn placed(&mut self, argument: &Word) -> Word {
         match argument {
             // Everything lies above this, and no length or number does, but for those that are meant to be refused.
-            Word::Known(at) if self.anywhere && *at >= XTS && *at < 1 << 47 => self.machine.memory().pointer(*at),
+            Word::Known(at) if self.anywhere && *at >= XTS && *at < 1 << 47 => {
+                self.machine.memory().pointer(*at)
+            }
             _ => argument.clone(),
         }
     }

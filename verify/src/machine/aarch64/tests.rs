@@ -1,0 +1,1 @@
+//! Decoding, against encodings of an assembler.
