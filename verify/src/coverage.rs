@@ -7,8 +7,9 @@ use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use crate::elf::{Architecture, Function, Library};
 
 /// Functions whose every instruction is to be executed, by parts of their names.
-const KERNEL: [&str; 16] = [
+const KERNEL: [&str; 17] = [
     "atrest::backend::aesni",
+    "atrest::backend::armv8",
     "atrest::backend::vaes",
     "atrest::backend::kernel",
     "atrest::backend::group",

@@ -41,7 +41,7 @@ pub fn targets(architecture: Architecture) -> &'static [Target] {
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 32] = [
+pub const SLICE: [&str; 45] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -70,10 +70,23 @@ pub const SLICE: [&str; 32] = [
     "pieces:16384:3:3:5:5000:7000",
     "pieces:10007:2:0:5:4000,1:9000",
     "pieces:496:30:0:5:1000:496",
+    "pieces:512:1:0:5:512:512",
+    "pieces:100:1:0:5:100:100",
+    "pieces:520:1:0:5:520:520",
+    "pieces:4096:1:0:5:4096:4096",
+    "pieces:4100:1:0:5:4100:4100",
+    "pieces:17:20:0:5:17:17",
+    "pieces:48:20:0:5:48:48",
+    "pieces:1000:20:0:5:1000:1000",
+    "pieces:529:20:0:5:529:529",
+    "pieces:1552:20:0:5:1552:1552",
+    "pieces:4096:9:0:5:4096:4096",
+    "pieces:1000:140:0:5:64000:1000,139000",
     "numbers:512:1:0",
     "numbers:16:4:0",
     "layouts:512:3",
     "layouts:4096:1",
+    "layouts:520:9",
 ];
 
 /// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
@@ -252,7 +265,7 @@ pub struct Theorem {
     call: Call,
     direction: Direction,
     place: Place,
-    /// The buffers' alignment comes from this.
+    /// The last bits of the buffers' and the stack's addresses, and their order, come from this.
     skew: u64,
 }
 
@@ -277,7 +290,7 @@ impl fmt::Display for Theorem {
             Place::Same => " in place",
             Place::Apart => " apart",
         })?;
-        write!(f, ", alignment {}", self.skew % 64)
+        write!(f, ", placed by {}", self.skew % 64)
     }
 }
 
@@ -329,6 +342,7 @@ impl Job {
                 })
                 .collect(),
             Job::Layouts { size, count } => {
+                let size = *size;
                 let firsts = [0, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
                 let wide = [u128::MAX - *count as u128 + 1, (7 << 64) - 1];
                 (0..5)
@@ -339,10 +353,12 @@ impl Job {
                     .filter(move |(layout, _, first)| match layout {
                         // Its numbers end at 2^64.
                         Layout::Plain64Be => *first <= (1 << 64) - *count as u128,
+                        // It is for multiples of 512 bytes.
+                        Layout::Plain64In512 => size % 512 == 0 && first >> 64 == 0,
                         _ => layout.is_wide() || first >> 64 == 0,
                     })
                     .map(|(layout, first, _)| Call::Sectors {
-                        size: *size,
+                        size,
                         count: *count,
                         first,
                         layout: Some(layout),

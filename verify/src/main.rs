@@ -10,7 +10,7 @@
 //!     --threads N         so many threads (as many as the machine runs at once)
 //!     --report FILE       writes a report (JSON)
 //!     --forms FILE        adds the instructions that were executed, in hexadecimal
-//!     --anywhere          buffers, the key object and the stack may lie anywhere: their addresses are not known
+//!     --at-known-addresses   buffers, the key object and the stack do not lie anywhere, but at certain addresses
 //!     --left              looks at what calls leave in registers and on the stack (with --short)
 //!     --left-nothing      the same, and anything is a fault
 //!     --unreached FILE    explanations of instructions that no theorem runs through; others are a fault then
@@ -173,7 +173,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         jobs: Vec::new(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         residue: None,
-        anywhere: false,
+        at_known_addresses: false,
         stop: false,
         loud: true,
     };
@@ -185,7 +185,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         match option.as_str() {
             "--full" => list = &jobs::FULL,
             "--short" => list = &jobs::SHORT,
-            "--anywhere" => plan.anywhere = true,
+            "--at-known-addresses" => plan.at_known_addresses = true,
             "--left" => plan.residue = Some(false),
             "--left-nothing" => plan.residue = Some(true),
             "--job" => {

@@ -73,7 +73,7 @@ fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> R
         jobs: jobs.iter().map(|job| (*job).into()).collect(),
         threads: 1,
         residue: None,
-        anywhere: false,
+        at_known_addresses: false,
         stop: true,
         loud: false,
     })

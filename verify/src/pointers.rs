@@ -41,6 +41,11 @@ pub struct Known {
 
 thread_local!(static BITS: RefCell<HashMap<Bit, (Pointer, [Bit; 64])>> = RefCell::new(HashMap::new()));
 
+/// Forgets the bits of all pointers of this thread, as [`algebra::forget`] does those of everything else.
+pub fn forget() {
+    BITS.with_borrow_mut(HashMap::clear);
+}
+
 impl Pointer {
     /// An address in the region that starts at `region`.
     pub fn new(at: u64, region: u64) -> Pointer {
@@ -73,9 +78,7 @@ impl Pointer {
     /// The pointer that has these bits.
     pub fn from_bits(bits: &[Bit]) -> Option<Pointer> {
         let first = bits.get(KNOWN_BITS)?;
-        BITS.with_borrow(|known| {
-            known.get(first).filter(|(_, all)| all[..] == *bits).map(|(pointer, _)| *pointer)
-        })
+        BITS.with_borrow(|known| known.get(first).filter(|(_, all)| all[..] == *bits).map(|(pointer, _)| *pointer))
     }
 
     /// A number without a region.
@@ -151,8 +154,9 @@ pub fn sum(
     let same_everywhere = match (subtract, result) {
         // Two addresses in regions: in the same one, or of regions whose order is kept.
         (true, _) if a.is_inside(&len) && b.is_inside(&len) => true,
-        // An address and a number that is less than every address.
+        // An address and a number that is less than every address, and the other way round.
         (true, _) if a.is_inside(&len) && number(b) && b.at < LOWEST => true,
+        (true, _) if b.is_inside(&len) && number(a) && a.at < LOWEST => true,
         // A distance and a length: it is at least that far.
         (true, _) if a.plus != 0 && a.minus != 0 && number(b) && b.at < 1 << 62 => {
             return (result.map(Value::of), at_least(a, b.at, &len));

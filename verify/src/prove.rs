@@ -15,6 +15,7 @@ use crate::{
     fault::{Fault, Kind},
     jobs::{Job, Theorem},
     machine::Counts,
+    pointers,
     residue::Residue,
     subject::{Inputs, Subject, Target},
 };
@@ -33,8 +34,8 @@ pub struct Plan<'a> {
     pub threads: usize,
     /// What calls leave behind: whether that is looked at, and whether anything is a fault.
     pub residue: Option<bool>,
-    /// Whether regions may lie anywhere.
-    pub anywhere: bool,
+    /// Whether addresses are known numbers, rather than those of regions that lie anywhere.
+    pub at_known_addresses: bool,
     /// Whether to stop at the first failure.
     pub stop: bool,
     /// Whether to say what is going on.
@@ -173,11 +174,10 @@ impl Worker<'_, '_> {
         if algebra::is_full() || self.now.as_ref().is_none_or(|(t, k, _)| (*t, *k) != (target, key)) {
             self.finish();
             algebra::forget();
+            pointers::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
             let mut subject = Subject::new(self.plan.library, target_is, key_bits, Inputs::Unknown)?;
-            if self.plan.anywhere {
-                subject.put_anywhere();
-            }
+            subject.at_known_addresses = self.plan.at_known_addresses;
             subject.residue = self.plan.residue.map(Residue::new);
             self.now = Some((target, key, subject));
         }

@@ -196,8 +196,8 @@ pub struct Subject<'a> {
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
     pub residue: Option<Residue>,
-    /// Whether regions may lie anywhere.
-    anywhere: bool,
+    /// Whether the addresses of regions are known: where they lie, rather than anywhere.
+    pub at_known_addresses: bool,
     /// Whether data is other data than usual, to see what depends on it.
     pub on_other_data: bool,
 }
@@ -236,16 +236,10 @@ impl<'a> Subject<'a> {
             size,
             stack_used: 0,
             residue: None,
-            anywhere: false,
+            at_known_addresses: false,
             on_other_data: false,
         };
         subject.initialised(bytes)
-    }
-
-    /// From now on, regions may lie anywhere.
-    pub fn put_anywhere(&mut self) {
-        self.anywhere = true;
-        self.machine.put_stack_anywhere();
     }
 
     fn initialised(mut self, key_len: usize) -> Outcome<Subject<'a>> {
@@ -254,7 +248,7 @@ impl<'a> Subject<'a> {
         let arguments = [XTS, self.size as u64, KEY, key_len as u64, NAME, flags, OUT].map(Word::Known);
         self.call("atrest_xts_init", &arguments, 0, 0)?;
         let out = self.machine.memory().load_word(OUT, 8)?;
-        if out.known() != Some(XTS) {
+        if out.address() != Some(XTS) {
             return Err(Fault::new(Kind::Wrong, "atrest_xts_init() sets another pointer"));
         }
         let memory = self.machine.memory();
@@ -291,7 +285,7 @@ impl<'a> Subject<'a> {
     fn placed(&mut self, argument: &Word) -> Word {
         match argument {
             // Everything lies above this, and no length or number does, but for those that are meant to be refused.
-            Word::Known(at) if self.anywhere && *at >= XTS && *at < 1 << 47 => {
+            Word::Known(at) if !self.at_known_addresses && *at >= XTS && *at < 1 << 47 => {
                 self.machine.memory().pointer(*at)
             }
             _ => argument.clone(),
@@ -313,7 +307,13 @@ impl<'a> Subject<'a> {
 
     /// Puts source and destination in place; gives their addresses.
     fn buffers(&mut self, data: &[Bit], place: Place, skew: u64) -> (u64, u64) {
-        let (source, destination) = (SOURCE + skew % 64, DESTINATION + skew * 3 % 64);
+        let (mut source, mut destination) = (SOURCE, DESTINATION);
+        if skew & 8 != 0 {
+            // The other one comes first in memory.
+            (source, destination) = (destination, source);
+        }
+        let (source, destination) = (source + skew % 64, destination + skew * 3 % 64);
+        self.machine.place_stack(!self.at_known_addresses, skew / 2);
         let before = match place {
             Place::Same => data.to_vec(),
             Place::Apart => self.before[..data.len()].to_vec(),
@@ -410,6 +410,7 @@ impl<'a> Subject<'a> {
     ) -> Outcome<()> {
         let len = size * count;
         let data = self.data(len);
+        self.machine.place_stack(!self.at_known_addresses, count as u64);
         self.machine.memory().keep(&[STACK, "the key object"]);
         let destinations =
             self.list("destination", DESTINATION, DESTINATION_LIST, cuts.1, &data, place == Place::Same);
@@ -518,6 +519,14 @@ impl<'a> Subject<'a> {
 
     /// Calls that break a rule: each returns its status, and leaves the destination as it is.
     pub fn refusals(&mut self, direction: Direction) -> Outcome<()> {
+        // Whether a buffer wraps around the address space depends on where it lies.
+        let before = std::mem::replace(&mut self.at_known_addresses, true);
+        let result = self.all_refusals(direction);
+        self.at_known_addresses = before;
+        result
+    }
+
+    fn all_refusals(&mut self, direction: Direction) -> Outcome<()> {
         use status::*;
         let data = self.data(1024);
         let (s, d) = self.buffers(&data, Place::Apart, 0);

@@ -66,8 +66,9 @@ pub trait Machine {
     /// Its memory.
     fn memory(&mut self) -> &mut Memory;
 
-    /// From now on nothing is known of the stack's address but its last bits.
-    fn put_stack_anywhere(&mut self);
+    /// Places the stack for the calls to come. `anywhere`: nothing is known of its address but the last bits. `skew`: what
+    /// those are; any number.
+    fn place_stack(&mut self, anywhere: bool, skew: u64);
 
     /// Where new unknown bits come from.
     fn unknowns(&mut self) -> &mut Unknowns;

@@ -36,7 +36,7 @@ impl Aarch64 {
                 }
             }
             I::BranchZero { bytes, register, zero, offset } => {
-                let is_zero = is_zero(&self.registers.general[register].low(bytes));
+                let is_zero = self.is_zero(&self.registers.general[register].low(bytes));
                 if is_zero.ok_or_else(|| Fault::secret("what is compared with 0"))? == zero {
                     self.next = to(self, offset);
                 }
@@ -89,15 +89,14 @@ impl Aarch64 {
         };
         Ok(holds ^ Bit::from(condition & 1 != 0))
     }
-}
 
-/// Whether a word is 0, where that is known: one bit of it that is 1 is enough, and no address is 0.
-pub(super) fn is_zero(word: &Word) -> Option<bool> {
-    if let Some(value) = word.known() {
-        return Some(value == 0);
+    /// Whether a word is 0, where that is known: one bit of it that is 1 is enough, and no address is 0.
+    pub(super) fn is_zero(&self, word: &Word) -> Option<bool> {
+        if let Some(value) = word.known() {
+            return Some(value == 0);
+        }
+        let bits = word.bits();
+        let not = word.address().is_some() || bits.contains(&Bit::ONE) || self.not_zero.contains(&bits[0]);
+        not.then_some(false)
     }
-    if word.address().is_some() || word.bits().contains(&Bit::ONE) {
-        return Some(false);
-    }
-    None
 }

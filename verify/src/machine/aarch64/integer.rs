@@ -3,7 +3,6 @@
 use super::{
     Aarch64, Flags,
     decode::{Field, Instruction, Logic, Operand, Shift},
-    flow::is_zero,
 };
 use crate::{
     algebra::{Bit, NotLinear, add, multiply},
@@ -44,7 +43,7 @@ impl Aarch64 {
                         negative: value.address().map_or(Some(value.bits()[8 * bytes - 1]), |at| {
                             Some(Bit::from(at >> (8 * bytes - 1) & 1 != 0))
                         }),
-                        zero: is_zero(&value),
+                        zero: self.is_zero(&value),
                         carry: Some(Bit::ZERO),
                         overflow: Some(Bit::ZERO),
                     };
@@ -308,7 +307,7 @@ impl Aarch64 {
         };
         self.registers.flags = Flags {
             negative: out.is_ok().then_some(sum[width - 1]),
-            zero: out.is_ok().then(|| is_zero(&value)).flatten(),
+            zero: out.is_ok().then(|| self.is_zero(&value)).flatten(),
             carry: out.ok().and_then(Result::ok),
             // Compared with 0, nothing overflows.
             overflow: (subtract && carry == Bit::ONE && b.known() == Some(0)).then_some(Bit::ZERO),
@@ -345,7 +344,7 @@ impl Aarch64 {
     }
 
     /// Bitwise operations on addresses that give one again: with itself or 0, and where only last bits go.
-    fn and_of_pointers(&self, which: Logic, a: &Word, b: &Word, bytes: usize) -> Option<Word> {
+    fn and_of_pointers(&mut self, which: Logic, a: &Word, b: &Word, bytes: usize) -> Option<Word> {
         if bytes != 8 {
             return None;
         }
@@ -358,8 +357,30 @@ impl Aarch64 {
                 let last = (1 << pointers::KNOWN_BITS) - 1;
                 (*k | last == u64::MAX).then(|| Word::Pointer(p.and_last(*k)))
             }
-            _ => None,
+            _ => self.comparison_of_pointers(which, a, b),
         }
+    }
+
+    /// Whether two addresses are the same, as their exclusive or says it: 0, or not 0; and anything that is or-ed with that.
+    fn comparison_of_pointers(&mut self, which: Logic, a: &Word, b: &Word) -> Option<Word> {
+        match (which, a, b) {
+            (Logic::Xor, Word::Pointer(p), Word::Pointer(q)) => {
+                if p == q {
+                    return Some(Word::Known(0));
+                }
+                p.address().zip(q.address())?;
+            }
+            (Logic::Or, Word::Bits(_), _) | (Logic::Or, _, Word::Bits(_)) => {
+                let not_zero = |word: &Word| matches!(word, Word::Bits(bits) if self.not_zero.contains(&bits[0]));
+                if !not_zero(a) && !not_zero(b) {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        let value = self.unknowns.word();
+        self.not_zero.insert(value.bits()[0]);
+        Some(value)
     }
 }
 

@@ -103,6 +103,10 @@ pub struct Aarch64 {
     counts: Counts,
     /// Whether the stack may lie anywhere.
     anywhere: bool,
+    /// How far its start is from the usual, in bytes.
+    skew: u64,
+    /// The first bits of unknown words that are known not to be 0.
+    not_zero: HashSet<Bit>,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
@@ -134,6 +138,8 @@ impl Aarch64 {
             unknowns,
             counts: Counts::default(),
             anywhere: false,
+            skew: 0,
+            not_zero: HashSet::new(),
             decoded: Vec::new(),
             places: vec![0; end as usize],
         }
@@ -147,6 +153,7 @@ impl Aarch64 {
     /// Everything is unknown again, and what was used of the stack is forgotten.
     fn forget(&mut self) -> Outcome<()> {
         self.registers = self.unknown_registers.clone();
+        self.not_zero.clear();
         let lowest = self.memory.stack_lowest;
         if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
             self.memory.stack_floor = 0;
@@ -309,8 +316,10 @@ impl Machine for Aarch64 {
         &mut self.memory
     }
 
-    fn put_stack_anywhere(&mut self) {
-        self.anywhere = true;
+    fn place_stack(&mut self, anywhere: bool, skew: u64) {
+        self.anywhere = anywhere;
+        // The stack pointer is aligned to 16 bytes; the places among 64 are left.
+        self.skew = 16 * (skew % 4);
     }
 
     fn unknowns(&mut self) -> &mut Unknowns {
@@ -319,7 +328,7 @@ impl Machine for Aarch64 {
 
     fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64> {
         self.forget()?;
-        let top = STACK_BASE + STACK_LEN as u64 - ABOVE;
+        let top = STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew;
         for (i, argument) in arguments.iter().enumerate() {
             if i < ARGUMENTS {
                 self.registers.general[i] = argument.clone();

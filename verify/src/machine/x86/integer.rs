@@ -191,9 +191,10 @@ impl X86 {
     }
 
     fn flags_of_result(&mut self, value: &Word, bytes: usize) {
+        let not_zero = self.is_not_zero(value);
         let flags = &mut self.registers.flags;
         let value = value.known();
-        flags.zero = value.map(|value| value == 0);
+        flags.zero = if not_zero { Some(false) } else { value.map(|value| value == 0) };
         flags.sign = value.map(|value| value >> (8 * bytes - 1) & 1 != 0);
         flags.parity = value.map(|value| (value as u8).count_ones().is_multiple_of(2));
     }
@@ -209,6 +210,10 @@ impl X86 {
         if matches!(which, Logic::And)
             && let Some(value) = self.and_of_pointers(&a, &b, size(instruction, 0))
         {
+            return if keep { self.write(instruction, 0, &value) } else { Ok(()) };
+        }
+        if let Some(value) = self.comparison_of_pointers(&a, &b, which) {
+            self.flags_of_logic(&value, size(instruction, 0));
             return if keep { self.write(instruction, 0, &value) } else { Ok(()) };
         }
         let value = logic(&a, &b, which)?;
@@ -268,14 +273,7 @@ impl X86 {
     }
 
     /// The same for addresses in regions that may lie anywhere.
-    fn sum_of_pointers(
-        &mut self,
-        a: &Word,
-        b: &Word,
-        carry: Bit,
-        subtract: bool,
-        bytes: usize,
-    ) -> Option<Word> {
+    fn sum_of_pointers(&mut self, a: &Word, b: &Word, carry: Bit, subtract: bool, bytes: usize) -> Option<Word> {
         let (a, b) = (a.value()?, b.value()?);
         if bytes != 8 || carry != Bit::from(subtract) {
             return None;
@@ -293,6 +291,33 @@ impl X86 {
             Some(value) => Word::from(value),
             None => self.unknowns.word(),
         })
+    }
+
+    /// Whether two addresses are the same, as their exclusive or says it: 0, or not 0; and anything that is or-ed with that.
+    fn comparison_of_pointers(&mut self, a: &Word, b: &Word, which: Logic) -> Option<Word> {
+        match (which, a, b) {
+            (Logic::Xor, Word::Pointer(p), Word::Pointer(q)) => {
+                if p == q {
+                    return Some(Word::Known(0));
+                }
+                p.address().zip(q.address())?;
+            }
+            (Logic::Or, _, Word::Known(0)) | (Logic::Or, Word::Known(0), _) => return None,
+            (Logic::Or, a, b) if self.is_not_zero(a) || self.is_not_zero(b) => {}
+            _ => return None,
+        }
+        let value = self.unknowns.word();
+        self.not_zero.insert(value.bits()[0]);
+        Some(value)
+    }
+
+    /// Whether a word is known not to be 0, though not what it is.
+    fn is_not_zero(&self, word: &Word) -> bool {
+        match word {
+            Word::Known(_) => false,
+            Word::Pointer(pointer) => pointer.address().is_some(),
+            Word::Bits(bits) => !self.not_zero.is_empty() && self.not_zero.contains(&bits[0]),
+        }
     }
 
     /// And of addresses: those that are tested for being null, and parts whose bits are known.
