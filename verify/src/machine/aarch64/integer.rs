@@ -149,10 +149,15 @@ impl Aarch64 {
                 let a = self.read(a, bytes);
                 let mut b = self.read(b, bytes);
                 if holds != Bit::ONE {
-                    if not {
+                    if not && plus {
+                        // The negative, which a distance of addresses has, too.
+                        let flags = self.registers.flags.clone();
+                        b = self.sum(&Word::Known(0), &b, Bit::ONE, true, bytes);
+                        self.registers.flags = flags;
+                    } else if not {
                         b = logic(&b, &Word::Known(mask(bytes)), Logic::Xor)?;
                     }
-                    if plus {
+                    if plus && !not {
                         let flags = self.registers.flags.clone();
                         b = self.sum(&b, &Word::Known(1), Bit::ZERO, false, bytes);
                         self.registers.flags = flags;
@@ -356,6 +361,13 @@ impl Aarch64 {
             | (Logic::And, Word::Known(k), Word::Pointer(p)) => {
                 let last = (1 << pointers::KNOWN_BITS) - 1;
                 (*k | last == u64::MAX).then(|| Word::Pointer(p.and_last(*k)))
+            }
+            // Of its last bits, which are known, some become 1.
+            (Logic::Or, Word::Pointer(p), Word::Known(k)) | (Logic::Or, Word::Known(k), Word::Pointer(p))
+                if k >> pointers::KNOWN_BITS == 0 =>
+            {
+                let added = pointers::Value::Number(k & !p.at);
+                pointers::sum(pointers::Value::Pointer(*p), added, false, |_| None).0.map(Word::from)
             }
             _ => self.comparison_of_pointers(which, a, b),
         }
