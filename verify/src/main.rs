@@ -20,6 +20,10 @@
 //! Runs the instructions of a file that `--forms` wrote on this processor, each form in so many states at least, and
 //! compares what comes out with its model.
 //!
+//!     atrest-verify validate-aarch64 FILE STATES RUNNER...
+//!
+//! The same for AArch64, by a command that runs aarch64/runner.c: on such a processor, or under qemu's emulation.
+//!
 //!     atrest-verify mutants LIBRARY BACKEND KEY-BITS COUNT SEED
 //!
 //! Flips single bits in the machine code of a backend, and says which changes the theorems do not notice; it fails if
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("prove") => prove_library(&arguments[1..]),
         Some("validate") => validate_models(&arguments[1..]),
+        Some("validate-aarch64") => validate_aarch64(&arguments[1..]),
         Some("mutants") => flip_bits(&arguments[1..]),
         _ => Err("atrest-verify prove LIBRARY [OPTION...]".into()),
     };
@@ -112,6 +117,28 @@ fn validate_models(arguments: &[String]) -> Result<bool, String> {
         result.blinded,
         result.wrong.len(),
         result.unsupported
+    );
+    Ok(result.wrong.is_empty())
+}
+
+fn validate_aarch64(arguments: &[String]) -> Result<bool, String> {
+    let [file, states, runner @ ..] = arguments else { return Err("validate-aarch64 FILE STATES RUNNER...".into()) };
+    let lines = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let states = states.parse().map_err(|_| "how many states?")?;
+    let result = machine::aarch64::validate::validate(&lines, states, runner)?;
+    for (instruction, what) in &result.wrong {
+        println!("WRONG: {instruction}: {what}");
+    }
+    for (instruction, why) in &result.partial {
+        println!("not modelled for all inputs: {instruction}: {why}");
+    }
+    let (runs, encodings) = result.forms.values().fold((0, 0), |(a, b), (x, y)| (a + x, b + y));
+    let fewest = result.forms.iter().map(|(form, (runs, _))| (runs, form)).min();
+    println!(
+        "{} forms in {encodings} encodings, {runs} runs and {} with unknown bits; fewest runs: {fewest:?}; {} models wrong",
+        result.forms.len(),
+        result.blinded,
+        result.wrong.len()
     );
     Ok(result.wrong.is_empty())
 }

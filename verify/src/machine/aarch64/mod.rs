@@ -6,6 +6,7 @@ mod integer;
 pub mod processor;
 #[cfg(test)]
 mod tests;
+pub mod validate;
 mod vector;
 
 use std::collections::{BTreeMap, HashSet};
