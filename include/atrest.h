@@ -26,6 +26,22 @@ struct iovec; /* void *iov_base; size_t iov_len; */
 #define ATREST_XTS_ALLOW_EQUAL_HALVES 1
 
 /*
+ A flag of struct atrest_tweak_sequence: the tweaks are written with their highest byte first.
+ */
+#define ATREST_SEQUENCE_BIG_ENDIAN 1
+
+/*
+ A flag of struct atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks.
+ */
+#define ATREST_SEQUENCE_WRAPS 2
+
+/*
+ A flag of struct atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
+ size.
+ */
+#define ATREST_SEQUENCE_IN_512 4
+
+/*
  The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change.
  */
 #define ATREST_VERSION_MAJOR 0
@@ -76,7 +92,7 @@ enum atrest_status
    */
   ATREST_ERROR_NULL = 1,
   /*
-   The key is not 32 or 64 bytes long.
+   The key is not 32 or 64 bytes long, or its halves are not 16 or 32.
    */
   ATREST_ERROR_KEY_LENGTH = 2,
   /*
@@ -130,7 +146,7 @@ enum atrest_status
    */
   ATREST_ERROR_LENGTH_MISMATCH = 14,
   /*
-   The tweaks have a layout that is unknown, a number beyond it, or a reserved field that is not 0.
+   The tweaks have a layout or width that is unknown, a number beyond it, or a reserved field that is not 0.
    */
   ATREST_ERROR_TWEAKS = 15,
   /*
@@ -145,6 +161,10 @@ enum atrest_status
    A backend gives wrong answers on this machine.
    */
   ATREST_ERROR_SELFTEST = 18,
+  /*
+   A list of tweaks has not one for each sector.
+   */
+  ATREST_ERROR_TWEAK_COUNT = 19,
   /*
    Reading or writing the file failed: the system said so.
    */
@@ -344,7 +364,25 @@ typedef int32_t atrest_status;
 #endif /* __cplusplus */
 
 /*
- How sector numbers become tweaks. Values never change their meaning; later versions may add some.
+ How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
+ its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
+ atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
+
+ What makes sectors like that:
+
+ - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
+ - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+ - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
+   ATREST_LAYOUT_UPPER64;
+ - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
+ - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
+   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
+ - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
+   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
+   plus that on.
+
+ Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
+ others are as the source or the header defines them: no device, no volume and no file of theirs was read.
  */
 enum atrest_layout
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -373,7 +411,31 @@ enum atrest_layout
   /*
    The same, big-endian.
    */
-  ATREST_LAYOUT_NUMBER128BE = 4
+  ATREST_LAYOUT_NUMBER128BE = 4,
+  /*
+   `(first + i)` modulo 2^32, little-endian in the tweak's first 4 bytes: dm-crypt's plain. It repeats tweaks from 2
+   TiB on, in sectors of 512 bytes: for data that is so already.
+   */
+  ATREST_LAYOUT_PLAIN = 5,
+  /*
+   `first + i`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64.
+   */
+  ATREST_LAYOUT_UPPER64 = 6,
+  /*
+   `first + i * (sector_size / 512)`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. The sector
+   size is a multiple of 512.
+   */
+  ATREST_LAYOUT_UPPER64_IN_512 = 7,
+  /*
+   `first + i`, little-endian in the tweak's first 8 bytes, and 2^63 - 1 minus that in the last 8. Numbers are below
+   2^63.
+   */
+  ATREST_LAYOUT_WITH_COMPLEMENT = 8,
+  /*
+   `first_upper * 2^64 + first`, little-endian on 128 bits, of which the lowest 32 bits count sectors and the others
+   stay. The count is below 2^32.
+   */
+  ATREST_LAYOUT_COUNTER32 = 9
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -423,7 +485,7 @@ typedef struct {
    */
   uint64_t first;
   /*
-   Its upper 64 bits, for layouts of 128 bits; 0 for the others.
+   Its upper 64 bits, for NUMBER128, NUMBER128BE and COUNTER32; 0 for the others.
    */
   uint64_t first_upper;
   /*
@@ -435,6 +497,42 @@ typedef struct {
    */
   uint32_t reserved;
 } atrest_tweaks;
+
+/*
+ Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
+ with its lowest byte first.
+
+ Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
+ ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
+
+ `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
+ */
+typedef struct {
+  /*
+   The first sector's number: the lower 64 bits of it.
+   */
+  uint64_t first;
+  /*
+   Its upper 64 bits.
+   */
+  uint64_t first_upper;
+  /*
+   What each sector adds to it: the lower 64 bits of that.
+   */
+  uint64_t step;
+  /*
+   Its upper 64 bits. A step may be negative, in two's complement: -1 has all bits set in both halves.
+   */
+  uint64_t step_upper;
+  /*
+   32, 64 or 128.
+   */
+  uint32_t width;
+  /*
+   ATREST_SEQUENCE_ values, added.
+   */
+  uint32_t flags;
+} atrest_tweak_sequence;
 
 #ifdef __cplusplus
 extern "C" {
@@ -467,8 +565,28 @@ atrest_status atrest_xts_new(const uint8_t *key,
                              atrest_xts **out);
 
 /*
- As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
- "armv8-eor3", whatever ATREST_BACKEND says.
+ As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+
+ `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
+ `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
+ then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+
+ Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_new_from_halves(const uint8_t *key1,
+                                         const uint8_t *key2,
+                                         size_t half_len,
+                                         const char *backend,
+                                         uint32_t flags,
+                                         atrest_xts **out);
+
+/*
+ As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+ "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+
+ Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
+ same data; without it, the one that suits the processor runs.
 
  `backend`: a NUL-terminated string.
  */
@@ -527,6 +645,19 @@ atrest_status atrest_xts_init(void *memory,
                               const char *backend,
                               uint32_t flags,
                               atrest_xts **out);
+
+/*
+ As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_init_from_halves(void *memory,
+                                          size_t memory_len,
+                                          const uint8_t *key1,
+                                          const uint8_t *key2,
+                                          size_t half_len,
+                                          const char *backend,
+                                          uint32_t flags,
+                                          atrest_xts **out);
 
 /*
  Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread
@@ -645,9 +776,9 @@ atrest_status atrest_xts_decrypt_iov(const atrest_xts *xts,
  `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
 
  Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
- layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into 64 bits for
- plain64be, or into 128), _SECTOR_SIZE (no multiple of 512, for ATREST_LAYOUT_PLAIN64_IN_512); `dst` is untouched
- then.
+ layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
+ layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
+ untouched then.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_tweaks(const atrest_xts *xts,
@@ -695,6 +826,124 @@ atrest_status atrest_xts_decrypt_iov_tweaks(const atrest_xts *xts,
                                             size_t src_count,
                                             const struct iovec *dst,
                                             size_t dst_count);
+
+/*
+ Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
+
+ `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+
+ Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
+ counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
+ untouched then.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_sectors_sequence(const atrest_xts *xts,
+                                                  const atrest_tweak_sequence *tweaks,
+                                                  size_t sector_size,
+                                                  const uint8_t *src,
+                                                  uint8_t *dst,
+                                                  size_t len);
+
+/*
+ Decrypts consecutive sectors under the tweaks of a sequence: the reverse of atrest_xts_encrypt_sectors_sequence(), with
+ the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is
+ right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_sectors_sequence(const atrest_xts *xts,
+                                                  const atrest_tweak_sequence *tweaks,
+                                                  size_t sector_size,
+                                                  const uint8_t *src,
+                                                  uint8_t *dst,
+                                                  size_t len);
+
+/*
+ Encrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: as atrest_xts_encrypt_iov(),
+ with `tweaks` and the statuses of atrest_xts_encrypt_sectors_sequence().
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_iov_sequence(const atrest_xts *xts,
+                                              const atrest_tweak_sequence *tweaks,
+                                              size_t sector_size,
+                                              const struct iovec *src,
+                                              size_t src_count,
+                                              const struct iovec *dst,
+                                              size_t dst_count);
+
+/*
+ Decrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: the reverse of
+ atrest_xts_encrypt_iov_sequence(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+ does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_iov_sequence(const atrest_xts *xts,
+                                              const atrest_tweak_sequence *tweaks,
+                                              size_t sector_size,
+                                              const struct iovec *src,
+                                              size_t src_count,
+                                              const struct iovec *dst,
+                                              size_t dst_count);
+
+/*
+ Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
+ that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
+
+ `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
+ atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
+
+ Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
+ ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_sectors_list(const atrest_xts *xts,
+                                              const uint8_t *tweaks,
+                                              size_t tweak_count,
+                                              size_t sector_size,
+                                              const uint8_t *src,
+                                              uint8_t *dst,
+                                              size_t len);
+
+/*
+ Decrypts sectors each under a tweak of its own: the reverse of atrest_xts_encrypt_sectors_list(), with the same
+ arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_sectors_list(const atrest_xts *xts,
+                                              const uint8_t *tweaks,
+                                              size_t tweak_count,
+                                              size_t sector_size,
+                                              const uint8_t *src,
+                                              uint8_t *dst,
+                                              size_t len);
+
+/*
+ Encrypts sectors that lie in pieces of memory, each under a tweak of its own: as atrest_xts_encrypt_iov(), with
+ `tweaks`, `tweak_count` and the statuses of atrest_xts_encrypt_sectors_list(). The tweaks overlap no piece of `dst`.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_iov_list(const atrest_xts *xts,
+                                          const uint8_t *tweaks,
+                                          size_t tweak_count,
+                                          size_t sector_size,
+                                          const struct iovec *src,
+                                          size_t src_count,
+                                          const struct iovec *dst,
+                                          size_t dst_count);
+
+/*
+ Decrypts sectors that lie in pieces of memory, each under a tweak of its own: the reverse of
+ atrest_xts_encrypt_iov_list(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+ does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_iov_list(const atrest_xts *xts,
+                                          const uint8_t *tweaks,
+                                          size_t tweak_count,
+                                          size_t sector_size,
+                                          const struct iovec *src,
+                                          size_t src_count,
+                                          const struct iovec *dst,
+                                          size_t dst_count);
 
 /*
  The version of the library, which may be a later one than the header's, "MAJOR.MINOR.PATCH": a static string.

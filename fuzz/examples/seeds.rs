@@ -15,7 +15,10 @@ use atrest::{
 use atrest_fuzz::{
     cuts::{Cuts, beside_sector, bytes, sectors, times_256},
     sealed::{SEALED, UUID},
-    sectors::{AES_256, BY_512, DECRYPT, IN_PLACE, LAYOUT_SHIFT, RAGGED},
+    sectors::{
+        AES_256, BY_512, DECRYPT, IN_PLACE, LAYOUT_SHIFT, LIST, NAMED, NUMBER128, PLAIN64, PLAIN64_IN_512,
+        PLAIN64BE, RAGGED, SEQUENCE, Sequence,
+    },
 };
 
 type Anything<T> = Result<T, Box<dyn Error>>;
@@ -57,7 +60,8 @@ impl Seeds {
 
 fn backends(seeds: &Seeds) -> Anything<()> {
     const UNIT: u8 = 0;
-    let [plain64, plain64be, in_512, number128] = [2, 3, 4, 6].map(|layout| layout << LAYOUT_SHIFT);
+    let [plain64, plain64be, in_512, number128] =
+        [PLAIN64, PLAIN64BE, PLAIN64_IN_512, NUMBER128].map(|layout| layout << LAYOUT_SHIFT);
     let cases: [(&str, u8, u16, u8, u128); 16] = [
         ("unit-16", UNIT, 16, 0, 1),
         ("unit-17", UNIT | AES_256, 17, 0, 2),
@@ -79,7 +83,36 @@ fn backends(seeds: &Seeds) -> Anything<()> {
     for (name, flags, size, sectors, first) in cases {
         seeds.write(name, &case(flags, size, sectors, first))?;
     }
+    for (name, input) in stepping() {
+        seeds.write(name, &input)?;
+    }
     Ok(())
+}
+
+/// Sequences and lists of tweaks.
+fn stepping() -> [(&'static str, Vec<u8>); 8] {
+    const UPPER: i128 = 1 << 64;
+    let [list, sequence, named] = [LIST, SEQUENCE, NAMED].map(|layout| layout << LAYOUT_SHIFT | AES_256);
+    let wraps = Sequence::WRAPS;
+    let cases: [(&str, u8, u16, u8, u128, i128, u8); 8] = [
+        ("list", list, 512, 100, 1, 77, 0),
+        ("list-too-long", list | DECRYPT, 520, 30, 2, 78, 1),
+        ("sequence-upper", sequence, 512, 120, 1 << 100, UPPER, 2),
+        ("sequence-wraps-32", sequence | IN_PLACE, 48, 140, (1 << 32) - 70, 1, wraps),
+        ("sequence-down-64", sequence | DECRYPT, 512, 90, 9 << 64 | 40, -1, 1 | wraps | Sequence::BIG),
+        ("sequence-refused", sequence, 600, 20, 3, 1 - UPPER, 2),
+        ("upper64", named, 512, 128, 5, 0, 1),
+        ("with-complement", named, 4096, 15, 5, 0, 3),
+    ];
+    cases.map(|(name, flags, size, sectors, first, step, how)| {
+        // Behind the key.
+        let mut input = case(flags, size, sectors, first);
+        let pattern = input.split_off(1 + 2 + 4 + 16 + 64);
+        input.extend(step.to_le_bytes());
+        input.push(how);
+        input.extend(pattern);
+        (name, input)
+    })
 }
 
 fn case(flags: u8, size: u16, sectors: u8, first: u128) -> Vec<u8> {
@@ -94,7 +127,8 @@ fn case(flags: u8, size: u16, sectors: u8, first: u128) -> Vec<u8> {
 
 fn pieces(seeds: &Seeds) -> Anything<()> {
     const UNIT: u8 = 0;
-    let [plain64, plain64be, number128] = [2, 3, 6].map(|layout| layout << LAYOUT_SHIFT);
+    let [plain64, plain64be, number128] =
+        [PLAIN64, PLAIN64BE, NUMBER128].map(|layout| layout << LAYOUT_SHIFT);
     let every = |cut: u8| -> Cuts { [cut; 8] };
     let mixed = [
         sectors(3),
@@ -134,6 +168,9 @@ fn pieces(seeds: &Seeds) -> Anything<()> {
     ];
     for (name, src, dst, flags, size, sectors, first) in cases {
         seeds.write(name, &[&src, &dst, &case(flags, size, sectors, first)[..]].concat())?;
+    }
+    for (name, input) in stepping() {
+        seeds.write(name, &[&mixed, &every(bytes(63)), &input[..]].concat())?;
     }
     Ok(())
 }
@@ -186,7 +223,7 @@ impl Call {
         input.extend([self.layout, 0, 0, 0, 0, 0, 0, 0]);
         // Reserved bytes are 0, and the upper half of the number, where a layout has none.
         input.push(1);
-        if self.layout < 3 {
+        if !matches!(self.layout, 3 | 4 | 9) {
             input.push(1);
         }
         match self.apart {
@@ -205,6 +242,11 @@ impl Call {
             input.push(2);
         }
         input.extend([unless(self.src), 1, self.number, unless(self.tweaks)]);
+        if self.number >= 8 {
+            // A sequence of 128 bits from 5 on, in steps of 3; as many tweaks as sectors, outside of the data.
+            input.extend([5_u64, 0, 3, 0].map(u64::to_le_bytes).as_flattened());
+            input.extend([2, 0, 0, 0, 0, 0, 0, 1, 7, 1]);
+        }
         input
     }
 }
@@ -224,7 +266,12 @@ fn ffi(seeds: &Seeds) -> Anything<()> {
         ("decrypt-iov", Call { apart: Apart::InPlace, ..sectors(7) }),
         ("ragged", Call { len: 4097, ..sectors(0) }),
         ("sector-too-short", Call { sector_size: 15, len: 150, ..sectors(1) }),
-        ("layout-unknown", Call { layout: 5, ..sectors(4) }),
+        ("layout-unknown", Call { layout: 10, ..sectors(4) }),
+        ("encrypt-tweaks-upper", Call { layout: 6, ..sectors(4) }),
+        ("encrypt-sequence", sectors(8)),
+        ("decrypt-iov-sequence", Call { apart: Apart::InPlace, ..sectors(11) }),
+        ("encrypt-list", sectors(12)),
+        ("decrypt-iov-list", Call { apart: Apart::InPlace, ..sectors(15) }),
         ("tweaks-null", Call { tweaks: Yes, ..sectors(5) }),
         ("overlap", Call { apart: Apart::By(100), ..sectors(0) }),
         ("iov-overlap", Call { apart: Apart::By(512), ..sectors(7) }),

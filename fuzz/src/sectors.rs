@@ -9,9 +9,10 @@
 //! | 1, 1 | offsets of source and destination, 0 to 63 |
 //! | 16 | first number or raw tweak |
 //! | 32 or 64 | key |
+//! | 16, 1 | for lists and sequences: the step, and [`Sequence`] |
 //! | rest | the data's pattern |
 
-use atrest::xts::{Backend, Error, Key, Tweaks};
+use atrest::xts::{Backend, CounterWidth, Error, Key, TweakSource, Tweaks};
 
 use crate::Fields;
 
@@ -26,6 +27,72 @@ pub const RAGGED: u8 = 16;
 /// The tweak layout, in the upper three bits.
 pub const LAYOUT_SHIFT: u8 = 5;
 
+/// The layouts: a unit, a list, a general sequence, a named one; and those of the other numbers.
+pub const UNIT: u8 = 0;
+pub const LIST: u8 = 1;
+pub const PLAIN64: u8 = 2;
+pub const PLAIN64BE: u8 = 3;
+pub const PLAIN64_IN_512: u8 = 4;
+pub const SEQUENCE: u8 = 5;
+pub const NUMBER128: u8 = 6;
+pub const NAMED: u8 = 7;
+
+/// What a sequence does, in one byte; a list takes its lowest two bits for another count than that of the sectors, and a
+/// named layout for which one.
+pub struct Sequence(pub u8);
+
+impl Sequence {
+    pub const BIG: u8 = 4;
+    pub const WRAPS: u8 = 8;
+    pub const COUNTS_512: u8 = 16;
+    /// The step is a small number, up or down.
+    pub const SMALL_STEP: u8 = 32;
+
+    fn tweaks(&self, first: u128, step: i128) -> Tweaks {
+        let has = |flag| self.0 & flag != 0;
+        let width = match self.0 & 3 {
+            0 => CounterWidth::Bits32,
+            1 => CounterWidth::Bits64,
+            _ => CounterWidth::Bits128,
+        };
+        let step = if has(Sequence::SMALL_STEP) { i128::from(step as i8) } else { step };
+        let mut tweaks = Tweaks::sequence(first, step).width(width);
+        if has(Sequence::BIG) {
+            tweaks = tweaks.big_endian();
+        }
+        if has(Sequence::WRAPS) {
+            tweaks = tweaks.wrapping();
+        }
+        if has(Sequence::COUNTS_512) {
+            tweaks = tweaks.in_512();
+        }
+        tweaks
+    }
+
+    fn named(&self, first: u128) -> Tweaks {
+        match self.0 % 6 {
+            0 => Tweaks::plain(first as u64),
+            1 => Tweaks::upper64(first as u64),
+            2 => Tweaks::upper64_in_512(first as u64),
+            3 => Tweaks::with_complement(first as u64),
+            4 => Tweaks::counter32(first),
+            _ => Tweaks::number128be(first),
+        }
+    }
+
+    /// Tweaks that differ, in no order, for about so many sectors.
+    fn list(&self, first: u128, step: i128, sectors: usize) -> Vec<[u8; 16]> {
+        let count = match self.0 & 3 {
+            1 => sectors + 1,
+            2 => sectors.saturating_sub(1),
+            _ => sectors,
+        };
+        let tweak =
+            |i: u128| first.wrapping_add((step as u128 | 1).wrapping_mul(i * i + i)).rotate_left(i as u32);
+        (0..count as u128).map(|i| tweak(i).to_le_bytes()).collect()
+    }
+}
+
 /// Data of a case, in bytes, at most.
 pub const MOST: usize = 64 << 10;
 
@@ -33,6 +100,7 @@ pub const MOST: usize = 64 << 10;
 pub enum Layout {
     Unit([u8; 16]),
     Sectors(Tweaks),
+    List(Vec<[u8; 16]>),
 }
 
 #[derive(Debug)]
@@ -62,16 +130,28 @@ impl Case {
         let number = fields.bytes::<16>();
         let key = if has(AES_256) { fields.bytes::<64>().to_vec() } else { fields.bytes::<32>().to_vec() };
         let first = u128::from_le_bytes(number);
+        let mut more = || (i128::from_le_bytes(fields.bytes()), Sequence(fields.byte()));
         let layout = match flags >> LAYOUT_SHIFT {
-            0 | 1 => Layout::Unit(number),
-            2 => Layout::Sectors(Tweaks::plain64(first as u64)),
-            3 => Layout::Sectors(Tweaks::plain64be(first as u64)),
-            4 | 5 => Layout::Sectors(Tweaks::plain64_in_512(first as u64)),
-            _ => Layout::Sectors(Tweaks::number128(first)),
+            UNIT => Layout::Unit(number),
+            LIST => {
+                let (step, sequence) = more();
+                Layout::List(sequence.list(first, step, sectors))
+            }
+            PLAIN64 => Layout::Sectors(Tweaks::plain64(first as u64)),
+            PLAIN64BE => Layout::Sectors(Tweaks::plain64be(first as u64)),
+            PLAIN64_IN_512 => Layout::Sectors(Tweaks::plain64_in_512(first as u64)),
+            SEQUENCE => {
+                let (step, sequence) = more();
+                Layout::Sectors(sequence.tweaks(first, step))
+            }
+            NUMBER128 => Layout::Sectors(Tweaks::number128(first)),
+            NAMED.. => Layout::Sectors(more().1.named(first)),
         };
         let len = match layout {
             Layout::Unit(_) => sector_size,
-            Layout::Sectors(_) => sector_size * sectors + if has(RAGGED) { ragged } else { 0 },
+            Layout::Sectors(_) | Layout::List(_) => {
+                sector_size * sectors + if has(RAGGED) { ragged } else { 0 }
+            }
         };
         // The pattern repeats with a counter in it, so that no two blocks need be equal.
         let pattern = if fields.0.is_empty() { &[0x5a][..] } else { fields.0 };
@@ -100,10 +180,11 @@ impl Case {
     }
 
     /// A unit's tweak is the number of a single sector.
-    pub fn tweaks(&self) -> Tweaks {
-        match self.layout {
-            Layout::Unit(tweak) => Tweaks::number128(u128::from_le_bytes(tweak)),
-            Layout::Sectors(first) => first,
+    pub fn tweaks(&self) -> TweakSource<'_> {
+        match &self.layout {
+            Layout::Unit(tweak) => Tweaks::number128(u128::from_le_bytes(*tweak)).into(),
+            Layout::Sectors(first) => (*first).into(),
+            Layout::List(list) => TweakSource::List(list),
         }
     }
 
@@ -111,8 +192,8 @@ impl Case {
         match (&self.layout, decrypt) {
             (Layout::Unit(tweak), false) => key.encrypt_unit(tweak, data),
             (Layout::Unit(tweak), true) => key.decrypt_unit(tweak, data),
-            (Layout::Sectors(first), false) => key.encrypt_sectors(*first, self.sector_size, data),
-            (Layout::Sectors(first), true) => key.decrypt_sectors(*first, self.sector_size, data),
+            (_, false) => key.encrypt_sectors(self.tweaks(), self.sector_size, data),
+            (_, true) => key.decrypt_sectors(self.tweaks(), self.sector_size, data),
         }
     }
 
@@ -120,8 +201,8 @@ impl Case {
         match (&self.layout, decrypt) {
             (Layout::Unit(tweak), false) => key.encrypt_unit_to(tweak, src, dst),
             (Layout::Unit(tweak), true) => key.decrypt_unit_to(tweak, src, dst),
-            (Layout::Sectors(first), false) => key.encrypt_sectors_to(*first, self.sector_size, src, dst),
-            (Layout::Sectors(first), true) => key.decrypt_sectors_to(*first, self.sector_size, src, dst),
+            (_, false) => key.encrypt_sectors_to(self.tweaks(), self.sector_size, src, dst),
+            (_, true) => key.decrypt_sectors_to(self.tweaks(), self.sector_size, src, dst),
         }
     }
 }

@@ -3,10 +3,11 @@
 use core::arch::x86_64::*;
 
 use super::{
-    job::Place,
-    kernel::{self, shells},
+    job::{Place, Sectors},
+    kernel::{self, shells, tile_shell},
     keys::{RoundKeys, Schedule},
-    vector::{Block, Vector},
+    tiles::TileTweaks,
+    vector::{Block, Number, Vector},
     x86::pins,
 };
 
@@ -66,16 +67,16 @@ impl Vector for X1 {
     type First = ();
     #[inline(always)]
     unsafe fn first(_number: *const Block) {}
-    type Tile = Tweaks;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
         // SAFETY: as above.
-        unsafe { Self::first_tweaks(tweak) }
-    }
-    #[inline(always)]
-    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { Self::next_tweaks(tile, step, out.add(step)) }
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -86,16 +87,6 @@ impl Vector for X1 {
     ) {
         // SAFETY: as above.
         unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
-    }
-    #[inline(always)]
-    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { tile.next.store(out.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn next_tile(tile: Tweaks) -> Tweaks {
-        // SAFETY: as above.
-        unsafe { Tweaks::new(tile.next) }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -138,6 +129,31 @@ impl Vector for X1 {
     }
 }
 
+// SAFETY (all methods): as above.
+impl TileTweaks for X1 {
+    type Tile = Tweaks;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { Self::next_tweaks(tile, step, out.add(step)) }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { tile.next.store(out.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: Tweaks) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Tweaks::new(tile.next) }
+    }
+}
+
 /// The next block's tweak.
 #[derive(Clone, Copy)]
 pub(super) struct Tweaks {
@@ -159,6 +175,7 @@ impl Tweaks {
 
 pins!(X1, xmm_reg, "sse2");
 shells!(X1, X1, "sse2,aes");
+tile_shell!(X1, "sse2,aes");
 
 /// Encrypts a sector number into a tweak.
 ///

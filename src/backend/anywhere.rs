@@ -9,9 +9,8 @@ use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
     job::{Place, Sectors, double},
     keys::{Blocks, Schedule},
-    tiles::{Number, swap_last, tile_len, tiled_sectors},
     unit::steal,
-    vector::{Block, Row, Vector},
+    vector::{Block, Number, Row, Vector, swap_last, tile_len},
 };
 
 /// Sectors whose ends are put together.
@@ -43,7 +42,7 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     // for each sector.
     unsafe {
         if tiled != 0 {
-            tiled_sectors::<V, DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
+            V::tiled_sectors::<DECRYPT>(keys, sectors, tiled, numbers, then(vectors + left != 0));
         }
         if vectors != 0 {
             stream::<V, DECRYPT>(keys, sectors, tiled, vectors, numbers, then(left != 0));
@@ -110,12 +109,20 @@ pub(super) unsafe fn sectors_in_rows<V: Vector>(
         }
         return;
     }
-    let tail = sectors.size % 16;
+    // What is left behind whole vectors costs so much by itself that, where there is much of it or AES takes little, tweaks
+    // that are made ahead of all data cost less.
+    let (left, tail) = (sectors.size / 16 % V::BLOCKS, sectors.size % 16);
+    let much_left = sectors.size < 128 || (!keys.is_long() && left == V::BLOCKS - 1);
+    let laid = left != 0 && tail == 0 && sectors.size < tile_len::<V>() && much_left;
+    if let (true, Some(at)) = (laid, sectors.row()) {
+        // SAFETY: this function's contract.
+        unsafe { V::laid_sectors(keys, decrypt, at, sectors.size, numbers, sectors.count) };
+        return;
+    }
     let tiles_in_sector = sectors.size / tile_len::<V>();
     let tiled = tiles_in_sector * tile_len::<V>();
     let vectors = (sectors.size - tiled) / (16 * V::BLOCKS);
     let done = tiled + 16 * V::BLOCKS * vectors;
-    let left = (sectors.size - done) / 16;
     let then = |more_blocks| match tail {
         _ if more_blocks => Number::Next,
         0 => Number::Unused,
@@ -284,29 +291,28 @@ unsafe fn stream<V: Vector, const DECRYPT: bool>(
     let nowhere = Place { src: core::ptr::null(), dst: core::ptr::null_mut() };
     let mut places = [[nowhere; WIDTH]; 2];
     let mut left = vectors * sectors.count;
-    let mut half = 0;
+    // Pointers that change places: with an index, the compiler chooses anew for each vector.
+    let [now, next] = &mut places;
+    let (mut now, mut next) = ((now, tweaks.at(0)), (next, tweaks.at(GROUP)));
     // SAFETY: there are as many vectors as `left` says, and the source makes places and tweaks for each, a group ahead.
     // All sources of a group are read before anything is written.
     unsafe {
         let mut source = Source::<V>::new(sectors, from, vectors, numbers, number);
         for i in 0..WIDTH.min(left) {
-            places[0][i % WIDTH] = source.next(tweaks.at(i * V::BLOCKS));
+            now.0[i % WIDTH] = source.next(now.1.add(i * V::BLOCKS));
         }
         while left >= WIDTH {
-            let [a, b] = &mut places;
-            let (now, next) = if half == 0 { (&*a, b) } else { (&*b, a) };
-            let mut between =
-                Making { source: &mut source, places: next, tweaks: tweaks.at((1 - half) * GROUP) };
-            group_at_places::<V, WIDTH, DECRYPT>(keys, now, tweaks.at(half * GROUP), &mut between);
-            half = 1 - half;
+            let mut between = Making { source: &mut source, places: &mut *next.0, tweaks: next.1 };
+            group_at_places::<V, WIDTH, DECRYPT>(keys, &*now.0, now.1, &mut between);
+            core::mem::swap(&mut now, &mut next);
             left -= WIDTH;
         }
-        let places = &places[half % 2];
+        let (places, tweaks) = now;
         let mut i = 0;
         macro_rules! step {
             ($n:literal) => {
                 if left & $n != 0 {
-                    let tweaks = tweaks.at(half * GROUP + i * V::BLOCKS);
+                    let tweaks = tweaks.add(i * V::BLOCKS);
                     group_at_places::<V, $n, DECRYPT>(keys, &places[i..], tweaks, &mut Nothing);
                     i += $n;
                 }

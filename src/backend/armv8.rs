@@ -9,39 +9,43 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    job::Place,
+    armv8_tiles,
+    job::{Place, Sectors},
     kernel,
     keys::{RoundKeys, Schedule},
-    vector::{Block, Vector},
+    vector::{Block, Number as Then, Vector},
 };
-use zeroize::Zeroize;
 
 /// Features: neon, aes; sha3 if `EOR3`.
 #[derive(Clone, Copy)]
-struct A1<const EOR3: bool>(uint8x16_t);
+pub(super) struct A1<const EOR3: bool>(uint8x16_t);
 
 /// A tweak as a number: IEEE Std 1619-2007, 5.2, is little-endian.
 #[derive(Clone, Copy)]
 pub(super) struct Number {
-    low: u64,
-    high: u64,
+    pub(super) low: u64,
+    pub(super) high: u64,
 }
 
 impl Number {
     #[inline(always)]
-    unsafe fn load(block: *const Block) -> Number {
+    pub(super) unsafe fn load(block: *const Block) -> Number {
         // SAFETY: the caller gives a block.
         let number = u128::from_le_bytes(unsafe { block.read() });
         Number { low: number as u64, high: (number >> 64) as u64 }
     }
     #[inline(always)]
-    unsafe fn store(self, block: *mut Block) {
+    pub(super) unsafe fn store(self, block: *mut Block) {
         // SAFETY: the caller gives room for a block.
         unsafe { block.write((u128::from(self.high) << 64 | u128::from(self.low)).to_le_bytes()) }
     }
+    #[inline(always)]
+    pub(super) fn add(self, other: Number) -> Number {
+        Number { low: self.low ^ other.low, high: self.high ^ other.high }
+    }
     /// Times x, without a branch on it.
     #[inline(always)]
-    fn double(self) -> Number {
+    pub(super) fn double(self) -> Number {
         let carry = ((self.high as i64) >> 63) as u64 & 0x87;
         Number { low: (self.low << 1) ^ carry, high: (self.high << 1) | (self.low >> 63) }
     }
@@ -120,17 +124,22 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     type First = ();
     #[inline(always)]
     unsafe fn first(_number: *const Block) {}
-    type Tile = Number;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Number {
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
         // SAFETY: as above.
-        unsafe { Number::load(tweak) }
-    }
-    #[inline(always)]
-    unsafe fn step(next: &mut Number, step: usize, out: *mut Block) {
-        // SAFETY: the caller gives room for a tile.
-        unsafe { next.store(out.add(step)) };
-        *next = next.double();
+        unsafe {
+            if EOR3 {
+                eor3::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
+            } else {
+                plain::tiles::<DECRYPT>(keys, sectors, len, numbers, then)
+            }
+        }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -148,27 +157,22 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
             }
         }
     }
-    #[inline(always)]
-    unsafe fn tile_start(next: Number, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { next.store(out) }
-    }
-    #[inline(always)]
-    unsafe fn next_tile(next: Number) -> Number {
-        next
-    }
 
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
-        if let Ok(x) = <&mut [Self; 8]>::try_from(x.as_mut_slice()) {
-            // SAFETY: a comment, no instruction.
-            unsafe {
-                asm!("/* {0:v} {1:v} {2:v} {3:v} {4:v} {5:v} {6:v} {7:v} */",
-                    inout(vreg) x[0].0, inout(vreg) x[1].0, inout(vreg) x[2].0, inout(vreg) x[3].0,
-                    inout(vreg) x[4].0, inout(vreg) x[5].0, inout(vreg) x[6].0, inout(vreg) x[7].0,
-                    options(pure, nomem, nostack, preserves_flags));
-            }
+        macro_rules! pin {
+            ($n:literal, $($i:literal)*) => {
+                if let Ok(x) = <&mut [Self; $n]>::try_from(x.as_mut_slice()) {
+                    // SAFETY: a comment, no instruction.
+                    unsafe {
+                        asm!(concat!("/*", $(" {", $i, ":v}",)* " */"), $(inout(vreg) x[$i].0,)*
+                            options(pure, nomem, nostack, preserves_flags));
+                    }
+                }
+            };
         }
+        pin!(8, 0 1 2 3 4 5 6 7);
+        pin!(16, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     }
 }
 
@@ -206,14 +210,40 @@ fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 
 /// The shells without EOR3.
 pub(super) mod plain {
-    use super::A1;
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
+
+    #[target_feature(enable = "neon,aes")]
+    #[inline(never)]
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
+        // SAFETY: the features are this function's own.
+        unsafe { armv8_tiles::tiled_sectors::<false, DECRYPT>(keys, sectors, len, numbers, then) }
+    }
 }
 
 /// The shells with it.
 pub(super) mod eor3 {
-    use super::A1;
+    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
+
+    #[target_feature(enable = "neon,aes,sha3")]
+    #[inline(never)]
+    pub(super) unsafe fn tiles<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Then,
+    ) {
+        // SAFETY: the features are this function's own.
+        unsafe { armv8_tiles::tiled_sectors::<true, DECRYPT>(keys, sectors, len, numbers, then) }
+    }
 }
 
 /// Encrypts a sector number into a tweak.
@@ -226,61 +256,71 @@ pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
     unsafe { kernel::encrypt_number::<A1<false>>(keys, number) }
 }
 
-/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for.
+/// Expands key1 and key2, 16 bytes each or 32 as `keys` was made for: the key schedule of FIPS 197, 5.2, of both at once,
+/// since each is a chain of latencies.
 ///
 /// # Safety
 /// The processor has neon and aes.
 #[target_feature(enable = "neon,aes")]
 #[inline(never)]
 pub(super) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut RoundKeys) {
-    let (mut data, mut tweak) = ([[0; 16]; 15], [[0; 16]; 15]);
-    schedule(key1, &mut data);
-    schedule(key2, &mut tweak);
-    for i in 0..if keys.encrypt.is_long() { 15 } else { 11 } {
-        let inverse = inverse_mix_columns(&data[i]);
-        keys.put(i, data[i], inverse, tweak[i], |key, place| *place = key);
+    macro_rules! next {
+        ($key:expr, $from:expr, $word:expr, $constant:literal) => {
+            [chain($key[0], $from[0], $word, $constant), chain($key[1], $from[1], $word, $constant)]
+        };
     }
-    data.as_flattened_mut().zeroize();
-    tweak.as_flattened_mut().zeroize();
-}
-
-#[target_feature(enable = "neon,aes")]
-fn inverse_mix_columns(key: &Block) -> Block {
-    let mut block = [0; 16];
-    // SAFETY: 16 bytes each.
-    unsafe { vst1q_u8(block.as_mut_ptr(), vaesimcq_u8(vld1q_u8(key.as_ptr()))) };
-    block
-}
-
-/// The key schedule of FIPS 197, 5.2, on little-endian words.
-#[target_feature(enable = "neon,aes")]
-fn schedule(key: &[u8], round_keys: &mut [Block; 15]) {
-    let words_in_key = key.len() / 4;
-    let rounds = words_in_key + 6;
-    let mut words = [0u32; 60];
-    for (word, bytes) in words.iter_mut().zip(key.chunks_exact(4)) {
-        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    // A macro, so that each `$i` is a constant and all that `put` asks is answered before.
+    macro_rules! put {
+        ($i:literal, $keys:expr) => {
+            let [data, tweak] = $keys;
+            keys.put($i, data, vaesimcq_u8(data), tweak, |key, place| {
+                // SAFETY: 16 bytes.
+                unsafe { vst1q_u8(place.as_mut_ptr(), key) };
+            });
+        };
     }
-    let mut constant = 1u8;
-    for i in words_in_key..4 * (rounds + 1) {
-        let mut word = words[i - 1];
-        if i % words_in_key == 0 {
-            word = substitute(word.rotate_right(8)) ^ u32::from(constant);
-            constant = (constant << 1) ^ ((constant >> 7) * 0x1b);
-        } else if words_in_key == 8 && i % 8 == 4 {
-            word = substitute(word);
+    let (last, rotated) = (vdupq_n_u32(0x0f0e_0d0c), vdupq_n_u32(0x0c0f_0e0d));
+    let mut a = [vector(&key1[..16]), vector(&key2[..16])];
+    put!(0, a);
+    if keys.encrypt.is_long() {
+        let mut b = [vector(&key1[16..32]), vector(&key2[16..32])];
+        put!(1, b);
+        macro_rules! step {
+            ($($i:literal $constant:literal $next:literal),*) => {$(
+                a = next!(a, b, rotated, $constant);
+                put!($i, a);
+                b = next!(b, a, last, 0);
+                put!($next, b);
+            )*};
         }
-        words[i] = words[i - words_in_key] ^ word;
+        step!(2 0x01 3, 4 0x02 5, 6 0x04 7, 8 0x08 9, 10 0x10 11, 12 0x20 13);
+        a = next!(a, b, rotated, 0x40);
+        put!(14, a);
+    } else {
+        macro_rules! step {
+            ($($i:literal $constant:literal),*) => {$(
+                a = next!(a, a, rotated, $constant);
+                put!($i, a);
+            )*};
+        }
+        step!(1 0x01, 2 0x02, 3 0x04, 4 0x08, 5 0x10, 6 0x20, 7 0x40, 8 0x80, 9 0x1b, 10 0x36);
     }
-    for (i, word) in words[..4 * (rounds + 1)].iter().enumerate() {
-        round_keys[i / 4][4 * (i % 4)..][..4].copy_from_slice(&word.to_le_bytes());
-    }
-    words.zeroize();
 }
 
-/// SubWord: with the word in all four columns, `AESE`'s ShiftRows moves nothing.
+/// Each word of `key` xored with all words before it, with the constant, and with the substitute of one word of `from`.
+/// `word` names that word's bytes, for each column: with the same in all four, `AESE`'s ShiftRows moves nothing.
 #[target_feature(enable = "neon,aes")]
-fn substitute(word: u32) -> u32 {
-    let columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
-    vgetq_lane_u32::<0>(vreinterpretq_u32_u8(vaeseq_u8(columns, vdupq_n_u8(0))))
+fn chain(key: uint8x16_t, from: uint8x16_t, word: uint32x4_t, constant: u32) -> uint8x16_t {
+    let zero = vdupq_n_u8(0);
+    let key = veorq_u8(key, vextq_u8::<12>(zero, key));
+    let key = veorq_u8(key, vextq_u8::<8>(zero, key));
+    let key = veorq_u8(key, vreinterpretq_u8_u32(vdupq_n_u32(constant)));
+    veorq_u8(key, vaeseq_u8(vqtbl1q_u8(from, vreinterpretq_u8_u32(word)), zero))
+}
+
+#[target_feature(enable = "neon")]
+fn vector(block: &[u8]) -> uint8x16_t {
+    assert!(block.len() == 16);
+    // SAFETY: 16 bytes, by the assertion.
+    unsafe { vld1q_u8(block.as_ptr()) }
 }

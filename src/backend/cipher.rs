@@ -2,39 +2,41 @@
 
 use zeroize::zeroize_stack;
 
-use super::{Backend, Direction, Job, soft::SoftKeys};
+use super::{Backend, Direction, Job, Runnable, Schedule, soft::SoftKeys};
 
-#[cfg(target_arch = "aarch64")]
-use super::armv8;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::keys::RoundKeys;
 #[cfg(target_arch = "x86_64")]
-use super::{aesni, vaes256, vaes512};
+use super::{aesni, avx2, ssse3, vaes256, vaes512};
+#[cfg(target_arch = "aarch64")]
+use super::{armv8, neon};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::{keys::RoundKeys, sliced};
 
-/// Round keys in the form that a backend takes. A variant with hardware round keys exists only where
-/// [`Backend::is_supported`] said so: that is what makes the calls of target-feature functions below sound.
+/// Round keys in the form that a backend takes. A variant other than `Soft` comes of a [`Runnable`] alone: that is what
+/// makes the calls of target-feature functions below sound.
 // Boxing the larger variant would put an allocation and a pointer chase into a no_std kernel.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Cipher {
     Soft(SoftKeys),
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Sliced(Backend, sliced::Keys),
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     Hardware(Backend, RoundKeys),
 }
 
 impl Cipher {
-    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet. `None` if this processor does not run
-    /// the backend.
+    /// Room for keys of 16 bytes each, or 32 (`long`), of which it holds none yet.
     #[inline(always)]
-    pub(crate) fn empty(backend: Backend, long: bool) -> Option<Cipher> {
-        if !backend.is_supported() {
-            return None;
-        }
-        match backend {
-            Backend::Soft => Some(Cipher::Soft(SoftKeys::empty(long))),
+    pub(crate) fn empty(runnable: Runnable, long: bool) -> Cipher {
+        match runnable.backend {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => Some(Cipher::Hardware(backend, RoundKeys::empty(long))),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => None,
+            Backend::Ssse3 | Backend::Avx2 | Backend::Neon => {
+                Cipher::Sliced(runnable.backend, sliced::Keys::empty(long))
+            }
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            backend if backend != Backend::Soft => {
+                Cipher::Hardware(backend, RoundKeys::empty(long, runnable.schedule == Schedule::Rows))
+            }
+            _ => Cipher::Soft(SoftKeys::empty(long)),
         }
     }
 
@@ -44,8 +46,10 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => keys.expand(key1, key2),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `empty` makes this variant only for a backend that the processor supports: every one of them needs
-            // AES instructions and has them.
+            Cipher::Sliced(_, keys) => keys.expand(key1, key2),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: `empty` makes this variant of a `Runnable` alone: every one of these backends needs AES instructions
+            // and has them.
             Cipher::Hardware(_, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 aesni::expand(key1, key2, keys);
@@ -60,8 +64,10 @@ impl Cipher {
     #[inline(always)]
     pub(crate) fn wipe_stack(&self) {
         match self {
+            #[cfg(all(optimized, any(target_arch = "x86_64", target_arch = "aarch64")))]
+            Cipher::Hardware(..) => zeroize_stack::<512>(),
             #[cfg(all(optimized, target_arch = "x86_64"))]
-            Cipher::Hardware(..) => zeroize_stack::<1024>(),
+            Cipher::Sliced(..) => zeroize_stack::<1024>(),
             _ => zeroize_stack::<16384>(),
         }
     }
@@ -70,7 +76,15 @@ impl Cipher {
         match self {
             Cipher::Soft(_) => Backend::Soft,
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            Cipher::Hardware(backend, _) => *backend,
+            Cipher::Sliced(backend, _) | Cipher::Hardware(backend, _) => *backend,
+        }
+    }
+
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            Cipher::Hardware(_, keys) if keys.encrypt.in_rows() => Schedule::Rows,
+            _ => Schedule::Tiles,
         }
     }
 
@@ -80,17 +94,22 @@ impl Cipher {
         match self {
             Cipher::Soft(keys) => soft_run(keys, direction, &job),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: `new` makes this variant only for a backend that the processor supports, which is what each of
-            // the shells requires; the job's invariants cover the pointers.
+            Cipher::Sliced(backend, keys) => sliced_run(*backend, keys, direction, &job),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: `empty` makes this variant of a `Runnable` alone, whose backend the processor supports, which is
+            // what each of the shells requires; the job's invariants cover the pointers.
             Cipher::Hardware(backend, keys) => unsafe {
                 #[cfg(target_arch = "x86_64")]
                 match backend {
+                    #[cfg(not(omitted = "vaes512"))]
                     Backend::Vaes512 => vaes512::run(keys, direction, &job),
+                    #[cfg(not(omitted = "vaes256"))]
                     Backend::Vaes256 => vaes256::run(keys, direction, &job),
                     _ => aesni::run(keys, direction, &job),
                 }
                 #[cfg(target_arch = "aarch64")]
                 match backend {
+                    #[cfg(not(omitted = "armv8-eor3"))]
                     Backend::Armv8Eor3 => armv8::eor3::run(keys, direction, &job),
                     _ => armv8::plain::run(keys, direction, &job),
                 }
@@ -102,6 +121,11 @@ impl Cipher {
     pub(super) fn encrypt_number(&self, mut number: [u8; 16]) -> [u8; 16] {
         match self {
             Cipher::Soft(keys) => keys.encrypt_number(&mut number),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: as in `sliced_run`.
+            Cipher::Sliced(backend, keys) => unsafe {
+                sliced::encrypt_number(keys, functions(*backend), &mut number);
+            },
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             // SAFETY: as in `run`: every one of these backends needs the AES instructions and has them.
             Cipher::Hardware(_, keys) => unsafe {
@@ -119,4 +143,26 @@ impl Cipher {
 #[inline(never)]
 fn soft_run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
     keys.run(direction, job);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(never)]
+fn sliced_run(backend: Backend, keys: &sliced::Keys, direction: Direction, job: &Job<'_>) {
+    // SAFETY: `empty` makes `Sliced` of a `Runnable` alone, whose backend the processor supports, and these functions need
+    // no more.
+    unsafe { sliced::run(keys, functions(backend), direction, job) }
+}
+
+/// Those of a backend that is `Sliced`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn functions(backend: Backend) -> sliced::Functions {
+    match backend {
+        #[cfg(all(target_arch = "x86_64", not(omitted = "avx2")))]
+        Backend::Avx2 => avx2::FUNCTIONS,
+        #[cfg(all(target_arch = "x86_64", not(omitted = "ssse3")))]
+        Backend::Ssse3 => ssse3::FUNCTIONS,
+        #[cfg(all(target_arch = "aarch64", not(omitted = "neon")))]
+        Backend::Neon => neon::FUNCTIONS,
+        _ => unreachable!("`detect::supported` denies what is left out"),
+    }
 }

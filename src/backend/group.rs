@@ -180,7 +180,7 @@ unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(keys: &Schedule,
 /// The same address, by a way that the compiler cannot trace. It would otherwise broadcast all round keys ahead of the
 /// loop and spill them, which gains nothing and leaves copies of them on the stack.
 #[cfg_attr(optimized, inline(always))]
-fn untraced<T>(address: *const T) -> *const T {
+pub(super) fn untraced<T>(address: *const T) -> *const T {
     let mut same = address;
     // SAFETY: a comment, no instruction: the address stays what it is.
     unsafe {

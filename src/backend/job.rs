@@ -35,73 +35,205 @@ impl Place {
     }
 }
 
-/// The tweaks of consecutive sectors.
+/// Which of a sector number's bits count from sector to sector: its lowest 32 or 64, or all. The bits above stay as the
+/// first sector's number has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterWidth {
+    /// 32 bits: the tweak's bytes 0 to 3, or 12 to 15 of a big-endian one.
+    Bits32,
+    /// 64 bits: the tweak's bytes 0 to 7, or 8 to 15 of a big-endian one.
+    Bits64,
+    /// 128 bits: the whole tweak.
+    Bits128,
+}
+
+impl CounterWidth {
+    /// The largest number of that many bits.
+    pub(crate) const fn most(self) -> u128 {
+        match self {
+            CounterWidth::Bits32 => u32::MAX as u128,
+            CounterWidth::Bits64 => u64::MAX as u128,
+            CounterWidth::Bits128 => u128::MAX,
+        }
+    }
+}
+
+/// The numbers of consecutive sectors, which count up or down.
 #[derive(Clone, Copy)]
 pub(crate) struct Sequence {
     /// The first sector's number.
     pub(crate) first: u128,
-    /// What each sector adds to it.
-    pub(crate) step: u64,
+    /// What each sector adds to it, modulo 2^`width`; negative ones in two's complement.
+    pub(crate) step: u128,
+    pub(crate) width: CounterWidth,
     pub(crate) order: ByteOrder,
 }
 
+/// A sequence whose numbers' halves count by themselves, modulo 2^64.
+pub(super) struct Halves {
+    pub(super) low: u64,
+    pub(super) high: u64,
+    pub(super) low_step: u64,
+    pub(super) high_step: u64,
+}
+
 impl Sequence {
-    /// One unit under a raw tweak.
-    pub(crate) fn raw(tweak: &[u8; 16]) -> Sequence {
-        Sequence { first: u128::from_le_bytes(*tweak), step: 0, order: ByteOrder::Little }
+    /// A raw tweak as the number of a single sector.
+    const fn raw(tweak: u128) -> Sequence {
+        Sequence { first: tweak, step: 0, width: CounterWidth::Bits128, order: ByteOrder::Little }
     }
 
-    /// The first sector's number as a block.
     #[inline(always)]
-    pub(super) fn number(self) -> [u8; 16] {
+    fn number(self) -> [u8; 16] {
         match self.order {
             ByteOrder::Little => self.first.to_le_bytes(),
             ByteOrder::Big => self.first.to_be_bytes(),
         }
     }
 
-    /// The first sectors' numbers as blocks.
+    /// The first `count` numbers as halves; `None` where one of them carries from half to half, or out of 32 bits.
     #[inline(always)]
-    pub(super) fn fill(self, blocks: &mut [[u8; 16]]) {
-        let Sequence { first, step, order } = self;
-        let end = self.skip(blocks.len()).first;
-        let (low, high) = (first as u64, (first >> 64) as u64);
-        if order == ByteOrder::Little && high == (end >> 64) as u64 {
-            // No carry into the upper half, as nearly always: the compiler makes vectors of this loop.
-            for (i, block) in (0..).zip(blocks) {
-                let low = low.wrapping_add(step.wrapping_mul(i));
-                *block = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+    pub(super) fn halves(&self, count: usize) -> Option<Halves> {
+        let (low, high) = (self.first as u64, (self.first >> 64) as u64);
+        // What the lower half adds: the signed number nearest to 0, so that a step of -1 carries as seldom as one of 1.
+        let (step, limit, counter) = match self.width {
+            // Halves wrap by themselves.
+            CounterWidth::Bits64 => {
+                return Some(Halves { low, high, low_step: self.step as u64, high_step: 0 });
             }
-        } else {
-            let mut number = first;
-            for block in blocks {
-                *block = match order {
-                    ByteOrder::Little => number.to_le_bytes(),
-                    ByteOrder::Big => number.to_be_bytes(),
-                };
-                number = number.wrapping_add(u128::from(step));
+            CounterWidth::Bits32 => (i128::from(self.step as i32), 1 << 32, i128::from(low as u32)),
+            CounterWidth::Bits128 => (i128::from(self.step as i64), 1 << 64, i128::from(low)),
+        };
+        let end = counter + step * count as i128;
+        if !(0..limit).contains(&end) {
+            return None;
+        }
+        let high_step = match self.width {
+            CounterWidth::Bits128 => (self.step.wrapping_sub(step as u128) >> 64) as u64,
+            _ => 0,
+        };
+        Some(Halves { low, high, low_step: step as u64, high_step })
+    }
+
+    /// The first numbers as blocks.
+    #[inline(always)]
+    fn fill(self, blocks: &mut [[u8; 16]]) {
+        let Some(Halves { low, high, low_step, high_step }) = self.halves(blocks.len()) else {
+            return self.fill_with_carries(blocks);
+        };
+        // The compiler makes vectors of these loops.
+        let number = |i: u64| {
+            let low = low.wrapping_add(low_step.wrapping_mul(i));
+            let high = high.wrapping_add(high_step.wrapping_mul(i));
+            u128::from(high) << 64 | u128::from(low)
+        };
+        match self.order {
+            ByteOrder::Little => {
+                for (i, block) in (0..).zip(blocks) {
+                    *block = number(i).to_le_bytes();
+                }
+            }
+            ByteOrder::Big => {
+                for (i, block) in (0..).zip(blocks) {
+                    *block = number(i).to_be_bytes();
+                }
             }
         }
     }
 
-    /// The sequence from its `count`th sector on. Only the number after the last sector's can wrap, and nobody uses it.
-    pub(super) fn skip(self, count: usize) -> Sequence {
-        Sequence { first: self.first.wrapping_add(u128::from(self.step) * count as u128), ..self }
+    /// As `fill`, for any numbers.
+    #[cold]
+    #[inline(never)]
+    fn fill_with_carries(mut self, blocks: &mut [[u8; 16]]) {
+        for block in blocks {
+            *block = self.number();
+            self = self.skip(1);
+        }
+    }
+
+    /// The sequence from its `count`th sector on. The numbers behind the last sector's may be any.
+    #[inline(always)]
+    fn skip(self, count: usize) -> Sequence {
+        let counts = self.width.most();
+        let counter = self.first.wrapping_add(self.step.wrapping_mul(count as u128));
+        Sequence { first: self.first & !counts | counter & counts, ..self }
     }
 }
 
-/// Sectors of one size with consecutive numbers, and their tweaks. The borrow of the buffers lives as long as the job
+/// The sectors' tweaks before they are encrypted.
+#[derive(Clone, Copy)]
+pub(crate) enum Numbers<'a> {
+    Sequence(Sequence),
+    /// One for each sector.
+    List(&'a [[u8; 16]]),
+}
+
+impl<'a> Numbers<'a> {
+    /// One unit under a raw tweak.
+    #[inline(always)]
+    pub(crate) fn raw(tweak: &[u8; 16]) -> Numbers<'a> {
+        Numbers::Sequence(Sequence::raw(u128::from_le_bytes(*tweak)))
+    }
+
+    /// Whether there are enough for so many sectors.
+    #[inline(always)]
+    fn suffice(&self, sectors: usize) -> bool {
+        match self {
+            Numbers::Sequence(_) => true,
+            Numbers::List(list) => list.len() >= sectors,
+        }
+    }
+
+    /// The first sector's number as a block.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline(always)]
+    pub(super) fn number(&self) -> [u8; 16] {
+        match self {
+            Numbers::Sequence(sequence) => sequence.number(),
+            Numbers::List(list) => list[0],
+        }
+    }
+
+    /// The first sectors' numbers as blocks. Behind the last sector's they may be any.
+    #[inline(always)]
+    pub(super) fn fill(self, blocks: &mut [[u8; 16]]) {
+        match self {
+            Numbers::Sequence(sequence) => sequence.fill(blocks),
+            Numbers::List(list) => {
+                let count = blocks.len().min(list.len());
+                blocks[..count].copy_from_slice(&list[..count]);
+            }
+        }
+    }
+
+    /// Those from the `count`th sector on, of which there may be none left.
+    ///
+    /// # Panics
+    /// If a list has fewer than `count`.
+    #[inline(always)]
+    pub(crate) fn skip(self, count: usize) -> Numbers<'a> {
+        match self {
+            Numbers::Sequence(sequence) => Numbers::Sequence(sequence.skip(count)),
+            Numbers::List(list) => Numbers::List(&list[count..]),
+        }
+    }
+}
+
+/// Sectors of one size, and their tweaks. The borrow of the buffers lives as long as the job
 /// does.
 ///
 /// Invariants, which the constructors establish and every `unsafe` block of a backend relies on:
 /// - each sector's `src` is readable and its `dst` writable for `sector_size` bytes;
 /// - a sector's `src == dst`, or the two do not overlap; and its `dst` overlaps no other sector's `src` or `dst`;
-/// - `sector_size` is at least 16, `sectors` at least 1.
+/// - `sector_size` is at least 16, `sectors` at least 1;
+/// - a list of tweaks has one for each sector.
 pub(crate) struct Job<'a> {
     pub(super) places: Places<'a>,
     pub(super) sector_size: usize,
     pub(super) sectors: usize,
-    pub(super) tweaks: Sequence,
+    pub(super) tweaks: Numbers<'a>,
     /// Whether the number, of a single sector, is encrypted already.
     pub(super) encrypted: bool,
     buffers: PhantomData<&'a mut [u8]>,
@@ -116,24 +248,30 @@ pub(super) enum Places<'a> {
 
 impl<'a> Job<'a> {
     /// `data` is a whole number (at least one) of sectors of at least 16 bytes.
-    pub(crate) fn in_place(data: &'a mut [u8], sector_size: usize, tweaks: Sequence) -> Job<'a> {
+    pub(crate) fn in_place(data: &'a mut [u8], sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         let dst = data.as_mut_ptr();
         Job::row(Place { src: dst, dst }, data.len(), sector_size, tweaks)
     }
 
     /// Both are a whole number (at least one) of sectors of at least 16 bytes, and equally long.
-    pub(crate) fn apart(src: &'a [u8], dst: &'a mut [u8], sector_size: usize, tweaks: Sequence) -> Job<'a> {
+    pub(crate) fn apart(
+        src: &'a [u8],
+        dst: &'a mut [u8],
+        sector_size: usize,
+        tweaks: Numbers<'a>,
+    ) -> Job<'a> {
         assert_eq!(src.len(), dst.len(), "the caller checks that the buffers are equally long");
         Job::row(Place { src: src.as_ptr(), dst: dst.as_mut_ptr() }, src.len(), sector_size, tweaks)
     }
 
-    fn row(place: Place, len: usize, sector_size: usize, tweaks: Sequence) -> Job<'a> {
+    fn row(place: Place, len: usize, sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         // A unit is the common short call, and needs no division.
         let sectors = if len == sector_size { 1 } else { len / sector_size };
         assert!(
             sector_size >= 16 && sectors >= 1 && sectors * sector_size == len,
             "the caller checks the sector size"
         );
+        assert!(tweaks.suffice(sectors), "the caller checks that each sector has a tweak");
         let places = Places::Row(place);
         Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
@@ -147,9 +285,10 @@ impl<'a> Job<'a> {
         places: &'a [Place],
         sectors: usize,
         sector_size: usize,
-        tweaks: Sequence,
+        tweaks: Numbers<'a>,
     ) -> Job<'a> {
         debug_assert!(sectors + READ_AHEAD <= places.len());
+        assert!(tweaks.suffice(sectors), "the caller checks that each sector has a tweak");
         let places = Places::Scattered(places);
         Job { places, sector_size, sectors, tweaks, encrypted: false, buffers: PhantomData }
     }
@@ -159,7 +298,7 @@ impl<'a> Job<'a> {
     /// # Safety
     /// The invariants hold for a sector of `len` bytes there.
     pub(super) unsafe fn part(place: Place, len: usize, tweak: u128) -> Job<'a> {
-        let tweaks = Sequence { first: tweak, step: 0, order: ByteOrder::Little };
+        let tweaks = Numbers::Sequence(Sequence::raw(tweak));
         Job { encrypted: true, ..Job::row(place, len, len, tweaks) }
     }
 
@@ -179,6 +318,12 @@ impl<'a> Job<'a> {
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn is_in_place(&self) -> bool {
         matches!(self.places, Places::Row(first) if first.src == first.dst)
+    }
+
+    /// Whether its sectors are one behind the other.
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn is_in_a_row(&self) -> bool {
+        matches!(self.places, Places::Row(_))
     }
 
     /// Where sector `i` lies.

@@ -13,11 +13,10 @@
 use super::{
     anywhere::{sectors_anywhere, sectors_in_rows},
     group::{WIDTH, ecb},
-    job::{Direction, Job, Place, Places, READ_AHEAD, Sectors, Sequence},
+    job::{Direction, Job, Numbers, Place, Places, READ_AHEAD, Sectors},
     keys::{Blocks, RoundKeys, Schedule},
-    tiles::{Number, tile_len},
     unit::{short_sectors, unit},
-    vector::{Block, Row, Vector},
+    vector::{Block, Number, Row, Vector, tile_len},
 };
 
 /// Sectors whose numbers are encrypted together.
@@ -41,22 +40,29 @@ macro_rules! shells {
         ) {
             // SAFETY: this function's contract.
             unsafe {
-                use crate::backend::{tiles::tile_len, vector::Vector};
-                let in_rows = <$vector as Vector>::has_rows(job.sector_size);
-                // Two tiles gain nothing from a schedule that keeps two in flight.
-                let alone = job.is_one() && job.sector_size != 2 * tile_len::<$vector>();
-                if in_rows && alone {
-                    one_row(keys, direction, job);
-                } else if job.is_short() {
-                    one_sector(keys, direction, job);
-                } else if in_rows {
-                    rows(keys, direction, job);
-                } else if <$vector as Vector>::has_streams() && crate::backend::kernel::suits_streams(job) {
-                    if job.is_one() {
-                        one_odd_row(keys, direction, job);
-                    } else {
-                        odd_rows(keys, direction, job);
+                use crate::backend::{
+                    kernel::suits_streams,
+                    vector::{Vector, tile_len},
+                };
+                if <$vector as Vector>::has_rows(&keys.encrypt) {
+                    let tile = tile_len::<$vector>();
+                    let whole = job.sector_size.is_multiple_of(tile);
+                    // Two tiles gain nothing from a schedule that keeps two in flight.
+                    if whole && job.is_one() && job.sector_size != 2 * tile {
+                        return one_row(keys, direction, job);
+                    } else if whole && !job.is_short() {
+                        return rows(keys, direction, job);
+                    } else if !job.is_short() && suits_streams(job) {
+                        if job.is_one() {
+                            return one_odd_row(keys, direction, job);
+                        }
+                        return odd_rows(keys, direction, job);
                     }
+                }
+                if job.is_short() {
+                    one_sector(keys, direction, job);
+                } else if job.is_one() {
+                    one_long_sector(keys, direction, job);
                 } else {
                     batches(keys, direction, job);
                 }
@@ -70,7 +76,26 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn one_long_sector(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                if let Some(rest) =
+                    crate::backend::kernel::one_long_sector::<$vector, $one>(keys, direction, job)
+                {
+                    one_sector(keys, direction, &rest);
+                }
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -80,7 +105,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -90,7 +118,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::rows::<$vector>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::rows::<$vector>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -113,7 +144,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::odd_rows::<$vector>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::odd_rows::<$vector>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -123,7 +157,10 @@ macro_rules! shells {
             job: &crate::backend::job::Job<'_>,
         ) {
             // SAFETY: the features are this function's own.
-            unsafe { crate::backend::kernel::batches::<$vector, $one>(keys, direction, job) }
+            unsafe {
+                crate::backend::kernel::batches::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
         }
 
         #[target_feature(enable = $features)]
@@ -142,6 +179,29 @@ macro_rules! shells {
     };
 }
 pub(super) use shells;
+
+/// The shell for whole tiles, where the vector has no way of its own.
+#[cfg(target_arch = "x86_64")]
+macro_rules! tile_shell {
+    ($vector:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        pub(in crate::backend) unsafe fn tiled_sectors<const DECRYPT: bool>(
+            keys: &crate::backend::keys::Schedule,
+            sectors: crate::backend::job::Sectors<'_>,
+            len: usize,
+            numbers: *mut crate::backend::vector::Block,
+            then: crate::backend::vector::Number,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                crate::backend::tiles::tiled_sectors::<$vector, DECRYPT>(keys, sectors, len, numbers, then)
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use tile_shell;
 
 /// Encrypts or decrypts a short sector by itself (`Job::is_short`): nothing to overlap with, and the shortest way
 /// counts. `One` is the 128-bit form of `V`.
@@ -181,6 +241,56 @@ unsafe fn sector<V: Vector, One: Vector, const DECRYPT: bool>(
     }
 }
 
+/// Encrypts or decrypts a sector by itself that is not short: its whole tiles. What it answers is the rest, a block at
+/// least, if there is one, for [`one_sector`]. Through [`batches`] it would take an eighth longer, since what is there for
+/// the sake of others is set up by each call.
+///
+/// # Safety
+/// As [`one_sector`].
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn one_long_sector<'a, V: Vector, One: Vector>(
+    keys: &RoundKeys,
+    direction: Direction,
+    job: &Job<'a>,
+) -> Option<Job<'a>> {
+    let tweak = Blocks::<1>::new();
+    let whole = job.sector_size.is_multiple_of(tile_len::<V>());
+    // Stealing takes a whole block.
+    let tiles = (job.sector_size - if whole { 0 } else { 16 }) / tile_len::<V>();
+    let len = tiles * tile_len::<V>();
+    let then = if whole { Number::Unused } else { Number::Next };
+    let sector = job.batch(0, 1);
+    let row = Row {
+        at: job.place(0),
+        others: core::ptr::null(),
+        tiles_in_sector: tiles,
+        gap: 0,
+        tiles,
+        then,
+        numbers: tweak.at(0),
+        far: job.is_in_place() && job.sector_size >= FAR,
+        behind: 0,
+    };
+    // SAFETY: by the job's invariants the sector is inside the buffers; it is longer than a tile and a block.
+    unsafe {
+        tweak.at(0).write(job.tweaks.number());
+        if !job.encrypted {
+            ecb::<One, 1>(&keys.tweak, tweak.at(0).cast());
+        }
+        match direction {
+            Direction::Encrypt if whole && V::row::<false>(&keys.encrypt, V::first(tweak.at(0)), &row) => {}
+            Direction::Decrypt if whole && V::row::<true>(&keys.decrypt, V::first(tweak.at(0)), &row) => {}
+            Direction::Encrypt => V::tiled_sectors::<false>(&keys.encrypt, sector, len, tweak.at(0), then),
+            Direction::Decrypt => V::tiled_sectors::<true>(&keys.decrypt, sector, len, tweak.at(0), then),
+        }
+        if whole {
+            return None;
+        }
+        let rest = row.at.add(len);
+        Some(Job::part(rest, job.sector_size - len, u128::from_le_bytes(tweak.at(0).read())))
+    }
+}
+
 /// As [`rows`], for a sector by itself.
 ///
 /// # Safety
@@ -197,7 +307,7 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
         tiles,
         then: Number::Unused,
         numbers: tweak.at(0),
-        far: job.is_in_place() && job.sector_size >= FAR,
+        far: job.sector_size >= FAR,
         behind: 0,
     };
     // SAFETY: by the job's invariants the sector is inside the buffers.
@@ -213,6 +323,9 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
             Direction::Encrypt => V::row::<false>(&keys.encrypt, first, &row),
             Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
         };
+        if row.far {
+            V::after_far();
+        }
     }
 }
 
@@ -223,17 +336,17 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
-    let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
+    let tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
-    let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
-    let mut sequence = job.tweaks;
+    let far = job.is_in_a_row() && job.sector_size * job.sectors >= FAR;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&sequence, tweaks.at(0), count) {
-                sequence.fill(tweaks.zeroed(count.next_multiple_of(V::BLOCKS)));
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
             let row = Row {
@@ -256,7 +369,9 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
                 Direction::Decrypt => V::row::<true>(&keys.decrypt, first, &row),
             };
             done += count;
-            sequence = sequence.skip(count);
+        }
+        if far {
+            V::after_far();
         }
     }
 }
@@ -265,7 +380,7 @@ pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job
 #[inline(always)]
 pub(super) fn suits_streams(job: &Job<'_>) -> bool {
     let size = job.sector_size;
-    job.sectors * size >= 1024 && (size >= 64 || size == 16 || !size.is_multiple_of(16))
+    job.sectors * size >= 1024
 }
 
 /// A sector by itself, longer than two tiles, that is not whole tiles: these in a row, but for a block at least. What it
@@ -323,14 +438,14 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
     const MORE: usize = 32;
     let tweaks = Blocks::<{ BATCH + MORE }>::new();
     let far = job.is_in_place() && job.sector_size * job.sectors >= FAR;
-    let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            if !V::fill(&sequence, tweaks.at(0), count) {
-                fill::<V>(&sequence, tweaks.at(0), count);
+            let numbers = job.tweaks.skip(done);
+            if !V::fill(numbers, tweaks.at(0), count) {
+                fill::<V>(numbers, tweaks.at(0), count);
             }
             if !job.encrypted {
                 encrypt_vectors::<V>(&keys.tweak, tweaks.at(0).cast(), count.div_ceil(V::BLOCKS));
@@ -338,20 +453,19 @@ pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction,
             let behind = (job.sectors - done - count) * job.sector_size;
             sectors_in_rows::<V>(schedule, decrypt, job.batch(done, count), tweaks.at(0), far, behind);
             done += count;
-            sequence = sequence.skip(count);
         }
     }
 }
 
-/// The first `count` numbers of a sequence, rounded up to whole vectors.
+/// The first `count` numbers, rounded up to whole vectors.
 #[cold]
 #[inline(never)]
-unsafe fn fill<V: Vector>(sequence: &Sequence, out: *mut Block, count: usize) {
+unsafe fn fill<V: Vector>(numbers: Numbers<'_>, out: *mut Block, count: usize) {
     let count = count.next_multiple_of(V::BLOCKS);
     // SAFETY: the caller gives room for that many blocks, which are initialised here.
     unsafe {
         out.write_bytes(0, count);
-        sequence.fill(core::slice::from_raw_parts_mut(out, count));
+        numbers.fill(core::slice::from_raw_parts_mut(out, count));
     }
 }
 
@@ -385,13 +499,12 @@ unsafe fn encrypt_vectors<V: Vector>(keys: &Schedule, mut p: *mut u8, mut vector
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let mut tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
-    let mut sequence = job.tweaks;
     let mut done = 0;
     // SAFETY: by the job's invariants its sectors are inside the buffers; `count` is at most BATCH, the size of `tweaks`.
     unsafe {
         while done < job.sectors {
             let count = (job.sectors - done).min(BATCH);
-            sequence.fill(tweaks.zeroed(count));
+            job.tweaks.skip(done).fill(tweaks.zeroed(count));
             if !job.encrypted {
                 encrypt_numbers::<V, One>(&keys.tweak, tweaks.at(0), count);
             }
@@ -402,7 +515,6 @@ pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction
                 Direction::Decrypt => batch::<V, true>(&keys.decrypt, sectors, tweaks.at(0), far),
             }
             done += count;
-            sequence = sequence.skip(count);
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Key schedules in the form that AES instructions take, and memory for blocks.
-
-use core::{cell::UnsafeCell, mem::MaybeUninit};
+//! Key schedules in the form that AES instructions take.
 
 use zeroize::Zeroize;
 
+pub(super) use super::blocks::Blocks;
 use super::vector::Block;
 
 /// Rounds of both key sizes but the last: all that AES-128 has.
@@ -20,6 +19,8 @@ pub(super) struct Schedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
+    /// Whether data goes in rows.
+    rows: bool,
 }
 
 impl Schedule {
@@ -41,6 +42,11 @@ impl Schedule {
     pub(super) fn is_long(&self) -> bool {
         self.long
     }
+    /// Whether the key was made for rows; see [`Schedule::Rows`](super::Schedule).
+    #[cfg_attr(optimized, inline(always))]
+    pub(super) fn in_rows(&self) -> bool {
+        self.rows
+    }
 }
 
 /// The three key schedules of an XTS key.
@@ -54,9 +60,17 @@ pub(crate) struct RoundKeys {
 impl RoundKeys {
     /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn empty(long: bool) -> RoundKeys {
-        let empty = || Schedule { keys: [[0; 16]; LAST + 1], long };
-        RoundKeys { encrypt: empty(), decrypt: empty(), tweak: empty() }
+    pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
+        // From a constant: the compiler copies arrays of zeros once more.
+        const EMPTY: RoundKeys = {
+            const SCHEDULE: Schedule = Schedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
+            RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
+        };
+        let mut keys = EMPTY;
+        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
+            (schedule.long, schedule.rows) = (long, rows);
+        }
+        keys
     }
 
     /// Puts key `i` of the data key's schedule (`data`, of the tweak key's: `tweak`) to its places; `inverse` is
@@ -89,46 +103,8 @@ impl RoundKeys {
 impl Drop for RoundKeys {
     fn drop(&mut self) {
         let RoundKeys { encrypt, decrypt, tweak } = self;
-        for Schedule { keys, long: _ } in [encrypt, decrypt, tweak] {
+        for Schedule { keys, .. } in [encrypt, decrypt, tweak] {
             keys.as_flattened_mut().zeroize();
-        }
-    }
-}
-
-/// Blocks that are written before they are read, through pointers that stay good while others are taken.
-#[repr(C, align(64))]
-pub(super) struct Blocks<const N: usize>(UnsafeCell<[MaybeUninit<Block>; N]>);
-
-impl<const N: usize> Blocks<N> {
-    #[inline(always)]
-    pub(super) fn new() -> Self {
-        Blocks(UnsafeCell::new([MaybeUninit::uninit(); N]))
-    }
-    /// The first `count`.
-    #[inline(always)]
-    pub(super) fn zeroed(&mut self, count: usize) -> &mut [Block] {
-        let blocks = &mut self.0.get_mut()[..count];
-        for block in blocks.iter_mut() {
-            block.write([0; 16]);
-        }
-        // SAFETY: all of them were written just now.
-        unsafe { blocks.assume_init_mut() }
-    }
-    #[inline(always)]
-    pub(super) fn at(&self, i: usize) -> *mut Block {
-        debug_assert!(i <= N);
-        self.0.get().cast::<Block>().wrapping_add(i)
-    }
-    /// Overwrites what held plaintext.
-    #[inline(always)]
-    pub(super) fn wipe(&self) {
-        self.wipe_first(N);
-    }
-    #[inline(always)]
-    pub(super) fn wipe_first(&self, count: usize) {
-        for i in 0..count.min(N) {
-            // SAFETY: a block of this array; `Blocks` is aligned for more than a u128. Volatile, since nobody reads it.
-            unsafe { self.at(i).cast::<u128>().write_volatile(0) };
         }
     }
 }
@@ -141,7 +117,7 @@ mod tests {
 
     #[test]
     fn dropped_keys_are_gone() {
-        let mut keys = RoundKeys::empty(true);
+        let mut keys = RoundKeys::empty(true, false);
         for i in 0..=LAST {
             keys.put(i, [1; 16], [3; 16], [2; 16], |key, place| *place = key);
         }

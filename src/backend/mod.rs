@@ -6,7 +6,11 @@
 //!
 //! Callers check lengths before they make a [`Job`]; nothing here can fail.
 #![allow(unsafe_code)]
+// What a backend alone needs that was left out (`ATREST_OMIT`) is dead, and is not in what is built.
+#![cfg_attr(omitted, allow(dead_code, unused_imports))]
 
+mod blocks;
+mod blockwise;
 mod cipher;
 mod detect;
 mod job;
@@ -19,6 +23,10 @@ mod aesni;
 mod anywhere;
 #[cfg(target_arch = "aarch64")]
 mod armv8;
+#[cfg(target_arch = "aarch64")]
+mod armv8_tiles;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod group;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -27,7 +35,15 @@ mod kernel;
 mod keys;
 #[cfg(feature = "unstable-limit")]
 pub mod limit;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod sbox;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod sliced;
+#[cfg(target_arch = "x86_64")]
+mod ssse3;
+#[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod unit;
@@ -47,7 +63,8 @@ mod vector;
 mod x86;
 
 pub(crate) use cipher::Cipher;
-pub(crate) use job::{ByteOrder, Direction, Job, Sequence};
+pub use job::CounterWidth;
+pub(crate) use job::{ByteOrder, Direction, Job, Numbers, Sequence};
 pub(crate) use pieces::{Pieces, run_in_pieces};
 
 use core::{fmt, str::FromStr};
@@ -62,12 +79,19 @@ pub enum Backend {
     /// `--cfg aes_backend="soft"`, as this repository's own configuration does; otherwise that crate may itself use the
     /// processor's AES instructions.
     Soft,
+    /// x86-64 without AES instructions: bitsliced over the 128-bit vectors of SSSE3, eight blocks at once. Constant-time.
+    Ssse3,
+    /// The same over the 256-bit vectors of AVX2, sixteen blocks at once.
+    Avx2,
     /// x86-64 AES-NI, one block a vector.
     Aesni,
     /// x86-64 VAES on 256-bit vectors with AVX2.
     Vaes256,
     /// x86-64 VAES on 512-bit vectors with AVX-512 (F, BW, VBMI).
     Vaes512,
+    /// AArch64 without the crypto extensions, such as the Raspberry Pi 4: bitsliced over 128-bit vectors, eight blocks at
+    /// once. Constant-time.
+    Neon,
     /// AArch64 with the ARMv8 crypto extensions.
     Armv8,
     /// The same with EOR3 of the SHA-3 extension.
@@ -76,11 +100,14 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Backend; 6] = [
+    pub const ALL: [Backend; 9] = [
         Backend::Soft,
+        Backend::Ssse3,
+        Backend::Avx2,
         Backend::Aesni,
         Backend::Vaes256,
         Backend::Vaes512,
+        Backend::Neon,
         Backend::Armv8,
         Backend::Armv8Eor3,
     ];
@@ -90,9 +117,12 @@ impl Backend {
     pub const fn name(self) -> &'static str {
         match self {
             Backend::Soft => "soft",
+            Backend::Ssse3 => "ssse3",
+            Backend::Avx2 => "avx2",
             Backend::Aesni => "aesni",
             Backend::Vaes256 => "vaes256",
             Backend::Vaes512 => "vaes512",
+            Backend::Neon => "neon",
             Backend::Armv8 => "armv8",
             Backend::Armv8Eor3 => "armv8-eor3",
         }
@@ -104,24 +134,110 @@ impl Backend {
         detect::supported(self)
     }
 
+    /// The schedules that the backend has: the ways in which its loop can be run, in order of [`Schedule`].
+    #[must_use]
+    pub const fn schedules(self) -> &'static [Schedule] {
+        match self {
+            // MemorySanitizer does not follow data through assembler, which rows are.
+            Backend::Vaes256 | Backend::Vaes512 if cfg!(not(msan)) => &[Schedule::Tiles, Schedule::Rows],
+            _ => &[Schedule::Tiles],
+        }
+    }
+
+    /// The schedule that suits this processor for keys of `aes_bits` (128 or 256) bits: the rule is
+    /// [`detect::suits_rows`].
+    pub(crate) fn schedule(self, aes_bits: usize) -> Schedule {
+        if self.schedules().contains(&Schedule::Rows) && detect::suits_rows(self, aes_bits) {
+            Schedule::Rows
+        } else {
+            Schedule::Tiles
+        }
+    }
+
     /// The fastest backend that this processor runs: the last supported one of [`Backend::ALL`].
     #[must_use]
     pub fn fastest() -> Backend {
         Backend::ALL.into_iter().rev().find(|backend| backend.is_supported()).unwrap_or(Backend::Soft)
     }
+}
 
-    /// The backend that `ATREST_BACKEND` names, else the fastest.
-    pub(crate) fn chosen() -> Result<Backend, Error> {
+/// How a backend's loop keeps the AES units at work. Both compute the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Eight vectors in flight, as the compiler orders them.
+    Tiles,
+    /// Twelve or sixteen in flight, in assembler, wherever the data is long enough.
+    Rows,
+}
+
+impl Schedule {
+    const ALL: [Schedule; 2] = [Schedule::Tiles, Schedule::Rows];
+
+    /// The name that `ATREST_BACKEND` takes behind that of a backend, after a colon.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Schedule::Tiles => "tiles",
+            Schedule::Rows => "rows",
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What `ATREST_BACKEND` says: a backend, and perhaps a schedule of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) backend: Backend,
+    pub(crate) schedule: Option<Schedule>,
+}
+
+impl Choice {
+    /// What `ATREST_BACKEND` names, else the fastest backend.
+    pub(crate) fn of_environment() -> Result<Choice, Error> {
         #[cfg(feature = "std")]
         if let Some(name) = std::env::var_os("ATREST_BACKEND").filter(|name| !name.is_empty()) {
-            let backend: Backend = name.to_str().ok_or(Error::UnknownBackend)?.parse()?;
-            return if backend.is_supported() {
-                Ok(backend)
-            } else {
-                Err(Error::UnsupportedBackend(backend))
-            };
+            return name.to_str().ok_or(Error::UnknownBackend)?.parse();
         }
-        Ok(Backend::fastest())
+        Ok(Choice { backend: Backend::fastest(), schedule: None })
+    }
+}
+
+/// A backend that this processor runs, and one of its schedules: only [`Choice::runnable`] makes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Runnable {
+    backend: Backend,
+    schedule: Schedule,
+}
+
+impl Choice {
+    /// With the schedule that suits the processor for keys of `aes_bits` bits, where none is chosen. `None` if this
+    /// processor does not run the backend, or the backend does not have the schedule.
+    #[inline(always)]
+    pub(crate) fn runnable(self, aes_bits: usize) -> Option<Runnable> {
+        let Choice { backend, schedule } = self;
+        let schedule = schedule.unwrap_or_else(|| backend.schedule(aes_bits));
+        let runnable = backend.is_supported() && backend.schedules().contains(&schedule);
+        runnable.then_some(Runnable { backend, schedule })
+    }
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    /// `NAME`, or `NAME:SCHEDULE`.
+    fn from_str(text: &str) -> Result<Choice, Error> {
+        let Some((name, schedule)) = text.split_once(':') else {
+            return Ok(Choice { backend: text.parse()?, schedule: None });
+        };
+        let backend: Backend = name.parse()?;
+        let schedule = Schedule::ALL.into_iter().find(|of| of.name() == schedule);
+        Ok(Choice { backend, schedule: Some(schedule.ok_or(Error::UnknownBackend)?) })
     }
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use super::{
     cipher::Cipher,
-    job::{Direction, Job, Place, READ_AHEAD, Sequence},
+    job::{Direction, Job, Numbers, Place, READ_AHEAD},
 };
 
 /// Sectors in a job.
@@ -43,20 +43,23 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
     mut src: Option<&mut S>,
     dst: &mut D,
     sector_size: usize,
-    mut sectors: usize,
-    mut tweaks: Sequence,
+    sectors: usize,
+    tweaks: Numbers<'_>,
 ) {
     let mut memory = [MaybeUninit::<u64>::uninit(); BUFFER / 8];
     let buffer = memory.as_mut_ptr().cast::<u8>();
     let mut places = [MaybeUninit::<Place>::uninit(); BATCH + READ_AHEAD];
     let mut most_used = 0;
     let (mut read, mut written) = (Position::START, Position::START);
-    while sectors != 0 {
+    let mut done = 0;
+    while done < sectors {
         let (mut count, mut used) = (0, 0);
+        // Made anew rather than kept: copies through memory take as long as a short sector.
+        let numbers = tweaks.skip(done);
         let mut ahead = written;
         // SAFETY: sectors are left in source and destination, and those that are put into the buffer fit.
         unsafe {
-            let mut room = sectors.min(BATCH);
+            let mut room = (sectors - done).min(BATCH);
             while room != 0 {
                 // In place, pieces of a sector each want no more than this.
                 if src.is_none() && ahead.left_in_piece == 0 {
@@ -121,7 +124,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                     &mut read,
                     &mut written,
                     sector_size,
-                    tweaks,
+                    numbers,
                     buffer,
                 );
                 (count, used) = (1, BUFFER);
@@ -130,7 +133,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                     place.write(Place { src: buffer, dst: buffer });
                 }
                 let places = places[..count + READ_AHEAD].assume_init_ref();
-                cipher.run(direction, Job::scattered(places, count, sector_size, tweaks));
+                cipher.run(direction, Job::scattered(places, count, sector_size, numbers));
                 if used == 0 {
                     written = ahead;
                 } else {
@@ -146,8 +149,7 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
             }
         }
         most_used = most_used.max(used);
-        sectors -= count;
-        tweaks = tweaks.skip(count);
+        done += count;
     }
     wipe(&mut memory, most_used);
 }
@@ -172,7 +174,7 @@ unsafe fn long_sector<S: Pieces, D: Pieces>(
     read: &mut Position,
     written: &mut Position,
     sector_size: usize,
-    tweaks: Sequence,
+    tweaks: Numbers<'_>,
     buffer: *mut u8,
 ) {
     let mut tweak = u128::from_le_bytes(cipher.encrypt_number(tweaks.number()));

@@ -4,11 +4,24 @@ use super::{
     group::{Between, Nothing, WIDTH, group},
     job::Sectors,
     keys::{Blocks, Schedule},
-    vector::{Block, Vector, unrolled},
+    vector::{Block, Number, Vector, swap_last, tile_len, unrolled},
 };
 
-pub(super) const fn tile_len<V: Vector>() -> usize {
-    V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
+/// How the tweaks of one tile are made, in `WIDTH` steps a group.
+///
+/// # Safety
+/// As for [`Vector`].
+pub(super) trait TileTweaks: Vector {
+    type Tile: Copy;
+    /// The first tile of a unit, from its first tweak.
+    unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
+    /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
+    /// aligned for a vector.
+    unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
+    /// Stores the tweak of a tile's first block, before any step.
+    unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
+    /// The tile that follows one whose steps are all done.
+    unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
 }
 
 /// The whole tiles at the start of each sector (there is at least one): `len` bytes. `numbers` holds the sectors'
@@ -16,7 +29,7 @@ pub(super) const fn tile_len<V: Vector>() -> usize {
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn tiled_sectors<V: Vector, const DECRYPT: bool>(
+pub(super) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
     keys: &Schedule,
     sectors: Sectors<'_>,
     len: usize,
@@ -63,36 +76,8 @@ pub(super) unsafe fn tiled_sectors<V: Vector, const DECRYPT: bool>(
     }
 }
 
-/// What becomes of a sector's number when the tweaks of its last tile or vector are made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
-    /// Nobody needs it any more.
-    Unused,
-    /// It is replaced by the tweak of the block that follows.
-    Next,
-    /// As `Next`, and then swapped with the tweak of the last block before. So ciphertext stealing wants it when it
-    /// decrypts (IEEE Std 1619-2007, 5.4.2): the last whole block has the tail's tweak, and the block that stealing
-    /// makes has that of the last whole block.
-    Swapped,
-}
-
-/// Swaps the last block of a vector of tweaks with another one.
-///
-/// # Safety
-/// The processor has the features of `V`; `vector` holds one.
-#[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn swap_last<V: Vector>(vector: *mut Block, block: *mut Block) {
-    // SAFETY: this function's contract. The vector is written as a whole, since a block written into it would have to
-    // reach the cache before the vector can be read.
-    unsafe {
-        let last = vector.add(V::BLOCKS - 1).read();
-        V::load(vector.cast()).with_last(block).store(vector.cast());
-        block.write(last);
-    }
-}
-
 /// The tiles of consecutive sectors, one after the other.
-struct Tiles<V: Vector> {
+struct Tiles<V: TileTweaks> {
     tile: V::Tile,
     /// The tweak of the sector that `tile` belongs to.
     numbers: *mut Block,
@@ -103,7 +88,7 @@ struct Tiles<V: Vector> {
     then: Number,
 }
 
-impl<V: Vector> Tiles<V> {
+impl<V: TileTweaks> Tiles<V> {
     /// # Safety
     /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
     #[cfg_attr(optimized, inline(always))]
@@ -142,13 +127,13 @@ impl<V: Vector> Tiles<V> {
 }
 
 /// The eight steps of a tile that belong to its group `group`; after its last ones, on to the tile that follows.
-struct Steps<'a, V: Vector> {
+struct Steps<'a, V: TileTweaks> {
     tiles: &'a mut Tiles<V>,
     group: usize,
     out: *mut Block,
 }
 
-impl<V: Vector> Between for Steps<'_, V> {
+impl<V: TileTweaks> Between for Steps<'_, V> {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn round(&mut self, round: usize) {
         // SAFETY: whoever made it has the features of `V` and gives `out` room for a tile.

@@ -176,6 +176,51 @@ pub(super) unsafe fn short_sectors<V: Vector, const DECRYPT: bool>(
     }
 }
 
+/// The same with many vectors in flight (see [`Vector::has_rows`]): the tweaks are laid for more blocks than are done at
+/// once, and those of a last group that is not full wait for the next sectors.
+///
+/// # Safety
+/// The processor has the features of `V`; `numbers` holds `count` encrypted numbers, and sectors of 16 to 496 bytes lie
+/// at `place`, one behind the other.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn laid_sectors<V: Vector>(
+    keys: &Schedule,
+    decrypt: bool,
+    mut place: Place,
+    sector_size: usize,
+    mut numbers: *const Block,
+    mut count: usize,
+) {
+    const GROUP: usize = WIDTH * MAX_LANES;
+    const CAPACITY: usize = 6 * GROUP;
+    let per_sector = sector_size / 16;
+    // Whole vectors are written for the last sector, too.
+    let tweaks = Blocks::<{ CAPACITY + MAX_LANES }>::new();
+    let mut waiting = 0;
+    // SAFETY: `sectors` fill at most what is left of CAPACITY blocks, which is more than one sector takes; what waits is
+    // less than a group.
+    unsafe {
+        while count != 0 {
+            let sectors = count.min((CAPACITY - waiting) / per_sector);
+            V::lay(numbers, sectors, per_sector, tweaks.at(waiting));
+            numbers = numbers.add(sectors);
+            count -= sectors;
+            let laid = waiting + sectors * per_sector;
+            waiting = if count == 0 { 0 } else { laid % GROUP };
+            let blocks = laid - waiting;
+            if decrypt {
+                V::whole_blocks::<true>(keys, place, tweaks.at(0), blocks);
+            } else {
+                V::whole_blocks::<false>(keys, place, tweaks.at(0), blocks);
+            }
+            place = place.add(16 * blocks);
+            if waiting != 0 {
+                tweaks.at(0).copy_from_nonoverlapping(tweaks.at(blocks), GROUP);
+            }
+        }
+    }
+}
+
 /// Stores the tweaks of `blocks` blocks, rounded up to 1, 2, 4 or 8 vectors: a whole group's, if there are more. Only
 /// after a whole group does the sequence go on.
 #[cfg_attr(optimized, inline(always))]

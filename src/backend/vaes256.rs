@@ -5,11 +5,12 @@ use core::arch::x86_64::*;
 use super::{
     aesni::X1,
     group::WIDTH,
-    job::Place,
-    kernel::shells,
+    job::{Place, Sectors},
+    kernel::{shells, tile_shell},
     keys::Schedule,
+    tiles::TileTweaks,
     vaes256_row::{SHORTEST, row},
-    vector::{Block, Row, Vector, unrolled},
+    vector::{Block, Number, Row, Vector, unrolled},
     x86::{ROTATE, SELECT, carries, pins, powers},
 };
 
@@ -79,46 +80,28 @@ impl Vector for X2 {
         unsafe { X2(_mm256_aesenclast_epi128(self.0, last.0)) }
     }
     const TILE_GROUPS: usize = 2;
-    type Tile = Tile;
-    #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Tile {
-        // SAFETY: as above.
-        unsafe {
-            let base = Self::broadcast(tweak);
-            let second = times_x16(base);
-            Tile::new(X2(_mm256_blend_epi32(base.0, second.0, 0xf0)))
-        }
-    }
-    #[inline(always)]
-    unsafe fn step(tile: &mut Tile, step: usize, out: *mut Block) {
-        // SAFETY: as above; a tile has 32 blocks.
-        unsafe {
-            let Tile { before, now, words } = *tile;
-            if step % 2 == 1 {
-                X2(_mm256_permute2x128_si256(before.0, now.0, 0x20)).store(out.add(step - 1).cast());
-                X2(_mm256_permute2x128_si256(before.0, now.0, 0x31)).store(out.add(15 + step).cast());
-            }
-            let carries =
-                _mm256_and_si256(_mm256_srai_epi32(words.0, 31), _mm256_set_epi64x(1, 0x87, 1, 0x87));
-            *tile = Tile {
-                before: now,
-                now: X2(_mm256_xor_si256(_mm256_add_epi64(now.0, now.0), carries)),
-                words: X2(_mm256_add_epi32(words.0, words.0)),
-            };
-        }
-    }
     type First = ();
     #[inline(always)]
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
     unsafe fn row<const DECRYPT: bool>(keys: &Schedule, _first: (), of: &Row) -> bool {
-        // MemorySanitizer does not follow data through assembler.
-        let long = of.tiles >= SHORTEST && cfg!(not(msan));
+        let long = of.tiles >= SHORTEST && keys.in_rows();
         if long {
             // SAFETY: as above.
             unsafe { row(keys, DECRYPT, of.at, of.tiles_in_sector, of.tiles, of.numbers, of.far) };
         }
         long
+    }
+    #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -129,16 +112,6 @@ impl Vector for X2 {
     ) {
         // SAFETY: as above.
         unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
-    }
-    #[inline(always)]
-    unsafe fn tile_start(tile: Tile, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile.now.0)) }
-    }
-    #[inline(always)]
-    unsafe fn next_tile(tile: Tile) -> Tile {
-        // SAFETY: as above. The lanes are 16 doublings on: at the second group's start and at its end.
-        unsafe { Tile::new(times_x16(tile.now)) }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -184,6 +157,48 @@ impl Vector for X2 {
     unsafe fn next_tweak(tweaks: &Tweaks, out: *mut Block) {
         // SAFETY: as above.
         unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tweaks.next[0].0)) }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl TileTweaks for X2 {
+    type Tile = Tile;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Tile {
+        // SAFETY: as above.
+        unsafe {
+            let base = Self::broadcast(tweak);
+            let second = times_x16(base);
+            Tile::new(X2(_mm256_blend_epi32(base.0, second.0, 0xf0)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut Tile, step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 32 blocks.
+        unsafe {
+            let Tile { before, now, words } = *tile;
+            if step % 2 == 1 {
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x20)).store(out.add(step - 1).cast());
+                X2(_mm256_permute2x128_si256(before.0, now.0, 0x31)).store(out.add(15 + step).cast());
+            }
+            let carries =
+                _mm256_and_si256(_mm256_srai_epi32(words.0, 31), _mm256_set_epi64x(1, 0x87, 1, 0x87));
+            *tile = Tile {
+                before: now,
+                now: X2(_mm256_xor_si256(_mm256_add_epi64(now.0, now.0), carries)),
+                words: X2(_mm256_add_epi32(words.0, words.0)),
+            };
+        }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Tile, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(tile.now.0)) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(tile: Tile) -> Tile {
+        // SAFETY: as above. The lanes are 16 doublings on: at the second group's start and at its end.
+        unsafe { Tile::new(times_x16(tile.now)) }
     }
 }
 
@@ -275,3 +290,4 @@ pub(super) unsafe fn reduce(moved: __m256i, added: __m256i, carry: __m256i) -> X
 
 pins!(X2, ymm_reg, "avx2");
 shells!(X2, X1, "avx2,aes,vaes");
+tile_shell!(X2, "avx2,aes,vaes");

@@ -21,6 +21,7 @@ use core::arch::{asm, x86_64::*};
 use super::{
     job::Place,
     keys::{Blocks, Schedule},
+    tiles::TileTweaks,
     vaes256::{Tile, X2, reduce, times_x16},
     vector::{Block, Vector},
 };

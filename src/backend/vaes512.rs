@@ -4,15 +4,14 @@ use core::{arch::x86_64::*, mem::MaybeUninit};
 
 use super::{
     aesni::X1,
-    detect,
     group::WIDTH,
-    job::{ByteOrder, Place, Sectors, Sequence},
-    kernel::shells,
+    job::{ByteOrder, Halves, Numbers, Place, Sectors},
+    kernel::{shells, tile_shell},
     keys::{Blocks, Schedule},
-    tiles::{Number, tile_len},
-    vaes512_row,
+    tiles::TileTweaks,
+    unit, vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
-    vector::{Block, Row, Vector},
+    vector::{Block, Number, Row, Vector},
     x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
 };
 
@@ -155,16 +154,16 @@ impl Vector for X4 {
         unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tweaks.now.0)) }
     }
     const TILE_GROUPS: usize = 1;
-    type Tile = Tweaks;
     #[inline(always)]
-    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    ) {
         // SAFETY: as above.
-        unsafe { Self::first_tweaks(tweak) }
-    }
-    #[inline(always)]
-    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
-        // SAFETY: as above; a tile has 8 steps.
-        unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -175,7 +174,7 @@ impl Vector for X4 {
     ) {
         // SAFETY: as above.
         unsafe {
-            if suits_rows() && blocks >= 2 * GROUP_BLOCKS {
+            if keys.in_rows() && blocks >= 2 * GROUP_BLOCKS {
                 let groups = blocks / GROUP_BLOCKS;
                 vaes512_stream::groups(keys, DECRYPT, place, tweaks, groups);
                 let done = groups * GROUP_BLOCKS;
@@ -188,12 +187,8 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
-    fn has_rows(size: usize) -> bool {
-        size.is_multiple_of(tile_len::<Self>()) && suits_rows()
-    }
-    #[inline(always)]
-    fn has_streams() -> bool {
-        suits_rows()
+    fn has_rows(keys: &Schedule) -> bool {
+        keys.in_rows()
     }
     #[inline(always)]
     unsafe fn stream(
@@ -267,32 +262,84 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
+    unsafe fn lay(mut numbers: *const Block, sectors: usize, per_sector: usize, mut out: *mut Block) {
+        let vectors = per_sector.div_ceil(Self::BLOCKS);
+        // SAFETY: as above; `PLAIN` has a row for each vector.
+        unsafe {
+            for _ in 0..sectors {
+                let number = Self::broadcast(numbers).0;
+                let swapped = _mm512_shuffle_epi32(number, _MM_PERM_BADC);
+                for i in 0..vectors {
+                    let (moved, carried) = PLAIN.row(i);
+                    let moved = _mm512_sllv_epi64(number, _mm512_load_si512(moved.cast()));
+                    let carries = _mm512_srlv_epi64(swapped, _mm512_load_si512(carried.cast()));
+                    // The lower half's carry is where it belongs. The upper half's comes back times x^7 + x^2 + x + 1.
+                    let x1 = _mm512_maskz_add_epi64(0x55, carries, carries);
+                    let (x2, x7) = (_mm512_add_epi64(x1, x1), _mm512_slli_epi64(x1, 6));
+                    X4(xor3(xor3(moved, carries, x1), x2, x7)).store(out.add(Self::BLOCKS * i).cast());
+                }
+                numbers = numbers.add(1);
+                out = out.add(per_sector);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn laid_sectors(
+        keys: &Schedule,
+        decrypt: bool,
+        place: Place,
+        sector_size: usize,
+        numbers: *const Block,
+        count: usize,
+    ) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
+        #[inline(never)]
+        unsafe fn laid(
+            keys: &Schedule,
+            decrypt: bool,
+            place: Place,
+            sector_size: usize,
+            numbers: *const Block,
+            count: usize,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe { unit::laid_sectors::<X4>(keys, decrypt, place, sector_size, numbers, count) }
+        }
+        // SAFETY: as above.
+        unsafe { laid(keys, decrypt, place, sector_size, numbers, count) }
+    }
+    #[inline(always)]
     unsafe fn groups(keys: &Schedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
         // SAFETY: as above.
         unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
     }
     #[inline(always)]
-    unsafe fn fill(sequence: &Sequence, out: *mut Block, count: usize) -> bool {
-        let Sequence { first, step, order } = *sequence;
-        let (low, high) = (first as i64, (first >> 64) as i64);
-        // The numbers behind the last one may be any.
-        let plain = order == ByteOrder::Little && high == (sequence.skip(count).first >> 64) as i64;
-        if plain {
-            // SAFETY: as above.
-            unsafe {
-                let step = step as i64;
-                let steps = _mm512_set_epi64(0, step.wrapping_mul(3), 0, step.wrapping_mul(2), 0, step, 0, 0);
-                let number = _mm512_set_epi64(high, low, high, low, high, low, high, low);
-                let mut numbers = _mm512_add_epi64(number, steps);
-                let four = step.wrapping_mul(4);
-                let next = _mm512_set_epi64(0, four, 0, four, 0, four, 0, four);
-                for i in (0..count).step_by(Self::BLOCKS) {
-                    X4(numbers).store(out.add(i).cast());
-                    numbers = _mm512_add_epi64(numbers, next);
+    unsafe fn fill(numbers: Numbers<'_>, out: *mut Block, count: usize) -> bool {
+        // SAFETY: as above; the list has `count` blocks.
+        unsafe {
+            match numbers {
+                Numbers::List(list) => {
+                    let list = list[..count].as_chunks::<{ Self::BLOCKS }>();
+                    for (i, blocks) in list.0.iter().enumerate() {
+                        Self::load(blocks.as_ptr().cast()).store(out.add(Self::BLOCKS * i).cast());
+                    }
+                    let left = (1 << (2 * list.1.len())) - 1;
+                    if left != 0 {
+                        let last = _mm512_maskz_loadu_epi64(left, list.1.as_ptr().cast());
+                        X4(last).store(out.add(count - list.1.len()).cast());
+                    }
+                    true
+                }
+                Numbers::Sequence(sequence) => {
+                    let Some(halves) = sequence.halves(count) else { return false };
+                    match sequence.order {
+                        ByteOrder::Little => fill::<false>(&halves, out, count),
+                        ByteOrder::Big => fill::<true>(&halves, out, count),
+                    }
+                    true
                 }
             }
         }
-        plain
     }
     type First = __m128i;
     #[inline(always)]
@@ -302,7 +349,7 @@ impl Vector for X4 {
     }
     #[inline(always)]
     unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: __m128i, of: &Row) -> bool {
-        let suited = suits_rows();
+        let suited = keys.in_rows();
         if suited {
             // SAFETY: as above.
             unsafe { vaes512_row::row(keys, DECRYPT, first, of) };
@@ -310,15 +357,14 @@ impl Vector for X4 {
         suited
     }
     #[inline(always)]
-    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
-        // SAFETY: as above.
-        unsafe { Self::next_tweak(&tile, out) }
+    unsafe fn after_far() {
+        // SAFETY: as above. Stores past the caches are ordered by nothing else.
+        unsafe { _mm_sfence() }
     }
     #[inline(always)]
-    unsafe fn next_tile(mut tile: Tweaks) -> Tweaks {
+    unsafe fn clear_registers() {
         // SAFETY: as above.
-        unsafe { Self::after_eight(&mut tile) };
-        tile
+        unsafe { clear_upper_registers() }
     }
     #[inline(always)]
     unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
@@ -332,11 +378,71 @@ impl Vector for X4 {
     }
 }
 
-/// Whether there is a schedule for rows that suits this processor. MemorySanitizer does not follow data through
-/// assembler.
+// SAFETY (all methods): as above.
+impl TileTweaks for X4 {
+    type Tile = Tweaks;
+    #[inline(always)]
+    unsafe fn first_tile(tweak: *const Block) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::first_tweaks(tweak) }
+    }
+    #[inline(always)]
+    unsafe fn step(tile: &mut Tweaks, step: usize, out: *mut Block) {
+        // SAFETY: as above; a tile has 8 steps.
+        unsafe { Self::next_tweaks(tile, step, out.add(Self::BLOCKS * step)) }
+    }
+    #[inline(always)]
+    unsafe fn tile_start(tile: Tweaks, out: *mut Block) {
+        // SAFETY: as above.
+        unsafe { Self::next_tweak(&tile, out) }
+    }
+    #[inline(always)]
+    unsafe fn next_tile(mut tile: Tweaks) -> Tweaks {
+        // SAFETY: as above.
+        unsafe { Self::after_eight(&mut tile) };
+        tile
+    }
+}
+
+/// zmm16 to zmm31, which `vzeroupper` leaves as they are. The other sixteen are what all vector code uses; to clear them,
+/// too, would take another 3 % of a 512-byte sector.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn clear_upper_registers() {
+    // SAFETY: all registers that are written are named.
+    unsafe {
+        core::arch::asm!(
+            ".irp i, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vpxord zmm\\i, zmm\\i, zmm\\i",
+            ".endr",
+            out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _, out("zmm20") _, out("zmm21") _,
+            out("zmm22") _, out("zmm23") _, out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _,
+            out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// The first `count` numbers, rounded up to whole vectors, with their bytes reversed (`BIG`) or as they are.
 #[inline(always)]
-fn suits_rows() -> bool {
-    detect::starts_two_512() && cfg!(not(msan))
+unsafe fn fill<const BIG: bool>(halves: &Halves, out: *mut Block, count: usize) {
+    let &Halves { low, high, low_step, high_step } = halves;
+    // What sector `i` adds.
+    let nth = |i: u64| (low_step.wrapping_mul(i) as i64, high_step.wrapping_mul(i) as i64);
+    let ((low1, high1), (low2, high2), (low3, high3), (low4, high4)) = (nth(1), nth(2), nth(3), nth(4));
+    // SAFETY: the features are the caller's, who gives room.
+    unsafe {
+        let reversed = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f));
+        let first = _mm512_broadcast_i32x4(_mm_set_epi64x(high as i64, low as i64));
+        let steps = _mm512_set_epi64(high3, low3, high2, low2, high1, low1, 0, 0);
+        let next = _mm512_broadcast_i32x4(_mm_set_epi64x(high4, low4));
+        let mut numbers = _mm512_add_epi64(first, steps);
+        for i in (0..count).step_by(X4::BLOCKS) {
+            let blocks = if BIG { _mm512_shuffle_epi8(numbers, reversed) } else { numbers };
+            X4(blocks).store(out.add(i).cast());
+            numbers = _mm512_add_epi64(numbers, next);
+        }
+    }
 }
 
 /// The tweaks of vector `i` of a unit, from its first tweak in every lane: that times `x^POWERS[i]`.
@@ -379,3 +485,4 @@ unsafe fn xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
 
 pins!(X4, zmm_reg, "avx512f");
 shells!(X4, X1, "avx512f,avx512bw,avx512vbmi,aes,vaes");
+tile_shell!(X4, "avx512f,avx512bw,avx512vbmi,aes,vaes");

@@ -11,39 +11,63 @@
 //! tweaks of a tile are made from its first vector by shifts, a tile ahead of its data; and that first vector another
 //! tile ahead, so that nothing that waits for it fills the schedulers.
 
-use core::arch::{asm, x86_64::*};
+use core::{
+    arch::{asm, x86_64::*},
+    mem::{MaybeUninit, offset_of},
+};
+
+use zeroize::Zeroize;
 
 use super::{
-    job::Place,
     keys::{Blocks, Schedule},
-    tiles::Number,
     vaes512_stream::PLAIN,
-    vector::{Block, Row},
+    vector::{Block, Number, Row},
 };
 
 /// How far ahead data is fetched, where it is done in place: in tiles. The assembler has it in bytes.
 const AHEAD: usize = 8192 / 512;
 /// Blocks of a tile.
 const TILE: usize = 32;
-/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; a [`Task`];
-/// and the tweak behind the tile, in each lane.
+/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; its `Place`
+/// and 48 bytes that nobody uses; and the tweak behind the tile, in each lane.
 const DESK: usize = TILE + 12;
 
-/// The last part of a tile's desk.
+/// What the assembler looks up now and then.
 #[repr(C)]
 struct Task {
-    /// Where the tile lies. The assembler writes it.
-    place: Place,
+    tiles_in_sector: usize,
     /// Nothing is fetched ahead for so many tiles at the end.
     unfetched: usize,
+    /// The same once more; but where tiles wait, that from which any number differs with an overflow: one comparison, whose result
+    /// has three cases, costs less than two.
+    near: usize,
     /// From the end of a sector's tiles to the next sector.
     gap: usize,
     /// The halves of a sector's last vector that take the tweak of the block behind: a mask. The first sector's, if that
     /// is one tile; and any.
     first_moved: u32,
     moved: u32,
-    /// Whether the tweak behind a sector's tiles is wanted, as wherever there is a gap.
+    /// Whether the tweak behind a sector's tiles is wanted, as wherever there is a gap: 1, or 0.
     next: usize,
+    /// Where tiles wait to be written past the caches; null, if they are not.
+    waiting: *mut Waiting,
+}
+
+impl Task {
+    #[inline(always)]
+    fn new(row: &Row, unfetched: usize, waiting: *mut Waiting) -> Task {
+        let moved = if row.then == Number::Swapped { 0xc0 } else { 0 };
+        Task {
+            tiles_in_sector: row.tiles_in_sector,
+            near: if waiting.is_null() { unfetched } else { isize::MIN.cast_unsigned() },
+            unfetched,
+            gap: row.gap,
+            first_moved: if row.tiles_in_sector == 1 { moved } else { 0 },
+            moved,
+            next: (row.then != Number::Unused).into(),
+            waiting,
+        }
+    }
 }
 
 /// Ends a multiplication: zmm`$to` holds the halves moved up, zmm9 what leaves them, halves swapped. What leaves the
@@ -90,26 +114,18 @@ macro_rules! first_vector {
         concat!(
             "dec {left}\n",
             "jnz 5f\n",
-            "mov {left}, {tiles_in_sector}\n",
-            "cmp dword ptr [{",
-            $from,
-            "} + 616], 0\n",
+            "mov {left}, [{task} + {tiles_in_sector}]\n",
+            "cmp qword ptr [{task} + {next}], 0\n",
             "je 22f\n",
             times_x32!($from),
             "vmovdqu [{numbers} - 16], xmm8\n",
-            "kmovd k3, [{",
-            $from,
-            "} + 612]\n",
+            "kmovd k3, [{task} + {moved}]\n",
             "vshufi64x2 zmm8, zmm8, zmm8, 0\n",
             "vmovdqa64 [{",
             $from,
             "} + 640], zmm8\n",
-            "add {src}, [{",
-            $from,
-            "} + 600]\n",
-            "add {dst}, [{",
-            $from,
-            "} + 600]\n",
+            "add {src}, [{task} + {gap}]\n",
+            "add {dst}, [{task} + {gap}]\n",
             "22:\n",
             "test {others}, {others}\n",
             "jz 8f\n",
@@ -175,24 +191,12 @@ macro_rules! schedule {
             first: __m128i,
             row: &Row,
             unfetched: usize,
+            waiting: *mut Waiting,
         ) {
-            let desks = Blocks::<{ 4 * DESK }>::new();
+            let memory = (Blocks::<{ 4 * DESK }>::new(), Task::new(row, unfetched, waiting));
+            let (desks, task) = (&memory.0, &memory.1);
             let [exit, enter, make, begin] = [0, 1, 2, 3].map(|i| desks.at(i * DESK));
-            debug_assert!(row.gap == 0 || row.then != Number::Unused);
-            let moved = if row.then == Number::Swapped { 0xc0 } else { 0 };
-            let first_moved = if row.tiles_in_sector == 1 { moved } else { 0 };
-            for desk in [exit, enter, make, begin] {
-                // SAFETY: a desk has a task.
-                unsafe {
-                    let task = desk.add(TILE + 4).cast::<Task>();
-                    (&raw mut (*task).unfetched).write(unfetched);
-                    (&raw mut (*task).gap).write(row.gap);
-                    (&raw mut (*task).first_moved).write(first_moved);
-                    (&raw mut (*task).moved).write(moved);
-                    (&raw mut (*task).next).write(usize::from(row.then != Number::Unused));
-                }
-            }
-            if first_moved != 0 {
+            if task.first_moved != 0 {
                 // SAFETY: the last part of the desk.
                 unsafe {
                     let next = next_tile(*row.numbers);
@@ -210,8 +214,8 @@ macro_rules! schedule {
                     "kmovd k1, {left:e}",
                     "mov {left:e}, 0x1111",
                     "kmovd k2, {left:e}",
-                    "kmovd k3, [{enter} + 608]",
-                    "mov {left}, {tiles_in_sector}",
+                    "kmovd k3, [{task} + {first_moved}]",
+                    "mov {left}, [{task} + {tiles_in_sector}]",
                     // The first tile, as early as each of its vectors can begin.
                     "vbroadcasti32x4 zmm7, [{keys}]",
                     concat!(".irp k, ", $rounds),
@@ -260,16 +264,16 @@ macro_rules! schedule {
                     "2:",
                     next_tile!(),
                     first_vector!("make", "begin"),
-                    concat!(".if ", $half, " == 7"),
-                    "vbroadcasti32x4 zmm8, [{keys}]",
-                    ".endif",
                     "mov {place}, [{enter} + 576]",
-                    "cmp {tiles}, [{enter} + 592]",
-                    "jbe 7f",
+                    "cmp {tiles}, [{task} + {near}]",
+                    "jbe 31b",
                     ".irp i, 0,1,2,3,4,5,6,7",
                     "prefetcht0 [{place} + 64*\\i + 8192]",
                     ".endr",
                     "7:",
+                    concat!(".if ", $half, " == 7"),
+                    "vbroadcasti32x4 zmm8, [{keys}]",
+                    ".endif",
                     ".irp i, 0,1,2,3,4,5,6,7",
                     "vmovdqu64 zmm1\\i, [{place} + 64*\\i]",
                     concat!(".if ", $half, " == 7"),
@@ -348,6 +352,38 @@ macro_rules! schedule {
                     ".endr",
                     ".if \\part == 3",
                     "jmp 3f",
+                    "31:",
+                    "jno 7f",
+                    // The tile before leaves; the one that is about to be stored goes where it was.
+                    "mov {place}, [{task} + {waiting}]",
+                    "mov [{place} + {saved}], {src}",
+                    "vmovdqa64 zmm9, [{place}]",
+                    "mov {src}, [{place} + {first_line}]",
+                    "vmovntdq [{src}], zmm9",
+                    "mov {src}, [{place} + {lines}]",
+                    ".irp i, 1,2,3,4,5,6,7",
+                    "vmovdqa64 zmm9, [{place} + 64*\\i]",
+                    "vmovntdq [{src} + 64*\\i], zmm9",
+                    ".endr",
+                    "vmovdqa64 zmm9, [{place} + 512]",
+                    "vmovdqa64 [{place}], zmm9",
+                    "mov {src}, [{place} + {next_first_line}]",
+                    "mov [{place} + {first_line}], {src}",
+                    "mov {src}, [{exit} + 584]",
+                    "and {src}, -64",
+                    "mov [{place} + {lines}], {src}",
+                    "add {src}, 512",
+                    "mov [{place} + {next_first_line}], {src}",
+                    "mov {src}, [{place} + {tile}]",
+                    "mov [{exit} + 584], {src}",
+                    "mov {src}, [{place} + {saved}]",
+                    "mov {place}, [{enter} + 576]",
+                    "cmp {tiles}, [{task} + {unfetched}]",
+                    "jbe 7f",
+                    ".irp i, 0,1,2,3,4,5,6,7",
+                    "prefetcht0 [{place} + 64*\\i + 8192]",
+                    ".endr",
+                    "jmp 7f",
                     ".endif",
                     ".if \\part == 1",
                     "dec {tiles}",
@@ -356,11 +392,20 @@ macro_rules! schedule {
                     ".endr",
                     keys = in(reg) keys, src = inout(reg) row.at.src => _, dst = inout(reg) row.at.dst => _,
                     others = inout(reg) row.others => _, numbers = inout(reg) row.numbers.add(1) => _,
-                    tiles_in_sector = in(reg) row.tiles_in_sector, left = out(reg) _,
+                    task = in(reg) core::ptr::from_ref(task), left = out(reg) _,
                     tiles = inout(reg) row.tiles => _, place = out(reg) _,
                     exit = inout(reg) exit => _, enter = inout(reg) enter => _,
                     make = inout(reg) make => _, begin = inout(reg) begin => _,
                     powers = sym PLAIN,
+                    tiles_in_sector = const offset_of!(Task, tiles_in_sector),
+                    near = const offset_of!(Task, near),
+                    unfetched = const offset_of!(Task, unfetched), gap = const offset_of!(Task, gap),
+                    first_moved = const offset_of!(Task, first_moved), moved = const offset_of!(Task, moved),
+                    next = const offset_of!(Task, next), waiting = const offset_of!(Task, waiting),
+                    tile = const offset_of!(Waiting, tile), lines = const offset_of!(Waiting, lines),
+                    first_line = const offset_of!(Waiting, first_line),
+                    next_first_line = const offset_of!(Waiting, next_first_line),
+                    saved = const offset_of!(Waiting, saved),
                     inout("xmm0") first => _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
                     out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
                     out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
@@ -385,23 +430,97 @@ schedule!(decrypt_256, "7", "18,19,20,21,22,23,24,25,26,27,28,29,30", "43", "vae
 /// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Row`] says.
 #[inline(always)]
 pub(super) unsafe fn row(keys: &Schedule, decrypt: bool, first: __m128i, row: &Row) {
-    let schedule = match (keys.is_long(), decrypt) {
-        (false, false) => encrypt_128,
-        (false, true) => decrypt_128,
-        (true, false) => encrypt_256,
-        (true, true) => decrypt_256,
-    };
+    debug_assert!(row.gap == 0 || row.then != Number::Unused);
+    let (in_place, one_behind_the_other) = (row.at.src == row.at.dst, row.others.is_null());
     // What is fetched is in the same call's data.
-    let unfetched = if row.at.src == row.at.dst && row.others.is_null() {
+    let unfetched = if one_behind_the_other && (in_place || row.far) {
         AHEAD.saturating_sub(row.behind / (16 * TILE))
     } else {
         usize::MAX
     };
     // SAFETY: this function's contract.
     unsafe {
-        schedule(keys, first, row, unfetched);
+        if row.far && !in_place && one_behind_the_other && row.gap == 0 {
+            past_caches(keys, decrypt, first, row, unfetched);
+        } else {
+            schedule_for(keys, decrypt)(keys, first, row, unfetched, core::ptr::null_mut());
+        }
         if row.then != Number::Unused && row.tiles == 1 {
             row.numbers.write(next_tile(*row.numbers));
+        }
+    }
+}
+
+/// What [`schedule!`] defines.
+#[allow(improper_ctypes_definitions, reason = "a vector argument goes in a register so")]
+type Run = unsafe extern "C" fn(*const Schedule, __m128i, &Row, usize, *mut Waiting);
+
+#[inline(always)]
+fn schedule_for(keys: &Schedule, decrypt: bool) -> Run {
+    match (keys.is_long(), decrypt) {
+        (false, false) => encrypt_128,
+        (false, true) => decrypt_128,
+        (true, false) => encrypt_256,
+        (true, true) => decrypt_256,
+    }
+}
+
+/// Tiles on their way past the caches. A store that goes there writes a whole line of 64 bytes, and tiles lie anywhere
+/// among lines: so each is put together here with the end of the one before, as far from a line's start as in the
+/// destination.
+#[repr(C, align(64))]
+struct Waiting {
+    /// The tile's lines, with the start of the next tile's first one. The end of the tile before begins them.
+    bytes: [MaybeUninit<u8>; 9 * LINE],
+    /// Where the assembler puts what it has no place for: first the lines before the first tile, then the first tile's
+    /// first line, whose start belongs to others.
+    scrap: [MaybeUninit<u8>; 8 * LINE],
+    /// Where in `bytes` a tile begins.
+    tile: *mut u8,
+    /// Where the lines go that wait; the first one of them; and the first one of the tile behind.
+    lines: *mut u8,
+    first_line: *mut u8,
+    next_first_line: *mut u8,
+    /// The assembler has too few registers.
+    saved: usize,
+}
+
+/// Bytes of a line of the caches.
+const LINE: usize = 64;
+
+/// A row from one place to another in memory, past the caches: what lies at the destination need not be read before it
+/// is overwritten. Whoever calls it sees to the fence (`sfence`) behind the last row.
+///
+/// # Safety
+/// As [`row`].
+#[cold]
+#[inline(never)]
+unsafe fn past_caches(keys: &Schedule, decrypt: bool, first: __m128i, row: &Row, unfetched: usize) {
+    let mut waiting = MaybeUninit::<Waiting>::uninit();
+    let place = waiting.as_mut_ptr();
+    let from_line = row.at.dst.addr() % LINE;
+    // SAFETY: fields of a local. The first tile's first line is whole, and is written here as far as it belongs to the
+    // destination; the end of the last tile but one lies at the end of `bytes`, in the line that the last tile begins,
+    // which is not written past the caches. With one tile, nothing waits.
+    unsafe {
+        let bytes = (&raw mut (*place).bytes).cast::<u8>();
+        let scrap = (&raw mut (*place).scrap).cast::<u8>();
+        (&raw mut (*place).tile).write(bytes.add(from_line));
+        (&raw mut (*place).lines).write(scrap);
+        (&raw mut (*place).first_line).write(scrap);
+        (&raw mut (*place).next_first_line).write(scrap);
+        schedule_for(keys, decrypt)(keys, first, row, unfetched, place);
+        if row.tiles > 1 {
+            let lines = (*place).lines;
+            let to = if row.tiles == 2 { scrap } else { lines };
+            to.copy_from_nonoverlapping(bytes, LINE);
+            lines.add(LINE).copy_from_nonoverlapping(bytes.add(LINE), 7 * LINE + from_line);
+            row.at.dst.copy_from_nonoverlapping(scrap.add(from_line), LINE - from_line);
+        }
+        if decrypt {
+            for words in [bytes, scrap] {
+                core::slice::from_raw_parts_mut(words.cast::<MaybeUninit<u64>>(), 8 * LINE / 8).zeroize();
+            }
         }
     }
 }

@@ -37,6 +37,12 @@ impl Powers {
         powers
     };
 
+    /// The shift counts of vector `v`, eight each, aligned for a vector.
+    #[inline(always)]
+    pub(super) fn row(&self, v: usize) -> (*const u64, *const u64) {
+        (self.moved[v % GROUP].as_ptr(), self.carried[v % GROUP].as_ptr())
+    }
+
     /// The last block of vector `v` takes the tweak of the block behind it.
     pub(super) fn last_moved(mut self, v: usize) -> Powers {
         for i in 6..8 {

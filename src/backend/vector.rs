@@ -1,13 +1,12 @@
 //! What the loop needs of an instruction set.
 
 use super::{
-    job::{Place, Sectors, Sequence},
+    group::WIDTH,
+    job::{Numbers, Place, Sectors},
     keys::Schedule,
-    tiles::Number,
 };
 
-/// A 16-byte AES block.
-pub(super) type Block = [u8; 16];
+pub(super) use super::blocks::Block;
 
 /// Repeats a block for `I` from 0 up to a limit of at most 16, without a loop: what the compiler does not unroll keeps
 /// its vectors in memory.
@@ -26,6 +25,7 @@ pub(super) use unrolled;
 ///
 /// Source and destination are the same or apart, and good for all tiles.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no schedule takes rows there"))]
 pub(super) struct Row {
     /// The first sector.
     pub(super) at: Place,
@@ -41,10 +41,43 @@ pub(super) struct Row {
     pub(super) then: Number,
     /// The encrypted number of each sector, and three blocks more, which are read and not used.
     pub(super) numbers: *mut Block,
-    /// The data is in place, and more than caches hold.
+    /// The call has more data than caches hold, one behind the other.
     pub(super) far: bool,
     /// Bytes of the call's data behind the row.
     pub(super) behind: usize,
+}
+
+/// Bytes of a tile.
+pub(super) const fn tile_len<V: Vector>() -> usize {
+    V::TILE_GROUPS * WIDTH * V::BLOCKS * 16
+}
+
+/// What becomes of a sector's number when the tweaks of its last tile or vector are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// Nobody needs it any more.
+    Unused,
+    /// It is replaced by the tweak of the block that follows.
+    Next,
+    /// As `Next`, and then swapped with the tweak of the last block before. So ciphertext stealing wants it when it
+    /// decrypts (IEEE Std 1619-2007, 5.4.2): the last whole block has the tail's tweak, and the block that stealing
+    /// makes has that of the last whole block.
+    Swapped,
+}
+
+/// Swaps the last block of a vector of tweaks with another one.
+///
+/// # Safety
+/// The processor has the features of `V`; `vector` holds one.
+#[cfg_attr(optimized, inline(always))]
+pub(super) unsafe fn swap_last<V: Vector>(vector: *mut Block, block: *mut Block) {
+    // SAFETY: this function's contract. The vector is written as a whole, since a block written into it would have to
+    // reach the cache before the vector can be read.
+    unsafe {
+        let last = vector.add(V::BLOCKS - 1).read();
+        V::load(vector.cast()).with_last(block).store(vector.cast());
+        block.write(last);
+    }
 }
 
 /// One register of [`BLOCKS`](Vector::BLOCKS) AES blocks, lane 0 first in memory.
@@ -88,21 +121,10 @@ pub(super) trait Vector: Copy {
     unsafe fn next_tweak(tweaks: &Self::Tweaks, out: *mut Block);
     /// Groups of `WIDTH` vectors whose tweaks are made together: a tile.
     const TILE_GROUPS: usize;
-    /// What makes the tweaks of one tile, in `WIDTH` steps a group.
-    type Tile: Copy;
-    /// The first tile of a unit, from its first tweak.
-    unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
-    /// Does step `step` of a tile; after the last one, `out` holds the tweaks of all its blocks in order. `out` is
-    /// aligned for a vector.
-    unsafe fn step(tile: &mut Self::Tile, step: usize, out: *mut Block);
-    /// Whether [`row`](Vector::row) takes any row, and any scattered sectors, of `size` bytes.
+    /// Whether with these keys [`row`](Vector::row) takes any row of whole tiles, and any scattered sectors, and
+    /// [`stream`](Vector::stream) what is left of them.
     #[cfg_attr(optimized, inline(always))]
-    fn has_rows(_size: usize) -> bool {
-        false
-    }
-    /// Whether [`row`](Vector::row) and [`stream`](Vector::stream) take all sectors.
-    #[cfg_attr(optimized, inline(always))]
-    fn has_streams() -> bool {
+    fn has_rows(_keys: &Schedule) -> bool {
         false
     }
     /// The `vectors` vectors (at least one, fewer than eight) at `from` of each sector, of which there are at most 128.
@@ -121,13 +143,28 @@ pub(super) trait Vector: Copy {
     /// The first `count` of `from`, rounded up to whole vectors, times x^`bits` (-1 to 31).
     #[cfg_attr(optimized, inline(always))]
     unsafe fn times_x(_from: *const Block, _to: *mut Block, _count: usize, _bits: i64) {}
+    /// The tweaks of the `per_sector` (1 to 31) blocks of each of `sectors` sectors, one behind the other, from the sectors'
+    /// encrypted numbers; up to a vector less a block more is written.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn lay(_numbers: *const Block, _sectors: usize, _per_sector: usize, _out: *mut Block) {}
+    /// [`laid_sectors`](super::unit::laid_sectors) as a function of its own, whose stack others need not have.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn laid_sectors(
+        _keys: &Schedule,
+        _decrypt: bool,
+        _place: Place,
+        _sector_size: usize,
+        _numbers: *const Block,
+        _count: usize,
+    ) {
+    }
     /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
     }
-    /// Writes the first `count` numbers of a sequence, rounded up to whole vectors, and says so, where it can do it.
+    /// Writes the first `count` numbers, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn fill(_sequence: &Sequence, _out: *mut Block, _count: usize) -> bool {
+    unsafe fn fill(_numbers: Numbers<'_>, _out: *mut Block, _count: usize) -> bool {
         false
     }
     /// In what [`row`](Vector::row) takes the encrypted number of the first sector: in a register, so that a single
@@ -139,6 +176,9 @@ pub(super) trait Vector: Copy {
     unsafe fn row<const DECRYPT: bool>(_keys: &Schedule, _first: Self::First, _row: &Row) -> bool {
         false
     }
+    /// Behind the last [`row`](Vector::row) of a call whose data is `far`.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn after_far() {}
     /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
     /// it into each would take more room than it saves time.
     unsafe fn whole_blocks<const DECRYPT: bool>(
@@ -147,10 +187,18 @@ pub(super) trait Vector: Copy {
         tweaks: *const Block,
         blocks: usize,
     );
-    /// Stores the tweak of a tile's first block, before any step.
-    unsafe fn tile_start(tile: Self::Tile, out: *mut Block);
-    /// The tile that follows one whose steps are all done.
-    unsafe fn next_tile(tile: Self::Tile) -> Self::Tile;
+    /// [`tiled_sectors`](super::tiles::tiled_sectors), likewise.
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &Schedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: Number,
+    );
+    /// Clears the registers that keep data and round keys until somebody uses them, which may be never: those that only
+    /// the newest instructions reach.
+    #[cfg_attr(optimized, inline(always))]
+    unsafe fn clear_registers() {}
     /// Does nothing, and keeps the compiler from moving work on `x` across it: it would otherwise run each vector's
     /// rounds one after the other to save registers, and leave the AES units idle for their latency.
     unsafe fn pin<const N: usize>(x: &mut [Self; N]);

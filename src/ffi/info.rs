@@ -76,9 +76,12 @@ pub extern "C" fn atrest_selftest() -> atrest_status {
 fn name(backend: Backend) -> &'static CStr {
     match backend {
         Backend::Soft => c"soft",
+        Backend::Ssse3 => c"ssse3",
+        Backend::Avx2 => c"avx2",
         Backend::Aesni => c"aesni",
         Backend::Vaes256 => c"vaes256",
         Backend::Vaes512 => c"vaes512",
+        Backend::Neon => c"neon",
         Backend::Armv8 => c"armv8",
         Backend::Armv8Eor3 => c"armv8-eor3",
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backend::{Direction, Pieces},
-    xts::Tweaks,
+    xts::{TweakSource, Tweaks},
 };
 
 /// POSIX's `struct iovec`, from `<sys/uio.h>`.
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (Ok(Tweaks::plain64(first_sector)), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) =
+            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
         data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
     }
 }
@@ -80,7 +81,8 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (Ok(Tweaks::plain64(first_sector)), (src, src_count), (dst, dst_count));
+        let (tweaks, src, dst) =
+            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
         data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
     }
 }
@@ -90,7 +92,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov(
 pub(super) unsafe fn data_call(
     direction: Direction,
     xts: *const atrest_xts,
-    tweaks: Result<Tweaks, atrest_status>,
+    tweaks: Result<TweakSource<'_>, atrest_status>,
     sector_size: usize,
     src: (*const iovec, usize),
     dst: (*const iovec, usize),
@@ -115,9 +117,15 @@ pub(super) unsafe fn data_call(
                 source = Some(list);
             }
         }
+        if let Ok(TweakSource::List(list)) = &tweaks
+            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
+        {
+            return Err(ATREST_ERROR_OVERLAP);
+        }
+        let tweaks = tweaks.as_ref().map_err(|&status| status)?;
         let len = target.len;
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.pieces(direction, tweaks?, sector_size, source.as_mut(), &mut target, len) }?;
+        unsafe { key.pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
         Ok(())
     })
 }
@@ -168,6 +176,10 @@ impl<'a> List<'a> {
         let pieces = &mut pieces[..count];
         pieces.sort_unstable();
         pieces.windows(2).any(|pair| pair[1].0 < pair[0].1)
+    }
+
+    fn overlaps_bytes(&self, bytes: (usize, usize)) -> bool {
+        self.pieces.iter().any(|piece| pointer::overlap((piece.iov_base.addr(), piece.iov_len), bytes))
     }
 
     fn overlaps(&self, other: &List<'_>) -> bool {

@@ -1,16 +1,20 @@
 //! Keys on the heap, and how every key is made.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_void};
 use std::alloc::{Layout, alloc};
 
 use super::{
+    place::ATREST_XTS_ALLOW_EQUAL_HALVES,
     pointer,
     status::{
-        ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_NO_MEMORY, ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND,
-        atrest_status, guarded,
+        ATREST_ERROR_FLAGS, ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_MEMORY, ATREST_ERROR_NO_MEMORY,
+        ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND, atrest_status, guarded,
     },
 };
-use crate::xts::{Backend, Key, KeyOptions};
+use crate::{
+    backend::Choice,
+    xts::{Key, KeyOptions},
+};
 
 /// An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
 /// as well as in its parent.
@@ -40,11 +44,39 @@ pub unsafe extern "C" fn atrest_xts_new(
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, || Ok(Key::options()), on_heap) }
+    unsafe { new(Request::new(Secret::Joined(key, key_len)), out) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "aesni", "vaes256", "vaes512", "armv8" or
-/// "armv8-eor3", whatever ATREST_BACKEND says.
+/// As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+///
+/// `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
+/// `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
+/// then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+///
+/// Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
+///
+/// # Safety
+/// `key1` and `key2` are NULL or readable for `half_len` bytes each; `backend` is NULL or a NUL-terminated string; `out`
+/// is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_new_from_halves(
+    key1: *const u8,
+    key2: *const u8,
+    half_len: usize,
+    backend: *const c_char,
+    flags: u32,
+    out: *mut *mut atrest_xts,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { new(Request::new(Secret::Halves(key1, key2, half_len)).chosen(backend, flags), out) }
+}
+
+/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+///
+/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
+/// same data; without it, the one that suits the processor runs.
 ///
 /// `backend`: a NUL-terminated string.
 ///
@@ -58,12 +90,9 @@ pub unsafe extern "C" fn atrest_xts_new_with_backend(
     backend: *const c_char,
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
-    let options = || {
-        // SAFETY: this function's own contract.
-        Ok(Key::options().backend(unsafe { named(backend) }?))
-    };
+    let request = Request { backend: Some(backend), ..Request::new(Secret::Joined(key, key_len)) };
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, options, on_heap) }
+    unsafe { new(request, out) }
 }
 
 /// As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
@@ -78,69 +107,117 @@ pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
     key_len: usize,
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
+    let flags = ATREST_XTS_ALLOW_EQUAL_HALVES;
     // SAFETY: this function's own contract.
-    unsafe { new(key, key_len, out, || Ok(Key::options().allow_equal_halves(true)), on_heap) }
+    unsafe { new(Request { flags, ..Request::new(Secret::Joined(key, key_len)) }, out) }
 }
 
-/// The backend of a name.
-///
-/// # Safety
-/// `backend` is NULL or a NUL-terminated string.
-pub(super) unsafe fn named(backend: *const c_char) -> Result<Backend, atrest_status> {
-    if backend.is_null() {
-        return Err(ATREST_ERROR_NULL);
+/// Where key1 and key2 lie.
+#[derive(Clone, Copy)]
+pub(super) enum Secret {
+    /// One behind the other, in so many bytes.
+    Joined(*const u8, usize),
+    /// Anywhere, in so many bytes each.
+    Halves(*const u8, *const u8, usize),
+}
+
+impl Secret {
+    /// # Safety
+    /// The pointers are NULL or readable, and nobody changes what is there during `'a`.
+    #[inline(always)]
+    unsafe fn halves<'a>(self) -> Result<(&'a [u8], &'a [u8]), atrest_status> {
+        let (key1, key2, half_len) = match self {
+            Secret::Joined(key, key_len) => (key, key.wrapping_add(key_len / 2), key_len / 2),
+            Secret::Halves(key1, key2, half_len) => (key1, key2, half_len),
+        };
+        if key1.is_null() || matches!(self, Secret::Halves(..)) && key2.is_null() {
+            return Err(ATREST_ERROR_NULL);
+        }
+        // Before slices are made: no slice may claim more than its buffer has.
+        if !matches!(half_len, 16 | 32) || matches!(self, Secret::Joined(_, 33 | 65)) {
+            return Err(ATREST_ERROR_KEY_LENGTH);
+        }
+        // SAFETY: this function's contract, for a length that is good.
+        unsafe { Ok((pointer::bytes(key1, half_len)?, pointer::bytes(key2, half_len)?)) }
     }
-    // SAFETY: not NULL, NUL-terminated by this function's contract.
-    let name = unsafe { CStr::from_ptr(backend) }.to_str().map_err(|_| ATREST_ERROR_UNKNOWN_BACKEND)?;
-    Ok(name.parse()?)
 }
 
-/// Makes a key at a place.
+/// What is asked of those who make keys.
+#[derive(Clone, Copy)]
+pub(super) struct Request {
+    secret: Secret,
+    /// A name; else what the environment says.
+    backend: Option<*const c_char>,
+    flags: u32,
+    /// Memory of the caller's, and its length; else it is allocated.
+    memory: Option<(*mut c_void, usize)>,
+}
+
+impl Request {
+    pub(super) fn new(secret: Secret) -> Request {
+        Request { secret, backend: None, flags: 0, memory: None }
+    }
+
+    pub(super) fn chosen(self, backend: *const c_char, flags: u32) -> Request {
+        Request { backend: (!backend.is_null()).then_some(backend), flags, ..self }
+    }
+
+    pub(super) fn at(self, memory: *mut c_void, len: usize) -> Request {
+        Request { memory: Some((memory, len)), ..self }
+    }
+
+    /// # Safety
+    /// The backend is NULL or a NUL-terminated string.
+    #[inline(always)]
+    unsafe fn options(&self) -> Result<KeyOptions, atrest_status> {
+        if let Some((memory, len)) = self.memory {
+            let place: *mut atrest_xts = memory.cast();
+            pointer::check(place.addr(), len.max(1))?;
+            if len < size_of::<atrest_xts>() || !place.is_aligned() {
+                return Err(ATREST_ERROR_MEMORY);
+            }
+        }
+        if self.flags & !ATREST_XTS_ALLOW_EQUAL_HALVES != 0 {
+            return Err(ATREST_ERROR_FLAGS);
+        }
+        let options = Key::options().allow_equal_halves(self.flags & ATREST_XTS_ALLOW_EQUAL_HALVES != 0);
+        let Some(name) = self.backend else { return Ok(options) };
+        if name.is_null() {
+            return Err(ATREST_ERROR_NULL);
+        }
+        // SAFETY: not NULL, NUL-terminated by this function's contract.
+        let name = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| ATREST_ERROR_UNKNOWN_BACKEND)?;
+        let choice: Choice = name.parse()?;
+        Ok(options.choice(choice))
+    }
+}
+
+/// Makes a key.
 ///
 /// # Safety
-/// As [`atrest_xts_new`]; the place is writable for an `atrest_xts`, and aligned.
-pub(super) unsafe fn new(
-    key: *const u8,
-    key_len: usize,
-    out: *mut *mut atrest_xts,
-    options: impl FnOnce() -> Result<KeyOptions, atrest_status>,
-    place: impl FnOnce() -> Result<*mut atrest_xts, atrest_status>,
-) -> atrest_status {
-    // SAFETY: this function's own contract.
-    unsafe { make(key, key_len, out, options, place) }
-}
-
-/// # Safety
-/// As [`new`].
+/// The secret's pointers are NULL or readable for their lengths; the backend is NULL or a NUL-terminated string; memory is
+/// NULL or writable for its length, and nobody else uses it while the key lives; `out` is NULL or writable.
 // Not inlined: no frame that outlives the wiping may hold a key.
 #[inline(never)]
-unsafe fn make(
-    key: *const u8,
-    key_len: usize,
-    out: *mut *mut atrest_xts,
-    options: impl FnOnce() -> Result<KeyOptions, atrest_status>,
-    place: impl FnOnce() -> Result<*mut atrest_xts, atrest_status>,
-) -> atrest_status {
+pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_status {
     guarded(|| {
-        // SAFETY: `out` is NULL or writable, `key` NULL or readable, by this function's contract.
-        let key = unsafe {
+        // SAFETY: `out` is NULL or writable, the secret NULL or readable, by this function's contract.
+        let (key1, key2) = unsafe {
             pointer::write(out, core::ptr::null_mut())?;
-            if key.is_null() {
-                return Err(ATREST_ERROR_NULL);
-            }
-            // Before the slice is made: no slice may claim more than its buffer has.
-            if !matches!(key_len, 32 | 64) {
-                return Err(ATREST_ERROR_KEY_LENGTH);
-            }
-            pointer::bytes(key, key_len)?
+            request.secret.halves()?
         };
-        let empty = options()?.empty(key)?;
-        let place = place()?;
-        // SAFETY: this function's contract on places, and `out` as above.
+        // SAFETY: a name by this function's contract.
+        let runnable = unsafe { request.options() }?.check(key1, key2)?;
+        // `options` has looked at the caller's memory.
+        let place = match request.memory {
+            Some((memory, _)) => memory.cast(),
+            None => on_heap()?,
+        };
+        // SAFETY: the place is writable for a key and aligned, and `out` as above.
         unsafe {
-            place.write(atrest_xts(empty));
+            place.write(atrest_xts(Key::empty(runnable, key1.len())));
             // Not before it lies where it stays: no copy of the round keys is left anywhere.
-            (*place).0.expand(key);
+            (*place).0.expand(key1, key2);
             pointer::write(out, place)
         }
     })

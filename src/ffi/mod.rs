@@ -1,7 +1,7 @@
 //! The C ABI: `include/atrest.h`.
 //!
 //! No panic crosses into C: `status.rs` has the one boundary. Pointers become references in `pointer.rs` alone.
-//! The modules stand in the order in which the header shows them: keys, data, pieces of data, tweaks, information;
+//! The modules stand in the order in which the header shows them: keys, data, pieces of data, tweaks and lists of them, information;
 //! then providers, volumes and envelopes.
 #![allow(unsafe_code)]
 
@@ -18,6 +18,10 @@ mod xts;
 mod iov;
 
 mod tweaks;
+
+mod sequence;
+
+mod list;
 
 mod info;
 
@@ -55,10 +59,15 @@ pub use info::{
 pub use iov::{atrest_xts_decrypt_iov, atrest_xts_encrypt_iov, iovec};
 pub use key::{
     atrest_xts, atrest_xts_free, atrest_xts_new, atrest_xts_new_allowing_equal_halves,
-    atrest_xts_new_with_backend,
+    atrest_xts_new_from_halves, atrest_xts_new_with_backend,
+};
+pub use list::{
+    atrest_xts_decrypt_iov_list, atrest_xts_decrypt_sectors_list, atrest_xts_encrypt_iov_list,
+    atrest_xts_encrypt_sectors_list,
 };
 pub use place::{
-    ATREST_XTS_ALLOW_EQUAL_HALVES, atrest_xts_alignment, atrest_xts_deinit, atrest_xts_init, atrest_xts_size,
+    ATREST_XTS_ALLOW_EQUAL_HALVES, atrest_xts_alignment, atrest_xts_deinit, atrest_xts_init,
+    atrest_xts_init_from_halves, atrest_xts_size,
 };
 #[cfg(all(feature = "volume", feature = "kms"))]
 pub use providers::atrest_providers_add_aws;
@@ -66,6 +75,11 @@ pub use providers::atrest_providers_add_aws;
 pub use providers::{
     atrest_local_create_key, atrest_providers, atrest_providers_add_local, atrest_providers_free,
     atrest_providers_new,
+};
+pub use sequence::{
+    ATREST_SEQUENCE_BIG_ENDIAN, ATREST_SEQUENCE_IN_512, ATREST_SEQUENCE_WRAPS, atrest_tweak_sequence,
+    atrest_xts_decrypt_iov_sequence, atrest_xts_decrypt_sectors_sequence, atrest_xts_encrypt_iov_sequence,
+    atrest_xts_encrypt_sectors_sequence,
 };
 pub use status::{StatusValue, atrest_status, atrest_status_message};
 pub use tweaks::{

@@ -8,11 +8,9 @@ use core::{
 use zeroize::Zeroize;
 
 use super::{
-    key::{atrest_xts, named, new},
-    pointer,
-    status::{ATREST_ERROR_FLAGS, ATREST_ERROR_MEMORY, atrest_status, guarded},
+    key::{Request, Secret, atrest_xts, new},
+    status::{atrest_status, guarded},
 };
-use crate::xts::Key;
 
 /// A flag of atrest_xts_init(): key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
 pub const ATREST_XTS_ALLOW_EQUAL_HALVES: u32 = 1;
@@ -59,21 +57,34 @@ pub unsafe extern "C" fn atrest_xts_init(
     flags: u32,
     out: *mut *mut atrest_xts,
 ) -> atrest_status {
-    let options = || {
-        let place: *mut atrest_xts = memory.cast();
-        pointer::check(place.addr(), memory_len.max(1))?;
-        if memory_len < size_of::<atrest_xts>() || !place.is_aligned() {
-            return Err(ATREST_ERROR_MEMORY);
-        }
-        if flags & !ATREST_XTS_ALLOW_EQUAL_HALVES != 0 {
-            return Err(ATREST_ERROR_FLAGS);
-        }
-        let options = Key::options().allow_equal_halves(flags & ATREST_XTS_ALLOW_EQUAL_HALVES != 0);
-        // SAFETY: a name by this function's contract.
-        if backend.is_null() { Ok(options) } else { Ok(options.backend(unsafe { named(backend) }?)) }
-    };
-    // SAFETY: this function's own contract; `options` looks at the memory before there is a key to be put there.
-    unsafe { new(key, key_len, out, options, || Ok(memory.cast())) }
+    // SAFETY: this function's own contract.
+    unsafe {
+        new(Request::new(Secret::Joined(key, key_len)).at(memory, memory_len).chosen(backend, flags), out)
+    }
+}
+
+/// As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them.
+///
+/// # Safety
+/// As atrest_xts_init(); `key1` and `key2` are NULL or readable for `half_len` bytes each.
+#[allow(clippy::too_many_arguments)]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_init_from_halves(
+    memory: *mut c_void,
+    memory_len: usize,
+    key1: *const u8,
+    key2: *const u8,
+    half_len: usize,
+    backend: *const c_char,
+    flags: u32,
+    out: *mut *mut atrest_xts,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let secret = Secret::Halves(key1, key2, half_len);
+        new(Request::new(secret).at(memory, memory_len).chosen(backend, flags), out)
+    }
 }
 
 /// Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread

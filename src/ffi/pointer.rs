@@ -45,6 +45,12 @@ pub(super) fn check(address: usize, len: usize) -> Result<(), atrest_status> {
     Ok(())
 }
 
+/// Whether two buffers, each an address and a length, share a byte.
+pub(super) fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
+    let end = |(address, len): (usize, usize)| address.saturating_add(len);
+    a.1 != 0 && b.1 != 0 && a.0 < end(b) && b.0 < end(a)
+}
+
 /// # Safety
 /// If it is not refused, the buffer is readable for `len` bytes, and nobody changes it during `'a`.
 #[inline(always)]

@@ -15,7 +15,7 @@ pub enum atrest_status {
     ATREST_OK = 0,
     /// A pointer that must not be NULL is NULL.
     ATREST_ERROR_NULL = 1,
-    /// The key is not 32 or 64 bytes long.
+    /// The key is not 32 or 64 bytes long, or its halves are not 16 or 32.
     ATREST_ERROR_KEY_LENGTH = 2,
     /// key1 equals key2.
     ATREST_ERROR_EQUAL_HALVES = 3,
@@ -43,7 +43,7 @@ pub enum atrest_status {
     ATREST_ERROR_INTERNAL = 13,
     /// The pieces of source and destination are not equally long in all.
     ATREST_ERROR_LENGTH_MISMATCH = 14,
-    /// The tweaks have a layout that is unknown, a number beyond it, or a reserved field that is not 0.
+    /// The tweaks have a layout or width that is unknown, a number beyond it, or a reserved field that is not 0.
     ATREST_ERROR_TWEAKS = 15,
     /// The memory for a key is smaller than atrest_xts_size(), or not aligned to atrest_xts_alignment().
     ATREST_ERROR_MEMORY = 16,
@@ -51,6 +51,8 @@ pub enum atrest_status {
     ATREST_ERROR_FLAGS = 17,
     /// A backend gives wrong answers on this machine.
     ATREST_ERROR_SELFTEST = 18,
+    /// A list of tweaks has not one for each sector.
+    ATREST_ERROR_TWEAK_COUNT = 19,
     /// Reading or writing the file failed: the system said so.
     ATREST_ERROR_IO = 32,
     /// There is no room left for what was written: on the disk, in the quota or below the largest file.
@@ -158,12 +160,13 @@ pub struct StatusValue(i32);
 impl From<xts::Error> for atrest_status {
     fn from(error: xts::Error) -> atrest_status {
         match error {
-            xts::Error::KeyLength { .. } => ATREST_ERROR_KEY_LENGTH,
+            xts::Error::KeyLength { .. } | xts::Error::HalfLengths { .. } => ATREST_ERROR_KEY_LENGTH,
             xts::Error::EqualHalves => ATREST_ERROR_EQUAL_HALVES,
             xts::Error::SectorSize { .. } | xts::Error::SectorSizeNot512 { .. } => ATREST_ERROR_SECTOR_SIZE,
             xts::Error::UnitLength { .. } => ATREST_ERROR_UNIT_LENGTH,
             xts::Error::DataLength { .. } => ATREST_ERROR_DATA_LENGTH,
             xts::Error::SectorNumberOverflow => ATREST_ERROR_SECTOR_NUMBER,
+            xts::Error::TweakCount { .. } => ATREST_ERROR_TWEAK_COUNT,
             xts::Error::SelfTest(_) => ATREST_ERROR_SELFTEST,
             xts::Error::UnknownBackend => ATREST_ERROR_UNKNOWN_BACKEND,
             xts::Error::UnsupportedBackend(_) => ATREST_ERROR_UNSUPPORTED_BACKEND,
@@ -218,13 +221,14 @@ pub(super) fn message(status: i32) -> &'static CStr {
             c"the pieces of source and destination are not equally long in all"
         }
         s if is(s, ATREST_ERROR_TWEAKS) => {
-            c"the tweaks have an unknown layout, a number beyond it, or a reserved field that is not 0"
+            c"the tweaks have an unknown layout or width, a number beyond it, or a reserved field that is not 0"
         }
         s if is(s, ATREST_ERROR_MEMORY) => {
             c"the memory for the key is too small or misaligned; see atrest_xts_size and atrest_xts_alignment"
         }
         s if is(s, ATREST_ERROR_FLAGS) => c"this version does not know one of the flags",
         s if is(s, ATREST_ERROR_SELFTEST) => c"a backend gives wrong answers on this machine; do not use it",
+        s if is(s, ATREST_ERROR_TWEAK_COUNT) => c"the list of tweaks has not one for each sector",
         s if is(s, ATREST_ERROR_IO) => c"reading or writing the file failed",
         s if is(s, ATREST_ERROR_NO_SPACE) => c"no room left on the disk, in the quota or in the file",
         s if is(s, ATREST_ERROR_NOT_FOUND) => c"there is no such file",

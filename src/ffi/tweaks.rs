@@ -5,11 +5,32 @@ use super::{
     key::atrest_xts,
     pointer,
     status::{ATREST_ERROR_TWEAKS, atrest_status},
-    xts::data_call,
+    xts::sectors_call,
 };
-use crate::{backend::Direction, xts::Tweaks};
+use crate::{
+    backend::Direction,
+    xts::{TweakSource, Tweaks},
+};
 
-/// How sector numbers become tweaks. Values never change their meaning; later versions may add some.
+/// How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
+/// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
+/// atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
+///
+/// What makes sectors like that:
+///
+/// - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
+/// - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+/// - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
+///   ATREST_LAYOUT_UPPER64;
+/// - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
+/// - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
+///   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
+/// - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
+///   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
+///   plus that on.
+///
+/// Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
+/// others are as the source or the header defines them: no device, no volume and no file of theirs was read.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -27,6 +48,20 @@ pub enum atrest_layout {
     ATREST_LAYOUT_NUMBER128 = 3,
     /// The same, big-endian.
     ATREST_LAYOUT_NUMBER128BE = 4,
+    /// `(first + i)` modulo 2^32, little-endian in the tweak's first 4 bytes: dm-crypt's plain. It repeats tweaks from 2
+    /// TiB on, in sectors of 512 bytes: for data that is so already.
+    ATREST_LAYOUT_PLAIN = 5,
+    /// `first + i`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64.
+    ATREST_LAYOUT_UPPER64 = 6,
+    /// `first + i * (sector_size / 512)`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. The sector
+    /// size is a multiple of 512.
+    ATREST_LAYOUT_UPPER64_IN_512 = 7,
+    /// `first + i`, little-endian in the tweak's first 8 bytes, and 2^63 - 1 minus that in the last 8. Numbers are below
+    /// 2^63.
+    ATREST_LAYOUT_WITH_COMPLEMENT = 8,
+    /// `first_upper * 2^64 + first`, little-endian on 128 bits, of which the lowest 32 bits count sectors and the others
+    /// stay. The count is below 2^32.
+    ATREST_LAYOUT_COUNTER32 = 9,
 }
 
 use atrest_layout::*;
@@ -44,7 +79,7 @@ pub struct LayoutValue(i32);
 pub struct atrest_tweaks {
     /// The first sector's number: the lower 64 bits of it.
     first: u64,
-    /// Its upper 64 bits, for layouts of 128 bits; 0 for the others.
+    /// Its upper 64 bits, for NUMBER128, NUMBER128BE and COUNTER32; 0 for the others.
     first_upper: u64,
     /// An enum atrest_layout.
     layout: LayoutValue,
@@ -60,6 +95,11 @@ impl atrest_tweaks {
         const PLAIN64_IN_512: i32 = ATREST_LAYOUT_PLAIN64_IN_512 as i32;
         const NUMBER128: i32 = ATREST_LAYOUT_NUMBER128 as i32;
         const NUMBER128BE: i32 = ATREST_LAYOUT_NUMBER128BE as i32;
+        const PLAIN: i32 = ATREST_LAYOUT_PLAIN as i32;
+        const UPPER64: i32 = ATREST_LAYOUT_UPPER64 as i32;
+        const UPPER64_IN_512: i32 = ATREST_LAYOUT_UPPER64_IN_512 as i32;
+        const WITH_COMPLEMENT: i32 = ATREST_LAYOUT_WITH_COMPLEMENT as i32;
+        const COUNTER32: i32 = ATREST_LAYOUT_COUNTER32 as i32;
         let number = u128::from(self.first_upper) << 64 | u128::from(self.first);
         match (self.layout.0, self.first_upper, self.reserved) {
             (PLAIN64, 0, 0) => Ok(Tweaks::plain64(self.first)),
@@ -67,6 +107,11 @@ impl atrest_tweaks {
             (PLAIN64_IN_512, 0, 0) => Ok(Tweaks::plain64_in_512(self.first)),
             (NUMBER128, _, 0) => Ok(Tweaks::number128(number)),
             (NUMBER128BE, _, 0) => Ok(Tweaks::number128be(number)),
+            (PLAIN, 0, 0) => Ok(Tweaks::plain(self.first)),
+            (UPPER64, 0, 0) => Ok(Tweaks::upper64(self.first)),
+            (UPPER64_IN_512, 0, 0) => Ok(Tweaks::upper64_in_512(self.first)),
+            (WITH_COMPLEMENT, 0, 0) => Ok(Tweaks::with_complement(self.first)),
+            (COUNTER32, _, 0) => Ok(Tweaks::counter32(number)),
             _ => Err(ATREST_ERROR_TWEAKS),
         }
     }
@@ -77,9 +122,9 @@ impl atrest_tweaks {
 /// `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
 ///
 /// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
-/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into 64 bits for
-/// plain64be, or into 128), _SECTOR_SIZE (no multiple of 512, for ATREST_LAYOUT_PLAIN64_IN_512); `dst` is untouched
-/// then.
+/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
+/// layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
+/// untouched then.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable.
@@ -94,17 +139,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors_tweaks(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe {
-        let tweaks = read(tweaks);
-        data_call(
-            xts,
-            src,
-            dst,
-            len,
-            |key, data| Ok(key.encrypt_sectors(tweaks?, sector_size, data)?),
-            |key, src, dst| Ok(key.encrypt_sectors_to(tweaks?, sector_size, src, dst)?),
-        )
-    }
+    unsafe { sectors_call(Direction::Encrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Decrypts consecutive sectors under the given tweaks: the reverse of atrest_xts_encrypt_sectors_tweaks(), with the
@@ -123,17 +158,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors_tweaks(
     len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe {
-        let tweaks = read(tweaks);
-        data_call(
-            xts,
-            src,
-            dst,
-            len,
-            |key, data| Ok(key.decrypt_sectors(tweaks?, sector_size, data)?),
-            |key, src, dst| Ok(key.decrypt_sectors_to(tweaks?, sector_size, src, dst)?),
-        )
-    }
+    unsafe { sectors_call(Direction::Decrypt, xts, || read(tweaks), sector_size, src, dst, len) }
 }
 
 /// Encrypts consecutive sectors that lie in pieces of memory, under the given tweaks: as atrest_xts_encrypt_iov(), with
@@ -186,7 +211,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 /// # Safety
 /// `tweaks` is NULL or readable.
 #[inline(always)]
-unsafe fn read(tweaks: *const atrest_tweaks) -> Result<Tweaks, atrest_status> {
+unsafe fn read<'a>(tweaks: *const atrest_tweaks) -> Result<TweakSource<'a>, atrest_status> {
     // SAFETY: this function's contract; any bytes are an `atrest_tweaks`.
-    unsafe { pointer::read(tweaks) }?.tweaks()
+    Ok(unsafe { pointer::read(tweaks) }?.tweaks()?.into())
 }

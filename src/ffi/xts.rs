@@ -5,14 +5,17 @@ use super::{
     pointer::{self, Buffers},
     status::{ATREST_ERROR_NULL, atrest_status, guarded},
 };
-use crate::xts::Key;
+use crate::{
+    backend::Direction,
+    xts::{Key, TweakSource},
+};
 
 /// Runs one data call with the buffers as the Rust API wants them.
 ///
 /// # Safety
 /// As [`atrest_xts_encrypt_sectors`].
 #[inline(always)]
-pub(super) unsafe fn data_call(
+unsafe fn data_call(
     xts: *const atrest_xts,
     src: *const u8,
     dst: *mut u8,
@@ -26,6 +29,33 @@ pub(super) unsafe fn data_call(
         match buffers {
             Buffers::Same(data) => same(key, data)?,
             Buffers::Apart(src, dst) => apart(key, src, dst)?,
+        }
+        Ok(())
+    })
+}
+
+/// A data call on sectors, for which `tweaks` makes their tweaks: where they are used, since copies of them through
+/// memory take as long as a short sector.
+///
+/// # Safety
+/// As [`atrest_xts_encrypt_sectors`].
+#[inline(always)]
+pub(super) unsafe fn sectors_call<'a>(
+    direction: Direction,
+    xts: *const atrest_xts,
+    tweaks: impl FnOnce() -> Result<TweakSource<'a>, atrest_status>,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let (key, buffers) = unsafe { (&pointer::reference(xts)?.0, pointer::buffers(src, dst, len)?) };
+        let tweaks = tweaks()?;
+        match buffers {
+            Buffers::Same(data) => key.any_in_place(direction, tweaks, sector_size, data)?,
+            Buffers::Apart(src, dst) => key.sectors_apart(direction, tweaks, sector_size, src, dst)?,
         }
         Ok(())
     })

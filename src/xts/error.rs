@@ -13,6 +13,13 @@ pub enum Error {
         /// The length that was given, in bytes.
         len: usize,
     },
+    /// The halves are not both 16 bytes (AES-128) or both 32 bytes (AES-256) long.
+    HalfLengths {
+        /// The length of key1 that was given, in bytes.
+        key1: usize,
+        /// The length of key2 that was given, in bytes.
+        key2: usize,
+    },
     /// key1 equals key2, which weakens XTS (NIST FIPS 140 IG C.I) and is nearly always a mistake.
     EqualHalves,
     /// A sector is shorter than one AES block or longer than 2^20 blocks (IEEE Std 1619-2007, 5.1).
@@ -39,8 +46,15 @@ pub enum Error {
         /// Bytes in the destination.
         dst: usize,
     },
-    /// The tweak of the last sector does not fit into its field (64 bits, or 128).
+    /// The number of the last sector does not fit into its tweak, or into what counts there (32 bits, 64 or 128).
     SectorNumberOverflow,
+    /// A list of tweaks has not one for each sector.
+    TweakCount {
+        /// How many tweaks there are.
+        tweaks: usize,
+        /// How many sectors the data has.
+        sectors: usize,
+    },
     /// 512-byte counting needs a sector size that is a multiple of 512.
     SectorSizeNot512 {
         /// The sector size that was given, in bytes.
@@ -64,6 +78,12 @@ impl fmt::Display for Error {
                     "the XTS key is {len} bytes long; it takes 32 (AES-128) or 64 (AES-256): key1, then key2"
                 )
             }
+            Error::HalfLengths { key1, key2 } => {
+                write!(
+                    f,
+                    "key1 is {key1} bytes long and key2 {key2}; both take 16 (AES-128), or both 32 (AES-256)"
+                )
+            }
             Error::EqualHalves => {
                 f.write_str("key1 and key2 are equal; an XTS key needs two independent halves")
             }
@@ -85,6 +105,9 @@ impl fmt::Display for Error {
             Error::SectorNumberOverflow => f.write_str(
                 "the last sector's number does not fit into its tweak; lower the first one or the count",
             ),
+            Error::TweakCount { tweaks, sectors } => {
+                write!(f, "the list has {tweaks} tweaks for {sectors} sectors; each sector takes one")
+            }
             Error::SectorSizeNot512 { size } => {
                 write!(
                     f,

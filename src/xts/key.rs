@@ -2,7 +2,7 @@ use core::fmt;
 
 use zeroize::zeroize_stack;
 
-use crate::backend::{Backend, Cipher};
+use crate::backend::{Backend, Choice, Cipher, Runnable, Schedule};
 use crate::xts::Error;
 
 /// An XTS-AES key, expanded for both directions.
@@ -21,7 +21,7 @@ impl Key {
     /// Makes a key from key1 followed by key2: 32 bytes for XTS-AES-128, 64 bytes for XTS-AES-256.
     ///
     /// The backend is the one that the environment variable `ATREST_BACKEND` names (with the feature `std`), else the
-    /// fastest that this processor runs.
+    /// fastest that this processor runs. Behind its name the variable may name a [`Schedule`], as in `vaes512:tiles`.
     ///
     /// # Errors
     /// [`Error::KeyLength`], [`Error::EqualHalves`]; [`Error::UnknownBackend`] and [`Error::UnsupportedBackend`] for
@@ -30,16 +30,31 @@ impl Key {
         Key::options().build(key)
     }
 
+    /// Makes a key from key1, which encrypts data, and key2, which encrypts tweaks: 16 bytes each for XTS-AES-128, 32
+    /// bytes each for XTS-AES-256. As [`Key::new`] otherwise.
+    ///
+    /// # Errors
+    /// [`Error::HalfLengths`], and those of [`Key::new`].
+    pub fn from_halves(key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        Key::options().build_from_halves(key1, key2)
+    }
+
     /// The choices that [`Key::new`] makes for the caller.
     #[must_use]
     pub fn options() -> KeyOptions {
-        KeyOptions { backend: None, allow_equal_halves: false }
+        KeyOptions { choice: None, allow_equal_halves: false }
     }
 
     /// The backend that this key's data calls run on.
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.cipher.backend()
+    }
+
+    /// The schedule that its backend's loop runs in.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.cipher.schedule()
     }
 
     /// 128 or 256: the size of each of the two AES keys, in bits.
@@ -54,6 +69,7 @@ impl fmt::Debug for Key {
         f.debug_struct("Key")
             .field("aes_bits", &self.bits)
             .field("backend", &self.backend())
+            .field("schedule", &self.schedule())
             .finish_non_exhaustive()
     }
 }
@@ -61,15 +77,27 @@ impl fmt::Debug for Key {
 /// How to make a [`Key`], for callers with a reason to choose.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyOptions {
-    backend: Option<Backend>,
+    choice: Option<Choice>,
     allow_equal_halves: bool,
 }
 
 impl KeyOptions {
     /// Forces a backend, whatever `ATREST_BACKEND` says.
     #[must_use]
-    pub fn backend(mut self, backend: Backend) -> KeyOptions {
-        self.backend = Some(backend);
+    pub fn backend(self, backend: Backend) -> KeyOptions {
+        self.choice(Choice { backend, schedule: None })
+    }
+
+    /// Forces a backend and one of its [schedules](Backend::schedules), whatever `ATREST_BACKEND` says: for measurements,
+    /// and for tests of what other processors run.
+    #[must_use]
+    pub fn backend_in(self, backend: Backend, schedule: Schedule) -> KeyOptions {
+        self.choice(Choice { backend, schedule: Some(schedule) })
+    }
+
+    #[must_use]
+    pub(crate) fn choice(mut self, choice: Choice) -> KeyOptions {
+        self.choice = Some(choice);
         self
     }
 
@@ -86,45 +114,60 @@ impl KeyOptions {
     /// # Errors
     /// Those of [`Key::new`].
     pub fn build(self, key: &[u8]) -> Result<Key, Error> {
-        let built = self.built(key);
+        if !matches!(key.len(), 32 | 64) {
+            return Err(Error::KeyLength { len: key.len() });
+        }
+        let (key1, key2) = key.split_at(key.len() / 2);
+        self.build_from_halves(key1, key2)
+    }
+
+    /// Makes the key from its halves; see [`Key::from_halves`].
+    ///
+    /// # Errors
+    /// Those of [`Key::from_halves`].
+    pub fn build_from_halves(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        let built = self.built(key1, key2);
         // Where a frame below holds the key before it gets to the caller, this writes.
         zeroize_stack::<{ if cfg!(optimized) { 4096 } else { 16384 } }>();
         built
     }
 
     #[inline(never)]
-    fn built(self, key: &[u8]) -> Result<Key, Error> {
-        let mut built = self.empty(key);
-        if let Ok(built) = &mut built {
-            built.expand(key);
-        }
-        built
+    fn built(self, key1: &[u8], key2: &[u8]) -> Result<Key, Error> {
+        let runnable = self.check(key1, key2)?;
+        let mut built = Key::empty(runnable, key1.len());
+        built.expand(key1, key2);
+        Ok(built)
     }
 
-    /// The key to be, without anything of the secret, which [`Key::expand`] then puts where it lies.
+    /// Looks at the halves of a key, and says what will run it.
     #[inline(always)]
-    pub(crate) fn empty(self, key: &[u8]) -> Result<Key, Error> {
-        if !matches!(key.len(), 32 | 64) {
-            return Err(Error::KeyLength { len: key.len() });
+    pub(crate) fn check(self, key1: &[u8], key2: &[u8]) -> Result<Runnable, Error> {
+        if !matches!(key1.len(), 16 | 32) || key1.len() != key2.len() {
+            return Err(Error::HalfLengths { key1: key1.len(), key2: key2.len() });
         }
-        let (key1, key2) = key.split_at(key.len() / 2);
         if !self.allow_equal_halves && equal(key1, key2) {
             return Err(Error::EqualHalves);
         }
-        let backend = match self.backend {
-            Some(backend) => backend,
-            None => Backend::chosen()?,
+        let choice = match self.choice {
+            Some(choice) => choice,
+            None => Choice::of_environment()?,
         };
-        let cipher = Cipher::empty(backend, key.len() == 64).ok_or(Error::UnsupportedBackend(backend))?;
-        Ok(Key { cipher, bits: key.len() as u16 * 4 })
+        choice.runnable(8 * key1.len()).ok_or(Error::UnsupportedBackend(choice.backend))
     }
 }
 
 impl Key {
-    /// Takes the secret that [`KeyOptions::empty`] looked at.
+    /// The key to be, of halves of `len` bytes, 16 or 32, without anything of the secret, which [`expand`](Key::expand)
+    /// then puts where it lies.
     #[inline(always)]
-    pub(crate) fn expand(&mut self, key: &[u8]) {
-        let (key1, key2) = key.split_at(key.len() / 2);
+    pub(crate) fn empty(runnable: Runnable, len: usize) -> Key {
+        Key { cipher: Cipher::empty(runnable, len == 32), bits: len as u16 * 8 }
+    }
+
+    /// Takes the halves that [`KeyOptions::check`] looked at.
+    #[inline(always)]
+    pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         self.cipher.expand(key1, key2);
         // The key schedule may leave copies of round keys below this frame.
         self.cipher.wipe_stack();

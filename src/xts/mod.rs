@@ -28,11 +28,11 @@ mod tweak;
 mod unit;
 mod vectored;
 
-pub use crate::backend::Backend;
+pub use crate::backend::{Backend, CounterWidth, Schedule};
 pub use error::Error;
 pub use key::{Key, KeyOptions};
 pub use selftest::selftest;
-pub use tweak::Tweaks;
+pub use tweak::{TweakSource, Tweaks};
 pub use vectored::{Piece, PieceMut};
 
 /// The shortest data unit, in bytes: one AES block.

@@ -5,8 +5,8 @@
 
 use rayon_core::{current_num_threads, join};
 
-use crate::backend::Direction;
-use crate::xts::{Error, Key, Tweaks, sectors::check};
+use crate::backend::{Direction, Job, Numbers};
+use crate::xts::{Error, Key, TweakSource, sectors::check_apart};
 
 /// Shorter data stays on the calling thread. On two Zen 4 cores whose pool was asleep, half of this took 77 µs with a
 /// second thread and 69 without; this took 117 and 138.
@@ -26,26 +26,26 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`encrypt_sectors`](Key::encrypt_sectors); `data` is then untouched.
-    pub fn par_encrypt_sectors(
+    pub fn par_encrypt_sectors<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
-        self.par_in_place(Direction::Encrypt, first.into(), sector_size, data)
+        self.par_in_place(Direction::Encrypt, tweaks.into(), sector_size, data)
     }
 
     /// Decrypts consecutive sectors in place, as [`decrypt_sectors`](Key::decrypt_sectors), on several threads.
     ///
     /// # Errors
     /// Those of [`decrypt_sectors`](Key::decrypt_sectors); `data` is then untouched.
-    pub fn par_decrypt_sectors(
+    pub fn par_decrypt_sectors<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
-        self.par_in_place(Direction::Decrypt, first.into(), sector_size, data)
+        self.par_in_place(Direction::Decrypt, tweaks.into(), sector_size, data)
     }
 
     /// Encrypts consecutive sectors from `src` into `dst`, as [`encrypt_sectors_to`](Key::encrypt_sectors_to), on
@@ -53,14 +53,14 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`encrypt_sectors_to`](Key::encrypt_sectors_to); `dst` is then untouched.
-    pub fn par_encrypt_sectors_to(
+    pub fn par_encrypt_sectors_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.par_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
+        self.par_apart(Direction::Encrypt, tweaks.into(), sector_size, src, dst)
     }
 
     /// Decrypts consecutive sectors from `src` into `dst`, as [`decrypt_sectors_to`](Key::decrypt_sectors_to), on
@@ -68,35 +68,37 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`decrypt_sectors_to`](Key::decrypt_sectors_to); `dst` is then untouched.
-    pub fn par_decrypt_sectors_to(
+    pub fn par_decrypt_sectors_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.par_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
+        self.par_apart(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
     }
 
     fn par_in_place(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
         if alone(sector_size, data.len()) {
-            return self.sectors_in_place(direction, tweaks, sector_size, data);
+            return self.any_in_place(direction, tweaks, sector_size, data);
         }
         // The whole is checked before any part is touched.
-        check(tweaks, sector_size, data.len())?;
-        self.split_in_place(direction, tweaks, sector_size, data)
+        if let Some((_, numbers)) = check_apart(tweaks, sector_size, data.len())? {
+            self.split_in_place(direction, numbers, sector_size, data);
+        }
+        Ok(())
     }
 
     fn par_apart(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
@@ -104,48 +106,49 @@ impl Key {
         if src.len() != dst.len() || alone(sector_size, src.len()) {
             return self.sectors_apart(direction, tweaks, sector_size, src, dst);
         }
-        check(tweaks, sector_size, src.len())?;
-        self.split_apart(direction, tweaks, sector_size, src, dst)
+        if let Some((_, numbers)) = check_apart(tweaks, sector_size, src.len())? {
+            self.split_apart(direction, numbers, sector_size, src, dst);
+        }
+        Ok(())
     }
 
+    /// `data` is sectors, at least one, and `numbers` suffice for them.
     fn split_in_place(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        numbers: Numbers<'_>,
         sector_size: usize,
         data: &mut [u8],
-    ) -> Result<(), Error> {
+    ) {
         let Some(sectors) = half(sector_size, data.len()) else {
-            return self.sectors_in_place(direction, tweaks, sector_size, data);
+            return self.cipher.run(direction, Job::in_place(data, sector_size, numbers));
         };
         let (head, tail) = data.split_at_mut(sectors * sector_size);
-        let next = tweaks.skip(sector_size, sectors);
-        let (head, tail) = join(
-            || self.split_in_place(direction, tweaks, sector_size, head),
+        let next = numbers.skip(sectors);
+        join(
+            || self.split_in_place(direction, numbers, sector_size, head),
             || self.split_in_place(direction, next, sector_size, tail),
         );
-        head.and(tail)
     }
 
     fn split_apart(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        numbers: Numbers<'_>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
-    ) -> Result<(), Error> {
+    ) {
         let Some(sectors) = half(sector_size, src.len()) else {
-            return self.sectors_apart(direction, tweaks, sector_size, src, dst);
+            return self.cipher.run(direction, Job::apart(src, dst, sector_size, numbers));
         };
         let (src_head, src_tail) = src.split_at(sectors * sector_size);
         let (dst_head, dst_tail) = dst.split_at_mut(sectors * sector_size);
-        let next = tweaks.skip(sector_size, sectors);
-        let (head, tail) = join(
-            || self.split_apart(direction, tweaks, sector_size, src_head, dst_head),
+        let next = numbers.skip(sectors);
+        join(
+            || self.split_apart(direction, numbers, sector_size, src_head, dst_head),
             || self.split_apart(direction, next, sector_size, src_tail, dst_tail),
         );
-        head.and(tail)
     }
 }
 

@@ -1,38 +1,39 @@
 //! Batches of equally long sectors, in place or from one buffer into another.
 
-use crate::backend::{Direction, Job, Sequence};
-use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, Tweaks};
+use crate::backend::{Direction, Job, Numbers};
+use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, TweakSource};
 
 impl Key {
     /// Encrypts consecutive sectors in place.
     ///
     /// `sector_size` is 16 bytes to 2^20 blocks (16 MiB), any length in between: one that is not a multiple of 16 is
     /// encrypted with ciphertext stealing (IEEE Std 1619-2007, 5.3). `data` is a whole number of sectors, or empty.
-    /// `first` is the first sector's number; [`Tweaks`] has the other layouts.
+    /// `tweaks` is the first sector's number, or any [`Tweaks`](crate::xts::Tweaks), or a list with a tweak for each
+    /// sector: see [`TweakSource`].
     ///
     /// # Errors
-    /// [`Error::SectorSize`], [`Error::DataLength`], [`Error::SectorNumberOverflow`], [`Error::SectorSizeNot512`];
-    /// `data` is then untouched.
-    pub fn encrypt_sectors(
+    /// [`Error::SectorSize`], [`Error::DataLength`], [`Error::SectorNumberOverflow`], [`Error::SectorSizeNot512`],
+    /// [`Error::TweakCount`]; `data` is then untouched.
+    pub fn encrypt_sectors<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_in_place(Direction::Encrypt, first.into(), sector_size, data)
+        self.sectors_in_place(Direction::Encrypt, tweaks.into(), sector_size, data)
     }
 
     /// Decrypts consecutive sectors in place; the reverse of [`encrypt_sectors`](Key::encrypt_sectors).
     ///
     /// # Errors
     /// As [`encrypt_sectors`](Key::encrypt_sectors).
-    pub fn decrypt_sectors(
+    pub fn decrypt_sectors<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_in_place(Direction::Decrypt, first.into(), sector_size, data)
+        self.sectors_in_place(Direction::Decrypt, tweaks.into(), sector_size, data)
     }
 
     /// Encrypts consecutive sectors from `src` into `dst`, which are equally long; as
@@ -40,14 +41,14 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`encrypt_sectors`](Key::encrypt_sectors), and [`Error::LengthMismatch`]; `dst` is then untouched.
-    pub fn encrypt_sectors_to(
+    pub fn encrypt_sectors_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
+        self.sectors_apart(Direction::Encrypt, tweaks.into(), sector_size, src, dst)
     }
 
     /// Decrypts consecutive sectors from `src` into `dst`; the reverse of
@@ -55,20 +56,22 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_sectors_to`](Key::encrypt_sectors_to).
-    pub fn decrypt_sectors_to(
+    pub fn decrypt_sectors_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
+        self.sectors_apart(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
     }
 
-    pub(super) fn sectors_in_place(
+    /// Inlined: for a number alone, most of what it does falls away.
+    #[inline(always)]
+    fn sectors_in_place(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         data: &mut [u8],
     ) -> Result<(), Error> {
@@ -78,10 +81,23 @@ impl Key {
         Ok(())
     }
 
-    pub(super) fn sectors_apart(
+    /// The same as one function for all tweaks.
+    #[cfg(any(feature = "capi", feature = "rayon"))]
+    #[inline(never)]
+    pub(crate) fn any_in_place(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
+        sector_size: usize,
+        data: &mut [u8],
+    ) -> Result<(), Error> {
+        self.sectors_in_place(direction, tweaks, sector_size, data)
+    }
+
+    pub(crate) fn sectors_apart(
+        &self,
+        direction: Direction,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         src: &[u8],
         dst: &mut [u8],
@@ -96,12 +112,24 @@ impl Key {
     }
 }
 
-/// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
-pub(super) fn check(
-    tweaks: Tweaks,
+/// As `check`, where a call more is not felt.
+#[cfg(feature = "rayon")]
+#[inline(never)]
+pub(super) fn check_apart(
+    tweaks: TweakSource<'_>,
     sector_size: usize,
     len: usize,
-) -> Result<Option<(usize, Sequence)>, Error> {
+) -> Result<Option<(usize, Numbers<'_>)>, Error> {
+    check(tweaks, sector_size, len)
+}
+
+/// Checks the geometry of a call: how many sectors, and their tweaks. `None` when there is nothing to do.
+#[inline(always)]
+pub(super) fn check(
+    tweaks: TweakSource<'_>,
+    sector_size: usize,
+    len: usize,
+) -> Result<Option<(usize, Numbers<'_>)>, Error> {
     if !(MIN_UNIT_LEN..=MAX_UNIT_LEN).contains(&sector_size) {
         return Err(Error::SectorSize { size: sector_size });
     }
@@ -117,8 +145,5 @@ pub(super) fn check(
         }
         len / sector_size
     };
-    if sectors == 0 {
-        return Ok(None);
-    }
-    Ok(Some((sectors, tweaks.resolve(sector_size, sectors)?)))
+    Ok(tweaks.resolve(sector_size, sectors)?.map(|numbers| (sectors, numbers)))
 }

@@ -1,8 +1,8 @@
 //! Known answers, run on every backend of this processor.
 
-use crate::xts::{Backend, Error, Key, Tweaks};
+use crate::xts::{Backend, Error, Key, Schedule, Tweaks};
 
-/// Runs known answers on every backend that this processor runs, whichever of them the caller's keys use.
+/// Runs known answers on every backend that this processor runs, in each of its schedules, whichever of them the caller's keys use.
 ///
 /// The answers are vectors of IEEE Std 1619-2007, Annex B (both key sizes, ciphertext stealing), and digests of longer
 /// data: batches of more sectors than the kernel takes at once, sectors of odd lengths, sectors in pieces, and numbers
@@ -13,21 +13,27 @@ use crate::xts::{Backend, Error, Key, Tweaks};
 /// # Errors
 /// [`Error::SelfTest`] names the first backend that gave a wrong answer.
 pub fn selftest() -> Result<(), Error> {
-    Backend::ALL
-        .into_iter()
-        .filter(|backend| backend.is_supported())
-        .try_for_each(|backend| check(backend, &VECTORS, &BATCHES))
+    runnable().try_for_each(|run| check(run, &VECTORS, &BATCHES))
 }
 
-/// Holds one backend to the answers.
-fn check(backend: Backend, vectors: &[Vector], digests: &[(usize, u64)]) -> Result<(), Error> {
+/// A backend in one of its schedules.
+type Run = (Backend, Schedule);
+
+/// What this processor runs.
+fn runnable() -> impl Iterator<Item = Run> {
+    let supported = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
+    supported.flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
+}
+
+/// Holds one of them to the answers.
+fn check((backend, schedule): Run, vectors: &[Vector], digests: &[(usize, u64)]) -> Result<(), Error> {
     for vector in vectors {
-        if !vector.is_given_by(backend)? {
+        if !vector.is_given_by((backend, schedule))? {
             return Err(Error::SelfTest(backend));
         }
     }
     for &(key_len, digest) in digests {
-        let key = Key::options().backend(backend).build(&pattern::<64>()[..key_len])?;
+        let key = Key::options().backend_in(backend, schedule).build(&pattern::<64>()[..key_len])?;
         if batches(&key)? != Some(digest) {
             return Err(Error::SelfTest(backend));
         }
@@ -141,12 +147,12 @@ const VECTORS: [Vector; 4] = [
 
 impl Vector {
     /// Whether a backend encrypts it as the standard says, and decrypts it again.
-    fn is_given_by(&self, backend: Backend) -> Result<bool, Error> {
+    fn is_given_by(&self, (backend, schedule): Run) -> Result<bool, Error> {
         let Vector { key1, key2, tweak, plain, cipher } = *self;
         let mut key = [0; 64];
         key[..key1.len()].copy_from_slice(key1);
         key[key1.len()..2 * key1.len()].copy_from_slice(key2);
-        let key = Key::options().backend(backend).build(&key[..2 * key1.len()])?;
+        let key = Key::options().backend_in(backend, schedule).build(&key[..2 * key1.len()])?;
         let mut unit = [0; 32];
         let unit = &mut unit[..plain.len()];
         key.encrypt_unit_to(&u128::from(tweak).to_le_bytes(), plain, unit)?;
@@ -186,10 +192,6 @@ mod tests {
 
     use super::*;
 
-    fn supported() -> impl Iterator<Item = Backend> {
-        Backend::ALL.into_iter().filter(|backend| backend.is_supported())
-    }
-
     /// Encrypts sectors from [`FIRST`] on without this crate.
     fn by_xts_mode(key: &[u8], size: usize, data: &mut [u8]) {
         let (key1, key2) = key.split_at(key.len() / 2);
@@ -221,30 +223,22 @@ mod tests {
 
     #[test]
     fn a_wrong_digest_is_noticed() {
-        for backend in supported() {
+        for run in runnable() {
             for wrong in 0..BATCHES.len() {
                 let mut digests = BATCHES;
                 digests[wrong].1 ^= 1 << 40;
-                assert_eq!(
-                    check(backend, &VECTORS, &digests),
-                    Err(Error::SelfTest(backend)),
-                    "digest {wrong}"
-                );
+                assert_eq!(check(run, &VECTORS, &digests), Err(Error::SelfTest(run.0)), "digest {wrong}");
             }
         }
     }
 
     #[test]
     fn a_wrong_vector_is_noticed() {
-        for backend in supported() {
+        for run in runnable() {
             for wrong in 0..VECTORS.len() {
                 let mut vectors = VECTORS;
                 vectors[wrong].cipher = &[0x5a; 32][..vectors[wrong].plain.len()];
-                assert_eq!(
-                    check(backend, &vectors, &BATCHES),
-                    Err(Error::SelfTest(backend)),
-                    "vector {wrong}"
-                );
+                assert_eq!(check(run, &vectors, &BATCHES), Err(Error::SelfTest(run.0)), "vector {wrong}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Single data units under a raw tweak.
 
-use crate::backend::{Direction, Job, Sequence};
+use crate::backend::{Direction, Job, Numbers};
 use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN};
 
 impl Key {
@@ -43,7 +43,7 @@ impl Key {
 
     fn unit_in_place(&self, direction: Direction, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         let len = check(data.len())?;
-        self.cipher.run(direction, Job::in_place(data, len, Sequence::raw(tweak)));
+        self.cipher.run(direction, Job::in_place(data, len, Numbers::raw(tweak)));
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl Key {
             return Err(Error::LengthMismatch { src: src.len(), dst: dst.len() });
         }
         let len = check(src.len())?;
-        self.cipher.run(direction, Job::apart(src, dst, len, Sequence::raw(tweak)));
+        self.cipher.run(direction, Job::apart(src, dst, len, Numbers::raw(tweak)));
         Ok(())
     }
 }

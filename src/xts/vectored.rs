@@ -5,7 +5,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::backend::{Direction, Pieces, run_in_pieces};
-use crate::xts::{Error, Key, Tweaks, sectors::check};
+use crate::xts::{Error, Key, TweakSource, sectors::check};
 
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
@@ -28,13 +28,13 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`encrypt_sectors`](Key::encrypt_sectors); `data` is then untouched.
-    pub fn encrypt_sectors_vectored(
+    pub fn encrypt_sectors_vectored<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
-        self.vectored_in_place(Direction::Encrypt, first.into(), sector_size, data)
+        self.vectored_in_place(Direction::Encrypt, tweaks.into(), sector_size, data)
     }
 
     /// Decrypts consecutive sectors in place that lie in pieces of memory; the reverse of
@@ -42,13 +42,13 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_sectors_vectored`](Key::encrypt_sectors_vectored).
-    pub fn decrypt_sectors_vectored(
+    pub fn decrypt_sectors_vectored<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
-        self.vectored_in_place(Direction::Decrypt, first.into(), sector_size, data)
+        self.vectored_in_place(Direction::Decrypt, tweaks.into(), sector_size, data)
     }
 
     /// Encrypts consecutive sectors from the pieces `src` into the pieces `dst`, which may be cut in other places but
@@ -56,14 +56,14 @@ impl Key {
     ///
     /// # Errors
     /// Those of [`encrypt_sectors`](Key::encrypt_sectors), and [`Error::LengthMismatch`]; `dst` is then untouched.
-    pub fn encrypt_sectors_vectored_to(
+    pub fn encrypt_sectors_vectored_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[impl Piece],
         dst: &mut [impl PieceMut],
     ) -> Result<(), Error> {
-        self.vectored_apart(Direction::Encrypt, first.into(), sector_size, src, dst)
+        self.vectored_apart(Direction::Encrypt, tweaks.into(), sector_size, src, dst)
     }
 
     /// Decrypts consecutive sectors from the pieces `src` into the pieces `dst`; the reverse of
@@ -71,20 +71,20 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_sectors_vectored_to`](Key::encrypt_sectors_vectored_to).
-    pub fn decrypt_sectors_vectored_to(
+    pub fn decrypt_sectors_vectored_to<'a>(
         &self,
-        first: impl Into<Tweaks>,
+        tweaks: impl Into<TweakSource<'a>>,
         sector_size: usize,
         src: &[impl Piece],
         dst: &mut [impl PieceMut],
     ) -> Result<(), Error> {
-        self.vectored_apart(Direction::Decrypt, first.into(), sector_size, src, dst)
+        self.vectored_apart(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
     }
 
     fn vectored_in_place(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         data: &mut [impl PieceMut],
     ) -> Result<(), Error> {
@@ -93,7 +93,7 @@ impl Key {
         unsafe {
             self.pieces(
                 direction,
-                tweaks,
+                &tweaks,
                 sector_size,
                 None::<&mut Sources<'_, &[u8]>>,
                 &mut Targets(data),
@@ -105,7 +105,7 @@ impl Key {
     fn vectored_apart(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         src: &[impl Piece],
         dst: &mut [impl PieceMut],
@@ -117,7 +117,7 @@ impl Key {
         }
         // SAFETY: the slices hold `len` bytes each, and exclusive borrows overlap nothing.
         unsafe {
-            self.pieces(direction, tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
+            self.pieces(direction, &tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
         }
     }
 
@@ -128,13 +128,13 @@ impl Key {
     pub(crate) unsafe fn pieces<S: Pieces, D: Pieces>(
         &self,
         direction: Direction,
-        tweaks: Tweaks,
+        tweaks: &TweakSource<'_>,
         sector_size: usize,
         src: Option<&mut S>,
         dst: &mut D,
         len: usize,
     ) -> Result<(), Error> {
-        if let Some((sectors, tweaks)) = check(tweaks, sector_size, len)? {
+        if let Some((sectors, tweaks)) = check(*tweaks, sector_size, len)? {
             // SAFETY: this function's contract, and the check.
             unsafe { run_in_pieces(&self.cipher, direction, src, dst, sector_size, sectors, tweaks) };
         }

@@ -12,7 +12,7 @@
 #include "check.h"
 
 #define MAX_UNIT ((size_t)16777216)
-#define LAST_STATUS ATREST_ERROR_SELFTEST
+#define LAST_STATUS ATREST_ERROR_TWEAK_COUNT
 #define PTRDIFF_MAX_PLUS_1 ((size_t)PTRDIFF_MAX + 1)
 
 static uint8_t arena[64 * 1024];
@@ -138,7 +138,8 @@ static void check_keys(void) {
     CHECK(out == NULL);
 
     /* Each backend runs here or says that it does not; the key tells which one it is on. */
-    const char *const known[] = {"soft", "aesni", "vaes256", "vaes512", "armv8", "armv8-eor3"};
+    const char *const known[] = {"soft",    "ssse3", "avx2",  "aesni",     "vaes256",
+                                 "vaes512", "neon",  "armv8", "armv8-eor3"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         out = stale;
         atrest_status status = atrest_xts_new_with_backend(key, 64, known[i], &out);

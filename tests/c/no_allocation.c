@@ -55,6 +55,9 @@ static uint8_t from[SIZE], to[SIZE];
 static int all_calls(const atrest_xts *xts) {
     const uint8_t tweak[16] = {1};
     const atrest_tweaks tweaks = {5, 6, ATREST_LAYOUT_NUMBER128BE, 0}, wrong = {0, 0, 99, 0};
+    const atrest_tweak_sequence sequence = {UINT64_MAX, 1, 3, 1, 128, ATREST_SEQUENCE_BIG_ENDIAN};
+    const atrest_tweak_sequence overflow = {0, 0, UINT64_MAX, UINT64_MAX, 32, 0};
+    static const uint8_t list[SIZE / 512 * 16] = {1};
     const struct iovec src[] = {{from, 1000}, {from + 1000, SIZE - 1000}};
     const struct iovec dst[] = {{to, SIZE / 2}, {to + SIZE / 2, SIZE / 2}};
     int good = 1;
@@ -70,6 +73,16 @@ static int all_calls(const atrest_xts *xts) {
     good &= atrest_xts_decrypt_iov(xts, 1, 4096, src, 2, src, 2) == ATREST_OK;
     good &= atrest_xts_encrypt_iov_tweaks(xts, &tweaks, 512, src, 2, dst, 2) == ATREST_OK;
     good &= atrest_xts_decrypt_iov_tweaks(xts, &tweaks, 512, src, 2, dst, 2) == ATREST_OK;
+    good &= atrest_xts_encrypt_sectors_sequence(xts, &sequence, 512, from, to, SIZE) == ATREST_OK;
+    good &= atrest_xts_decrypt_sectors_sequence(xts, &sequence, 4095, from, to, ODD) == ATREST_OK;
+    good &= atrest_xts_encrypt_iov_sequence(xts, &sequence, 512, src, 2, dst, 2) == ATREST_OK;
+    good &= atrest_xts_decrypt_iov_sequence(xts, &sequence, 512, src, 2, src, 2) == ATREST_OK;
+    good &= atrest_xts_encrypt_sectors_list(xts, list, SIZE / 512, 512, from, to, SIZE) == ATREST_OK;
+    good &= atrest_xts_decrypt_sectors_list(xts, list, 8, 4095, from, to, ODD) == ATREST_OK;
+    good &= atrest_xts_encrypt_iov_list(xts, list, 8, 4096, src, 2, dst, 2) == ATREST_OK;
+    good &= atrest_xts_decrypt_iov_list(xts, list, SIZE / 512, 512, src, 2, src, 2) == ATREST_OK;
+    good &= atrest_xts_encrypt_sectors_list(xts, list, 7, 512, from, to, SIZE) == ATREST_ERROR_TWEAK_COUNT;
+    good &= atrest_xts_encrypt_sectors_sequence(xts, &overflow, 512, from, to, SIZE) == ATREST_ERROR_SECTOR_NUMBER;
     good &= atrest_xts_encrypt_sectors(xts, 1, 512, from, to, 513) == ATREST_ERROR_DATA_LENGTH;
     good &= atrest_xts_encrypt_sectors(xts, 1, 15, from, to, SIZE) == ATREST_ERROR_SECTOR_SIZE;
     good &= atrest_xts_encrypt_sectors(xts, 1, 512, from, from + 1, 512) == ATREST_ERROR_OVERLAP;

@@ -22,6 +22,71 @@ static int untouched(const uint8_t *bytes, size_t len, uint8_t value) {
     return 1;
 }
 
+/* Keys of halves that lie apart: the same as of both in one, on the heap and in the caller's memory. */
+static void check_halves(void) {
+    uint8_t key[64], key1[33], key2[33], equal[32], data[3][96];
+    for (size_t i = 0; i < sizeof key; i++) key[i] = (uint8_t)(5 * i + 1);
+    memset(equal, 9, sizeof equal);
+    memset(room, CANARY, sizeof room);
+    const size_t size = atrest_xts_size(), alignment = atrest_xts_alignment();
+    uint8_t *const place = room + (alignment - (uintptr_t)room % alignment) % alignment;
+    atrest_xts *const stale = (atrest_xts *)(void *)key;
+    atrest_xts *xts[3];
+    for (size_t half = 16; half <= 32; half += 16) {
+        /* At odd addresses. */
+        memcpy(key1 + 1, key, half);
+        memcpy(key2 + 1, key + half, half);
+        CHECK(atrest_xts_new(key, 2 * half, &xts[0]) == ATREST_OK);
+        CHECK(atrest_xts_new_from_halves(key1 + 1, key2 + 1, half, NULL, 0, &xts[1]) == ATREST_OK);
+        CHECK(atrest_xts_init_from_halves(place, size, key1 + 1, key2 + 1, half, "soft", 0, &xts[2]) == ATREST_OK);
+        CHECK(strcmp(atrest_backend_name(xts[2]), "soft") == 0);
+        for (size_t i = 0; i < 3; i++) {
+            memset(data[i], 3, sizeof data[i]);
+            CHECK(atrest_xts_encrypt_sectors(xts[i], 7, 48, data[i], data[i], sizeof data[i]) == ATREST_OK);
+        }
+        CHECK(memcmp(data[0], data[1], sizeof data[0]) == 0 && memcmp(data[0], data[2], sizeof data[0]) == 0);
+        atrest_xts_free(xts[0]);
+        atrest_xts_free(xts[1]);
+        atrest_xts_deinit(xts[2]);
+        CHECK(untouched(place, size, 0));
+        CHECK(atrest_xts_new_from_halves(equal, equal, half, NULL, 1, &xts[0]) == ATREST_OK);
+        atrest_xts_free(xts[0]);
+    }
+    const struct {
+        atrest_status status;
+        const uint8_t *key1, *key2;
+        size_t half_len;
+        const char *backend;
+        uint32_t flags;
+    } bad[] = {
+        {ATREST_ERROR_NULL, NULL, key2, 32, NULL, 0},
+        {ATREST_ERROR_NULL, key1, NULL, 32, NULL, 0},
+        {ATREST_ERROR_KEY_LENGTH, key1, key2, 0, NULL, 0},
+        {ATREST_ERROR_KEY_LENGTH, key1, key2, 15, NULL, 0},
+        {ATREST_ERROR_KEY_LENGTH, key1, key2, 33, NULL, 0},
+        {ATREST_ERROR_KEY_LENGTH, key1, key2, 64, NULL, 0},
+        {ATREST_ERROR_KEY_LENGTH, key1, key2, SIZE_MAX, NULL, 0},
+        {ATREST_ERROR_EQUAL_HALVES, equal, equal, 32, NULL, 0},
+        {ATREST_ERROR_FLAGS, key1, key2, 32, NULL, 2},
+        {ATREST_ERROR_UNKNOWN_BACKEND, key1, key2, 32, "fast", 0},
+    };
+    memset(room, CANARY, sizeof room);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        xts[0] = stale;
+        CHECK(atrest_xts_new_from_halves(bad[i].key1, bad[i].key2, bad[i].half_len, bad[i].backend, bad[i].flags,
+                                         &xts[0]) == bad[i].status);
+        CHECK(xts[0] == NULL);
+        xts[0] = stale;
+        CHECK(atrest_xts_init_from_halves(place, size, bad[i].key1, bad[i].key2, bad[i].half_len, bad[i].backend,
+                                          bad[i].flags, &xts[0]) == bad[i].status);
+        CHECK(xts[0] == NULL);
+    }
+    CHECK(atrest_xts_init_from_halves(place, size - 1, key1, key2, 32, NULL, 0, &xts[0]) == ATREST_ERROR_MEMORY);
+    CHECK(atrest_xts_init_from_halves(NULL, size, key1, key2, 32, NULL, 0, &xts[0]) == ATREST_ERROR_NULL);
+    CHECK(atrest_xts_new_from_halves(key1, key2, 32, NULL, 0, NULL) == ATREST_ERROR_NULL);
+    CHECK(untouched(room, sizeof room, CANARY));
+}
+
 static void check_place(void) {
     const size_t size = atrest_xts_size(), alignment = atrest_xts_alignment();
     CHECK(alignment != 0 && alignment <= 64 && (alignment & (alignment - 1)) == 0);
@@ -137,6 +202,7 @@ static void check_fork(void) {
 
 void check_place_and_info(void) {
     check_place();
+    check_halves();
     check_info();
     check_fork();
 }

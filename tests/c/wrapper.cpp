@@ -44,6 +44,15 @@ void check_keys(const Bytes &key) {
     CHECK(status == ATREST_OK);
     CHECK(atrest::xts(key, "soft").backend() == "soft");
 
+    const atrest::const_bytes key1(key.data(), 32), key2(key.data() + 32, 32);
+    std::array<std::uint8_t, 32> joined{}, halves{};
+    atrest::xts(key).encrypt_sectors(1, 32, joined);
+    atrest::xts::from_halves(key1, key2).encrypt_sectors(1, 32, halves);
+    CHECK(joined == halves);
+    const atrest::const_bytes shorter(key.data() + 32, 16);
+    CHECK(thrown([&] { atrest::xts::from_halves(key1, shorter); }) == ATREST_ERROR_KEY_LENGTH);
+    CHECK(thrown([&] { atrest::xts::from_halves(key1, key1); }) == ATREST_ERROR_EQUAL_HALVES);
+
     atrest::xts a(key), b(key);
     const atrest_xts *const first = a.get();
     b = std::move(a);
@@ -65,11 +74,39 @@ void check_data(const Bytes &key_bytes) {
         atrest::tweaks::plain64_in_512(7),
         atrest::tweaks::number128(3, 7),
         atrest::tweaks::number128be(3, 7),
+        atrest::tweaks::plain(7),
+        atrest::tweaks::upper64(7),
+        atrest::tweaks::upper64_in_512(7),
+        atrest::tweaks::with_complement(7),
+        atrest::tweaks::counter32(3, 7),
     };
-    for (const atrest::tweaks &tweaks : layouts) {
+    const atrest_tweak_sequence sequence{7, 3, 5, 0, 128, ATREST_SEQUENCE_BIG_ENDIAN};
+    std::vector<atrest::raw_tweak> list(8);
+    for (std::size_t i = 0; i < list.size(); i++) list[i][15] = static_cast<std::uint8_t>(i * i);
+    std::vector<atrest::tweaks> all(std::begin(layouts), std::end(layouts));
+    all.push_back(atrest::tweaks::sequence(sequence));
+    all.push_back(atrest::tweaks::list(list));
+    CHECK(all[all.size() - 2].get() == nullptr && all.back().get() == nullptr);
+    std::vector<Bytes> ciphertexts;
+    for (std::size_t i = 0; i < all.size(); i++) {
+        const atrest::tweaks &tweaks = all[i];
         Bytes expected(plain.size()), data = plain, apart(plain.size());
-        CHECK(atrest_xts_encrypt_sectors_tweaks(key.get(), tweaks.get(), 512, plain.data(), expected.data(),
-                                                plain.size()) == ATREST_OK);
+        atrest_status status = ATREST_OK;
+        if (i + 2 == all.size()) {
+            status = atrest_xts_encrypt_sectors_sequence(key.get(), &sequence, 512, plain.data(), expected.data(),
+                                                         plain.size());
+        } else if (i + 1 == all.size()) {
+            status = atrest_xts_encrypt_sectors_list(key.get(), list[0].data(), list.size(), 512, plain.data(),
+                                                     expected.data(), plain.size());
+        } else {
+            status = atrest_xts_encrypt_sectors_tweaks(key.get(), tweaks.get(), 512, plain.data(), expected.data(),
+                                                       plain.size());
+        }
+        CHECK(status == ATREST_OK);
+        // Sectors of 512 bytes count alike in units of 512, and small numbers in any width; all others differ.
+        const bool as_before = i == 1 || i == 3 || i == 6 || i == 8 || i == 10;
+        CHECK(as_before != (std::find(ciphertexts.begin(), ciphertexts.end(), expected) == ciphertexts.end()));
+        ciphertexts.push_back(expected);
         key.encrypt_sectors(tweaks, 512, data);
         CHECK(data == expected);
         key.decrypt_sectors(tweaks, 512, data);
@@ -91,6 +128,12 @@ void check_data(const Bytes &key_bytes) {
     CHECK(std::equal(std::begin(unit), std::end(unit), expected));
     key.decrypt_unit(tweak, unit);
     CHECK(unit[0] == 1 && unit[2] == 3 && unit[19] == 0);
+
+    const atrest::span<const atrest::raw_tweak> few(list.data(), 7), none;
+    Bytes whole = plain;
+    CHECK(key.try_encrypt_sectors(atrest::tweaks::list(few), 512, whole) == ATREST_ERROR_TWEAK_COUNT);
+    CHECK(key.try_decrypt_sectors(atrest::tweaks::list(none), 512, whole) == ATREST_ERROR_TWEAK_COUNT);
+    CHECK(whole == plain);
 
     Bytes shorter(512), odd(100);
     CHECK(key.try_encrypt_sectors(1, 512, plain, shorter) == ATREST_ERROR_LENGTH_MISMATCH);

@@ -8,7 +8,7 @@ use crate::{Findings, Secret, key, tool};
 const UNITS: &[usize] =
     &[16, 17, 31, 32, 33, 48, 64, 127, 128, 129, 255, 256, 257, 512, 520, 1024, 1040, 4096, 4109];
 
-/// Sector sizes and counts. Sectors go in batches of 128 (32 in `soft`).
+/// Sector sizes and counts. Sectors go in batches of 128 (64 without AES instructions).
 const SECTORS: &[(usize, usize)] = &[
     (16, 131),
     (17, 3),

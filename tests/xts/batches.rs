@@ -1,9 +1,7 @@
 //! Batches of sectors: the same as the sectors one by one.
 
-use atrest::xts::Backend;
-
 use crate::{
-    data::{Call, Direction, assert_same, bytes, key, keys},
+    data::{Call, Direction, Subject, assert_same, bytes, key, keys},
     guarded::Pair,
     reference::{Fast, Reference},
 };
@@ -21,10 +19,10 @@ const SIZES: [usize; 32] = [
 ];
 
 /// 1 to 40 sectors, against OpenSSL's single units and against our own.
-pub fn equal_single_units(backend: Backend) {
+pub fn equal_single_units(subject: Subject) {
     const MOST: usize = 40;
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for size in SIZES {
             let plain = bytes(size as u64, MOST * size);
@@ -45,21 +43,21 @@ pub fn equal_single_units(backend: Backend) {
 }
 
 /// Enough sectors for several of the loop's batches, at every count that can be left over after them.
-pub fn long(backend: Backend) {
+pub fn long(subject: Subject) {
     for size in [16, 32, 48, 50] {
-        counts(backend, size, 41..=300);
+        counts(subject, size, 41..=300);
     }
     for size in [250, 512, 520, 528, 1024, 1033] {
-        counts(backend, size, (126..=131).chain(254..=259));
+        counts(subject, size, (126..=131).chain(254..=259));
     }
     // 2 MiB and more are taken to lie in memory.
-    counts(backend, 512, [2048, 4099]);
+    counts(subject, 512, [2048, 4099]);
 }
 
-fn counts(backend: Backend, size: usize, counts: impl IntoIterator<Item = usize> + Clone) {
+fn counts(subject: Subject, size: usize, counts: impl IntoIterator<Item = usize> + Clone) {
     let most = counts.clone().into_iter().max().expect("counts");
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let plain = bytes(size as u64, most * size);
         let cipher = Fast::new(&key_bytes).encrypt(size, &plain, tweak);
         for sectors in counts.clone() {
@@ -70,11 +68,11 @@ fn counts(backend: Backend, size: usize, counts: impl IntoIterator<Item = usize>
 }
 
 /// Every sector size of 16 to 1100 bytes, in batches: what follows a sector there is the next one.
-pub fn every_sector_size(backend: Backend) {
+pub fn every_sector_size(subject: Subject) {
     const COUNTS: [usize; 2] = [3, 9];
     let mut buffers = Pair::new(1100 * COUNTS[1]);
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for size in 16..=1100 {
             let plain = bytes(size as u64, COUNTS[1] * size);
@@ -87,11 +85,11 @@ pub fn every_sector_size(backend: Backend) {
     }
 }
 
-pub fn between_guard_pages(backend: Backend) {
+pub fn between_guard_pages(subject: Subject) {
     let counts = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 40];
     let mut buffers = Pair::new(4104 * 40);
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for size in SIZES {
             let plain = bytes(!(size as u64), 40 * size);
@@ -105,10 +103,10 @@ pub fn between_guard_pages(backend: Backend) {
 }
 
 /// Two calls, cut at any sector, give what one call gives.
-pub fn resume_anywhere(backend: Backend) {
+pub fn resume_anywhere(subject: Subject) {
     const SECTORS: usize = 40;
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for size in [16, 48, 100, 512, 520] {
             let plain = bytes(size as u64, SECTORS * size);
@@ -128,9 +126,9 @@ pub fn resume_anywhere(backend: Backend) {
     }
 }
 
-pub fn one_key_for_many_threads(backend: Backend) {
+pub fn one_key_for_many_threads(subject: Subject) {
     let [_, key_bytes] = keys();
-    let key = &key(backend, &key_bytes);
+    let key = &key(subject, &key_bytes);
     let plain = bytes(3, 128 * 512);
     let cipher = Fast::new(&key_bytes).encrypt(512, &plain, tweak);
     let (plain, cipher) = (&plain, &cipher);

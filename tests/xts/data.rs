@@ -1,8 +1,46 @@
 //! Keys, plaintext and comparisons for all tests.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::{
+    fmt,
+    io::{IoSlice, IoSliceMut},
+};
 
-use atrest::xts::{Backend, Error, Key, Tweaks};
+use atrest::xts::{Backend, Error, Key, KeyOptions, Schedule, TweakSource, Tweaks};
+
+/// What is tested: a backend in one of its schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub backend: Backend,
+    pub schedule: Schedule,
+}
+
+impl Subject {
+    pub fn all() -> impl Iterator<Item = Subject> {
+        Backend::ALL.into_iter().flat_map(|backend| {
+            backend.schedules().iter().map(move |&schedule| Subject { backend, schedule })
+        })
+    }
+
+    pub fn options(self) -> KeyOptions {
+        Key::options().backend_in(self.backend, self.schedule)
+    }
+
+    /// What a key runs on.
+    pub fn of(key: &Key) -> Subject {
+        Subject { backend: key.backend(), schedule: key.schedule() }
+    }
+}
+
+/// As `ATREST_BACKEND` takes it.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [_] = self.backend.schedules() {
+            write!(f, "{}", self.backend)
+        } else {
+            write!(f, "{}:{}", self.backend, self.schedule)
+        }
+    }
+}
 
 /// Bytes that look random and are the same in every run: splitmix64 from `seed`.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
@@ -23,9 +61,9 @@ pub fn keys() -> [Vec<u8>; 2] {
     [bytes(128, 32), bytes(256, 64)]
 }
 
-pub fn key(backend: Backend, bytes: &[u8]) -> Key {
-    let key = Key::options().backend(backend).build(bytes).expect("a good key for a supported backend");
-    assert_eq!(key.backend(), backend);
+pub fn key(subject: Subject, bytes: &[u8]) -> Key {
+    let key = subject.options().build(bytes).expect("a good key for a supported backend");
+    assert_eq!(Subject::of(&key), subject);
     key
 }
 
@@ -49,44 +87,60 @@ impl Direction {
 
 /// A data call without its buffers, so that one check can go through all eight of them.
 #[derive(Clone, Copy, Debug)]
-pub enum Call {
+pub enum Call<'a> {
     Unit([u8; 16]),
     Sectors(Tweaks, usize),
     /// The same in two pieces, cut at the last number.
     InPieces(Tweaks, usize, usize),
+    /// A tweak for each sector.
+    List(&'a [[u8; 16]], usize),
+    ListInPieces(&'a [[u8; 16]], usize, usize),
 }
 
-impl Call {
+/// Of a call on sectors: the tweaks, the sector size, and where it is cut.
+type Parts<'a> = (TweakSource<'a>, usize, Option<usize>);
+
+impl<'a> Call<'a> {
+    fn parts(self) -> Result<Parts<'a>, [u8; 16]> {
+        match self {
+            Call::Unit(tweak) => Err(tweak),
+            Call::Sectors(first, size) => Ok((first.into(), size, None)),
+            Call::InPieces(first, size, at) => Ok((first.into(), size, Some(at))),
+            Call::List(list, size) => Ok((list.into(), size, None)),
+            Call::ListInPieces(list, size, at) => Ok((list.into(), size, Some(at))),
+        }
+    }
+
     pub fn in_place(self, key: &Key, direction: Direction, data: &mut [u8]) -> Result<(), Error> {
-        match (self, direction) {
-            (Call::Unit(tweak), Direction::Encrypt) => key.encrypt_unit(&tweak, data),
-            (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit(&tweak, data),
-            (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors(first, size, data),
-            (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors(first, size, data),
-            (Call::InPieces(first, size, at), _) => {
+        match (self.parts(), direction) {
+            (Err(tweak), Direction::Encrypt) => key.encrypt_unit(&tweak, data),
+            (Err(tweak), Direction::Decrypt) => key.decrypt_unit(&tweak, data),
+            (Ok((tweaks, size, None)), Direction::Encrypt) => key.encrypt_sectors(tweaks, size, data),
+            (Ok((tweaks, size, None)), Direction::Decrypt) => key.decrypt_sectors(tweaks, size, data),
+            (Ok((tweaks, size, Some(at))), _) => {
                 let (a, b) = data.split_at_mut(at);
                 let pieces = &mut [IoSliceMut::new(a), IoSliceMut::new(b)];
                 match direction {
-                    Direction::Encrypt => key.encrypt_sectors_vectored(first, size, pieces),
-                    Direction::Decrypt => key.decrypt_sectors_vectored(first, size, pieces),
+                    Direction::Encrypt => key.encrypt_sectors_vectored(tweaks, size, pieces),
+                    Direction::Decrypt => key.decrypt_sectors_vectored(tweaks, size, pieces),
                 }
             }
         }
     }
 
     pub fn apart(self, key: &Key, direction: Direction, src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
-        match (self, direction) {
-            (Call::Unit(tweak), Direction::Encrypt) => key.encrypt_unit_to(&tweak, src, dst),
-            (Call::Unit(tweak), Direction::Decrypt) => key.decrypt_unit_to(&tweak, src, dst),
-            (Call::Sectors(first, size), Direction::Encrypt) => key.encrypt_sectors_to(first, size, src, dst),
-            (Call::Sectors(first, size), Direction::Decrypt) => key.decrypt_sectors_to(first, size, src, dst),
-            (Call::InPieces(first, size, at), _) => {
+        match (self.parts(), direction) {
+            (Err(tweak), Direction::Encrypt) => key.encrypt_unit_to(&tweak, src, dst),
+            (Err(tweak), Direction::Decrypt) => key.decrypt_unit_to(&tweak, src, dst),
+            (Ok((tweaks, size, None)), Direction::Encrypt) => key.encrypt_sectors_to(tweaks, size, src, dst),
+            (Ok((tweaks, size, None)), Direction::Decrypt) => key.decrypt_sectors_to(tweaks, size, src, dst),
+            (Ok((tweaks, size, Some(at))), _) => {
                 let ((a, b), (c, d)) = (src.split_at(at), dst.split_at_mut(at));
                 let (src, dst) =
                     ([IoSlice::new(a), IoSlice::new(b)], &mut [IoSliceMut::new(c), IoSliceMut::new(d)]);
                 match direction {
-                    Direction::Encrypt => key.encrypt_sectors_vectored_to(first, size, &src, dst),
-                    Direction::Decrypt => key.decrypt_sectors_vectored_to(first, size, &src, dst),
+                    Direction::Encrypt => key.encrypt_sectors_vectored_to(tweaks, size, &src, dst),
+                    Direction::Decrypt => key.decrypt_sectors_vectored_to(tweaks, size, &src, dst),
                 }
             }
         }

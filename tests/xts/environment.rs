@@ -8,9 +8,9 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use atrest::xts::{Backend, Error, Key};
+use atrest::xts::{Backend, Error, Key, Schedule};
 
-use crate::data::keys;
+use crate::data::{Subject, keys};
 
 const VARIABLE: &str = "ATREST_BACKEND";
 /// Set, to the backend for [`Key::options`] or to nothing, in a child alone.
@@ -20,18 +20,19 @@ pub fn is_child() -> bool {
     env::var_os(CHILD).is_some()
 }
 
-/// Prints the backend's name, or the error.
+/// Prints the backend's name and its schedule, or the error.
 pub fn child() -> ExitCode {
     let key_bytes = &keys()[1];
     let option = env::var(CHILD).expect("UTF-8, as the parent sets it");
     let key = if option.is_empty() {
         Key::new(key_bytes)
     } else {
-        Key::options().backend(option.parse().expect("a backend's name")).build(key_bytes)
+        let subject = Subject::all().find(|subject| subject.to_string() == option);
+        subject.expect("a backend and its schedule").options().build(key_bytes)
     };
     match key {
         Ok(key) => {
-            print!("{}", key.backend());
+            print!("{}", Subject::of(&key));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -54,14 +55,21 @@ fn choose(variable: Option<&str>, option: &str) -> Result<String, String> {
     if output.status.success() { Ok(printed) } else { Err(printed) }
 }
 
-pub fn forces(backend: Backend) {
-    assert_eq!(choose(Some(backend.name()), ""), Ok(backend.to_string()));
+pub fn forces(subject: Subject) {
+    assert_eq!(choose(Some(&subject.to_string()), ""), Ok(subject.to_string()));
+    // Without a schedule, the one that suits the processor runs.
+    let chosen = choose(Some(subject.backend.name()), "").expect("a supported backend");
+    assert_eq!(Ok(chosen), Key::options().backend(subject.backend).build(&keys()[1]).map(name));
+}
+
+fn name(key: Key) -> String {
+    Subject::of(&key).to_string()
 }
 
 /// The option wins, even over a variable that would be an error by itself.
-pub fn option_overrides(backend: Backend) {
+pub fn option_overrides(subject: Subject) {
     for variable in [None, Some("soft"), Some("no-such-backend")] {
-        assert_eq!(choose(variable, backend.name()), Ok(backend.to_string()), "{variable:?}");
+        assert_eq!(choose(variable, &subject.to_string()), Ok(subject.to_string()), "{variable:?}");
     }
 }
 
@@ -69,12 +77,15 @@ pub fn default_is_fastest() {
     let fastest = Backend::fastest();
     assert!(fastest.is_supported());
     for variable in [None, Some("")] {
-        assert_eq!(choose(variable, ""), Ok(fastest.to_string()), "{variable:?}");
+        let expected = Key::options().backend(fastest).build(&keys()[1]).map(name);
+        assert_eq!(choose(variable, "").map_err(|_| Error::UnknownBackend), expected, "{variable:?}");
     }
 }
 
 pub fn unknown_names() {
-    for name in ["no-such-backend", "AESNI", "soft ", "soft,aesni", "1"] {
+    for name in
+        ["no-such-backend", "AESNI", "soft ", "soft,aesni", "1", "soft:", "soft:fast", "soft:tiles:", ":rows"]
+    {
         assert_eq!(choose(Some(name), ""), Err(Error::UnknownBackend.to_string()), "{name:?}");
     }
     #[cfg(unix)]
@@ -98,6 +109,12 @@ pub fn unsupported_names() {
         let refused = Key::options().backend(backend).build(&keys()[1]);
         assert_eq!(refused.err(), Some(expected));
     }
+    let refused = Error::UnsupportedBackend(Backend::Soft);
+    assert_eq!(choose(Some("soft:rows"), ""), Err(refused.to_string()));
+    assert_eq!(
+        Key::options().backend_in(Backend::Soft, Schedule::Rows).build(&keys()[1]).err(),
+        Some(refused)
+    );
 }
 
 /// A backend that is wrongly denied would have its tests ignored: the standard library's detection is asked too.
@@ -110,6 +127,8 @@ pub fn detection() {
         macro_rules! all {
             ($($feature:tt)*) => { true $(&& is_x86_feature_detected!($feature))* };
         }
+        assert_eq!(Backend::Ssse3.is_supported(), all!("ssse3"));
+        assert_eq!(Backend::Avx2.is_supported(), all!("avx2"));
         assert_eq!(Backend::Aesni.is_supported(), all!("aes"));
         assert_eq!(Backend::Vaes256.is_supported(), all!("aes" "avx2" "vaes"));
         assert_eq!(
@@ -121,6 +140,7 @@ pub fn detection() {
     {
         use std::arch::is_aarch64_feature_detected;
         let aes = is_aarch64_feature_detected!("aes");
+        assert_eq!(Backend::Neon.is_supported(), is_aarch64_feature_detected!("neon"));
         assert_eq!(Backend::Armv8.is_supported(), aes);
         assert_eq!(Backend::Armv8Eor3.is_supported(), aes && is_aarch64_feature_detected!("sha3"));
     }

@@ -1,8 +1,8 @@
 //! Arguments that are refused, and what is left behind.
 
-use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, Tweaks};
+use atrest::xts::{Error, Key, MAX_UNIT_LEN, Tweaks};
 
-use crate::data::{Call, Direction, bytes, key, keys};
+use crate::data::{Call, Direction, Subject, bytes, key, keys};
 
 /// Calls with `len` bytes, in place and apart, in both directions: all give the error, and none writes.
 fn refused(key: &Key, call: Call, len: usize, expected: Error) {
@@ -17,8 +17,8 @@ fn refused(key: &Key, call: Call, len: usize, expected: Error) {
     }
 }
 
-pub fn leave_data_untouched(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+pub fn leave_data_untouched(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     let plain = Tweaks::plain64(1);
 
     for size in [0, 1, 8, 15, MAX_UNIT_LEN + 1, usize::MAX] {
@@ -60,8 +60,8 @@ pub fn leave_data_untouched(backend: Backend) {
 }
 
 /// No sectors are no error, even where the next one's number would be; a bad sector size still is.
-pub fn empty_data_is_fine(backend: Backend) {
-    let key = key(backend, &keys()[0]);
+pub fn empty_data_is_fine(subject: Subject) {
+    let key = key(subject, &keys()[0]);
     for tweaks in [Tweaks::plain64(u64::MAX), Tweaks::plain64be(u64::MAX), Tweaks::number128(u128::MAX)] {
         for direction in Direction::BOTH {
             assert_eq!(Call::Sectors(tweaks, 512).in_place(&key, direction, &mut []), Ok(()));
@@ -72,8 +72,8 @@ pub fn empty_data_is_fine(backend: Backend) {
     }
 }
 
-pub fn keys_that_are_refused(backend: Backend) {
-    let options = Key::options().backend(backend);
+pub fn keys_that_are_refused(subject: Subject) {
+    let options = subject.options();
     for len in (0..=130).filter(|len| ![32, 64].contains(len)) {
         for allow in [false, true] {
             let refused = options.allow_equal_halves(allow).build(&bytes(1, len));
@@ -84,12 +84,50 @@ pub fn keys_that_are_refused(backend: Backend) {
         let key_bytes = bytes(1, half).repeat(2);
         assert_eq!(options.build(&key_bytes).err(), Some(Error::EqualHalves));
         let key = options.allow_equal_halves(true).build(&key_bytes).expect("by choice");
-        assert_eq!((key.backend(), key.aes_bits()), (backend, 8 * half));
+        assert_eq!((Subject::of(&key), key.aes_bits()), (subject, 8 * half));
         // One bit is difference enough, wherever it is.
         for at in 0..8 * half {
             let mut key_bytes = key_bytes.clone();
             key_bytes[half + at / 8] ^= 1 << (at % 8);
             assert_eq!(options.build(&key_bytes).map(|key| key.aes_bits()), Ok(8 * half), "bit {at}");
         }
+    }
+}
+
+/// The same key as from both in one, wherever the halves lie; and what is refused.
+pub fn keys_from_halves(subject: Subject) {
+    let options = subject.options();
+    for key_bytes in keys() {
+        let (key1, key2) = key_bytes.split_at(key_bytes.len() / 2);
+        let (joined, halves) = (options.build(&key_bytes), options.build_from_halves(key1, key2));
+        let (joined, halves) = (joined.expect("a good key"), halves.expect("good halves"));
+        assert_eq!((Subject::of(&halves), halves.aes_bits()), (subject, 8 * key1.len()));
+        let swapped = options.build_from_halves(key2, key1).expect("good halves");
+        let data = bytes(5, 2048);
+        for direction in Direction::BOTH {
+            let call = Call::Sectors(Tweaks::plain64(3), 512);
+            let [mut a, mut b, mut c] = [(); 3].map(|()| data.clone());
+            call.in_place(&joined, direction, &mut a).expect("good");
+            call.in_place(&halves, direction, &mut b).expect("good");
+            call.in_place(&swapped, direction, &mut c).expect("good");
+            assert!(a == b && a != c && a != data);
+        }
+        assert!(Key::from_halves(key1, key2).is_ok());
+    }
+    let half = bytes(1, 70);
+    for key1 in [0, 1, 15, 16, 17, 31, 32, 33, 48, 64] {
+        for key2 in [0, 15, 16, 17, 24, 31, 32, 33, 48, 64] {
+            let made = options.build_from_halves(&half[..key1], &half[70 - key2..]);
+            if key1 == key2 && matches!(key1, 16 | 32) {
+                assert!(made.is_ok());
+            } else {
+                assert_eq!(made.err(), Some(Error::HalfLengths { key1, key2 }));
+            }
+        }
+    }
+    for len in [16, 32] {
+        let equal = &half[..len];
+        assert_eq!(options.build_from_halves(equal, equal).err(), Some(Error::EqualHalves));
+        assert!(options.allow_equal_halves(true).build_from_halves(equal, equal).is_ok());
     }
 }

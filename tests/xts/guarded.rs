@@ -98,6 +98,14 @@ impl Drop for Guarded {
     }
 }
 
+/// Gives a copy of `content` that begins where memory does, and one that ends where it does.
+pub fn at_both_ends(content: &[u8], check: impl Fn(&[u8])) {
+    let mut memory = Guarded::new(content.len());
+    for flush in Flush::BOTH {
+        check(memory.fill(flush, |copy| copy.copy_from_slice(content), content.len()));
+    }
+}
+
 /// A source and a destination.
 pub struct Pair {
     src: Guarded,

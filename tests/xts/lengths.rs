@@ -1,27 +1,27 @@
 //! Single data units of every kind of length and place.
 
-use atrest::xts::{Backend, MAX_UNIT_LEN};
+use atrest::xts::MAX_UNIT_LEN;
 
 use crate::{
-    data::{Call, Direction, assert_same, bytes, key, keys},
+    data::{Call, Direction, Subject, assert_same, bytes, key, keys},
     guarded::Pair,
     reference::{Fast, Reference, XtsMode},
 };
 
 /// Lengths go through every way that groups, single vectors, single blocks and a stolen tail can follow each other.
-pub fn every_length(backend: Backend) {
-    between_guard_pages(backend, 16..=1100);
+pub fn every_length(subject: Subject) {
+    between_guard_pages(subject, 16..=1100);
 }
 
-pub fn around_pages(backend: Backend) {
-    between_guard_pages(backend, (4096 - 33..=4096 + 33).chain(65536 - 33..=65536 + 33));
+pub fn around_pages(subject: Subject) {
+    between_guard_pages(subject, (4096 - 33..=4096 + 33).chain(65536 - 33..=65536 + 33));
 }
 
-fn between_guard_pages(backend: Backend, lengths: impl Iterator<Item = usize> + Clone) {
+fn between_guard_pages(subject: Subject, lengths: impl Iterator<Item = usize> + Clone) {
     let longest = lengths.clone().max().expect("lengths");
     let mut buffers = Pair::new(longest);
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let (fast, xts_mode) = (Fast::new(&key_bytes), XtsMode::new(&key_bytes));
         for len in lengths.clone() {
             let plain = bytes(len as u64, len);
@@ -36,10 +36,10 @@ fn between_guard_pages(backend: Backend, lengths: impl Iterator<Item = usize> + 
 }
 
 /// Source and destination at every offset from a cache line's start, each against several of the other's.
-pub fn unaligned(backend: Backend) {
+pub fn unaligned(subject: Subject) {
     const LINE: usize = 64;
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for (sector_size, sectors) in [(16, 9), (31, 1), (250, 2), (512, 5), (520, 3), (4096, 1), (4111, 1)] {
             let len = sector_size * sectors;
@@ -72,10 +72,38 @@ pub fn unaligned(backend: Backend) {
     }
 }
 
-/// 2^20 blocks, which is where IEEE Std 1619-2007, 5.1 ends, and one byte less, with a stolen tail.
-pub fn largest_unit(backend: Backend) {
+/// Copies that may go past the caches: to every offset from a cache line's start, in sectors of one tile and of many, with
+/// canaries on both sides of the destination.
+pub fn large_copies(subject: Subject) {
+    const LINE: usize = 64;
+    const MOST: usize = (2 << 20) + 3 * 4096;
     let [_, key_bytes] = keys();
-    let key = key(backend, &key_bytes);
+    let key = key(subject, &key_bytes);
+    let fast = Fast::new(&key_bytes);
+    let plain = bytes(11, MOST);
+    let mut target = vec![0; MOST + 4 * LINE];
+    let line = LINE + target.as_ptr().align_offset(LINE);
+    for (sector_size, len) in [(512, MOST), (4096, MOST), (1 << 20, 2 << 20), (MOST, MOST)] {
+        let plain = &plain[..len];
+        let cipher = fast.encrypt(sector_size, plain, |i| (i + 7).to_le_bytes());
+        let call = Call::Sectors(7.into(), sector_size);
+        for offset in (0..LINE).step_by(if sector_size == 512 { 1 } else { 13 }) {
+            let direction = Direction::BOTH[offset % 2];
+            let (input, expected) = direction.order(plain, &cipher);
+            target.fill(0xa5);
+            call.apart(&key, direction, input, &mut target[line + offset..][..len]).expect("good arguments");
+            let what = || format!("{key:?}, {call:?}, {direction:?}, {offset} bytes behind a line's start");
+            let (before, rest) = target.split_at(line + offset);
+            assert_same(&rest[..len], expected, what);
+            assert!(before.iter().chain(&rest[len..]).all(|&byte| byte == 0xa5), "{}: wrote beside", what());
+        }
+    }
+}
+
+/// 2^20 blocks, which is where IEEE Std 1619-2007, 5.1 ends, and one byte less, with a stolen tail.
+pub fn largest_unit(subject: Subject) {
+    let [_, key_bytes] = keys();
+    let key = key(subject, &key_bytes);
     let fast = Fast::new(&key_bytes);
     let tweak = [0xee; 16];
     let plain = bytes(1, MAX_UNIT_LEN);

@@ -1,6 +1,7 @@
-//! The shared suite: what every backend must do, run once for each backend that this processor has.
+//! The shared suite: what every backend must do, run once for each backend that this processor has, in each of its
+//! schedules.
 //!
-//! A test is `BACKEND::NAME`; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
+//! A test is `BACKEND::NAME`, or `BACKEND:SCHEDULE::NAME` where there are several; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
 //! one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS` (names with commas between) makes it an
 //! error where one of those cannot run.
 //!
@@ -20,6 +21,8 @@ mod parallel;
 mod pieces;
 mod properties;
 mod reference;
+#[cfg(not(debug_assertions))]
+mod residue;
 mod surface;
 mod tweaks;
 mod vectors;
@@ -27,9 +30,10 @@ mod vectors;
 use std::process::ExitCode;
 
 use atrest::xts::Backend;
+use data::Subject;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-type SharedTest = fn(Backend);
+type SharedTest = fn(Subject);
 type GeneralTest = fn();
 
 /// What each backend must pass.
@@ -42,6 +46,7 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("lengths_around_4096_and_65536", lengths::around_pages),
     ("unaligned_buffers", lengths::unaligned),
     ("largest_unit", lengths::largest_unit),
+    ("large_copies_to_every_offset", lengths::large_copies),
     ("batches_equal_single_units", batches::equal_single_units),
     ("long_batches", batches::long),
     ("batches_of_every_sector_size", batches::every_sector_size),
@@ -53,16 +58,28 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("pieces_between_guard_pages", pieces::between_guard_pages),
     ("pieces_repeat_as_sources", pieces::sources_repeat),
     ("pieces_in_every_tweak_layout", pieces::layouts),
+    ("pieces_under_lists_of_tweaks", pieces::lists),
     ("pieces_that_are_refused", pieces::refused),
     ("tweak_plain64", tweaks::plain64),
     ("tweak_plain64be", tweaks::plain64be),
     ("tweak_plain64_in_512", tweaks::plain64_in_512),
     ("tweak_number128", tweaks::number128),
     ("tweak_number128be", tweaks::number128be),
+    ("tweak_plain", tweaks::plain),
+    ("tweak_upper64", tweaks::upper64),
+    ("tweak_with_complement", tweaks::with_complement),
+    ("tweak_counter32", tweaks::counter32),
+    ("tweak_sequences", tweaks::sequences),
+    ("tweak_sequences_in_512", tweaks::sequences_in_512),
+    ("tweak_lists", tweaks::lists),
+    ("tweak_lists_that_are_refused", tweaks::lists_that_are_refused),
     ("tweak_overflow_is_refused", tweaks::overflow),
     ("errors_leave_data_untouched", errors::leave_data_untouched),
     ("empty_data_is_fine", errors::empty_data_is_fine),
     ("keys_that_are_refused", errors::keys_that_are_refused),
+    #[cfg(not(debug_assertions))]
+    ("no_key_stays_on_the_stack", residue::no_key_stays),
+    ("keys_from_halves", errors::keys_from_halves),
     ("arbitrary_sectors_equal_openssl", properties::equal_openssl),
     ("arbitrary_sectors_equal_xts_mode", properties::equal_xts_mode),
     #[cfg(feature = "rayon")]
@@ -90,6 +107,7 @@ const GENERAL: &[(&str, GeneralTest)] = &[
     ("error_messages", surface::error_messages),
     ("selftest_passes", surface::selftest_passes),
     ("references_agree", reference::agree),
+    ("layouts_are_sequences", tweaks::layouts_are_sequences),
 ];
 
 fn main() -> ExitCode {
@@ -97,13 +115,13 @@ fn main() -> ExitCode {
         return environment::child();
     }
     let mut trials = Vec::new();
-    for backend in Backend::ALL {
+    for subject in Subject::all() {
         for &(name, test) in SHARED {
-            trials.push(Trial::ignorable_test(format!("{backend}::{name}"), move || {
-                if !backend.is_supported() {
+            trials.push(Trial::ignorable_test(format!("{subject}::{name}"), move || {
+                if !subject.backend.is_supported() {
                     return Ok(Completion::ignored_with("not on this processor"));
                 }
-                test(backend);
+                test(subject);
                 Ok(Completion::Completed)
             }));
         }

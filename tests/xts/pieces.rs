@@ -2,10 +2,10 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, Tweaks};
+use atrest::xts::{CounterWidth, Error, Key, MAX_UNIT_LEN, Tweaks};
 
 use crate::{
-    data::{Call, Direction, assert_same, bytes, key, keys},
+    data::{Call, Direction, Subject, assert_same, bytes, key, keys},
     guarded::Pair,
     reference::{Fast, Reference},
 };
@@ -134,9 +134,9 @@ fn apart(
 }
 
 /// Every size under every cut, in place, and from each cut into another one.
-pub fn equal_one_buffer(backend: Backend) {
+pub fn equal_one_buffer(subject: Subject) {
     for key_bytes in keys() {
-        let key = key(backend, &key_bytes);
+        let key = key(subject, &key_bytes);
         let fast = Fast::new(&key_bytes);
         for (size, sectors) in SIZES {
             let plain = bytes(size as u64, sectors * size);
@@ -167,9 +167,9 @@ pub fn equal_one_buffer(backend: Backend) {
 }
 
 /// Pieces in no order at all, with other memory between them that stays as it is.
-pub fn lie_anywhere(backend: Backend) {
+pub fn lie_anywhere(subject: Subject) {
     let key_bytes = &keys()[1];
-    let key = key(backend, key_bytes);
+    let key = key(subject, key_bytes);
     let fast = Fast::new(key_bytes);
     for (size, sectors) in [(512, 130), (520, 70), (24, 90)] {
         let plain = bytes(9, sectors * size);
@@ -197,8 +197,8 @@ pub fn lie_anywhere(backend: Backend) {
 }
 
 /// One source piece may stand for several.
-pub fn sources_repeat(backend: Backend) {
-    let key = key(backend, &keys()[0]);
+pub fn sources_repeat(subject: Subject) {
+    let key = key(subject, &keys()[0]);
     let piece = bytes(3, 700);
     let src = [&piece[..]; 512];
     let whole = piece.repeat(512);
@@ -209,9 +209,9 @@ pub fn sources_repeat(backend: Backend) {
 }
 
 /// The last piece ends where memory does, and the first begins where it does.
-pub fn between_guard_pages(backend: Backend) {
+pub fn between_guard_pages(subject: Subject) {
     let key_bytes = &keys()[1];
-    let key = key(backend, key_bytes);
+    let key = key(subject, key_bytes);
     let fast = Fast::new(key_bytes);
     let mut buffers = Pair::new(5 * 8207);
     for size in [16, 17, 40, 512, 520, 4104, 8207] {
@@ -224,13 +224,17 @@ pub fn between_guard_pages(backend: Backend) {
 }
 
 /// The numbers go on across the pieces, in every layout.
-pub fn layouts(backend: Backend) {
-    let key = key(backend, &keys()[0]);
+pub fn layouts(subject: Subject) {
+    let key = key(subject, &keys()[0]);
     for first in [
         Tweaks::plain64(u64::MAX - 2),
         Tweaks::plain64be(77),
         Tweaks::plain64_in_512(9),
         Tweaks::number128((5 << 64) - 2),
+        Tweaks::plain(0xffff_fff0),
+        Tweaks::upper64(77),
+        Tweaks::with_complement(77),
+        Tweaks::sequence(9 << 100 | 200, -3).width(CounterWidth::Bits64).wrapping().big_endian(),
     ] {
         for (size, sectors) in [(512, 200), (1024, 140), (12288, 4)] {
             let plain = bytes(4, sectors * size);
@@ -247,8 +251,29 @@ pub fn layouts(backend: Backend) {
     }
 }
 
-pub fn refused(backend: Backend) {
-    let key = key(backend, &keys()[1]);
+/// And a list goes on across them.
+pub fn lists(subject: Subject) {
+    let key_bytes = &keys()[0];
+    let (key, fast) = (key(subject, key_bytes), Fast::new(key_bytes));
+    for (size, sectors) in [(17, 140), (512, 200), (4096, 10), (12288, 4), (12319, 3)] {
+        let list: Vec<[u8; 16]> = bytes(6, 16 * sectors).as_chunks().0.to_vec();
+        let plain = bytes(4, sectors * size);
+        let cipher = fast.encrypt(size, &plain, |i| list[i as usize]);
+        for cut in cuts(size) {
+            let lengths = cut.lengths(plain.len());
+            let mut data = plain.clone();
+            key.encrypt_sectors_vectored(&list[..], size, &mut split_mut(&mut data, &lengths)).expect("good");
+            assert_same(&data, &cipher, || format!("{key:?}, {size} bytes"));
+            let mut dst = vec![0xa5; data.len()];
+            let (src, to) = (split(&cipher, &lengths), &mut split_mut(&mut dst, &lengths));
+            key.decrypt_sectors_vectored_to(&list[..], size, &src, to).expect("good");
+            assert_same(&dst, &plain, || format!("{key:?}, {size} bytes, decrypted"));
+        }
+    }
+}
+
+pub fn refused(subject: Subject) {
+    let key = key(subject, &keys()[1]);
     let input = bytes(1, 2048);
     let plain = Tweaks::plain64(0);
     let cases = [

@@ -2,7 +2,7 @@
 
 use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, selftest};
 
-use crate::data::keys;
+use crate::data::{Subject, keys};
 
 pub fn names_round_trip() {
     for backend in Backend::ALL {
@@ -21,8 +21,8 @@ pub fn keys_show_no_secret() {
     // Bytes whose decimal and hexadecimal forms occur nowhere else in the output.
     let mut key_bytes = [0xd7; 64];
     key_bytes[40] = 0xe9;
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
-        let key = Key::options().backend(backend).build(&key_bytes).expect("a good key");
+    for subject in Subject::all().filter(|subject| subject.backend.is_supported()) {
+        let (key, backend) = (subject.options().build(&key_bytes).expect("a good key"), subject.backend);
         let shown = format!("{key:?} {key:#?}").to_lowercase();
         assert!(shown.contains("256") && shown.contains(&format!("{backend:?}").to_lowercase()), "{shown}");
         for secret in ["215", "d7", "233", "e9"] {
@@ -36,14 +36,16 @@ pub fn keys_show_no_secret() {
 /// One line each, with the value that was wrong and the limit.
 pub fn error_messages() {
     let longest = MAX_UNIT_LEN.to_string();
-    let cases: [(Error, &[&str]); 11] = [
+    let cases: [(Error, &[&str]); 13] = [
         (Error::KeyLength { len: 33 }, &["33", "32", "64"]),
+        (Error::HalfLengths { key1: 17, key2: 33 }, &["17", "33", "16", "32"]),
         (Error::EqualHalves, &["key1", "key2"]),
         (Error::SectorSize { size: 8 }, &["sector size", "8", "16", &longest]),
         (Error::UnitLength { len: 15 }, &["15", "16", &longest]),
         (Error::DataLength { len: 700, sector_size: 512 }, &["700", "512"]),
         (Error::LengthMismatch { src: 12, dst: 34 }, &["12", "34"]),
         (Error::SectorNumberOverflow, &["sector"]),
+        (Error::TweakCount { tweaks: 12, sectors: 34 }, &["12", "34"]),
         (Error::SectorSizeNot512 { size: 520 }, &["520", "multiple of 512"]),
         (Error::UnknownBackend, &["ATREST_BACKEND", "soft", "aesni", "vaes256", "vaes512"]),
         (Error::UnsupportedBackend(Backend::Vaes512), &["vaes512"]),

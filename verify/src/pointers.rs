@@ -78,7 +78,9 @@ impl Pointer {
     /// The pointer that has these bits.
     pub fn from_bits(bits: &[Bit]) -> Option<Pointer> {
         let first = bits.get(KNOWN_BITS)?;
-        BITS.with_borrow(|known| known.get(first).filter(|(_, all)| all[..] == *bits).map(|(pointer, _)| *pointer))
+        BITS.with_borrow(|known| {
+            known.get(first).filter(|(_, all)| all[..] == *bits).map(|(pointer, _)| *pointer)
+        })
     }
 
     /// A number without a region.

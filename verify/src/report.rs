@@ -82,9 +82,10 @@ pub fn json(plan: &Plan<'_>, results: &Results, coverage: Option<&Coverage>, sec
     let covered = coverage.map_or(String::from("null"), |coverage| {
         let missing = coverage.missing.iter().map(|(function, missing)| {
             format!(
-                "{{ \"function\": {}, \"instructions\": {}, \"why\": {} }}",
+                "{{ \"function\": {}, \"instructions\": {}, \"at\": [{}], \"why\": {} }}",
                 quoted(function),
                 missing.at.len(),
+                missing.at.iter().map(|at| format!("\"{at:#x}\"")).collect::<Vec<_>>().join(", "),
                 missing.why.as_ref().map_or("null".into(), |why| quoted(why))
             )
         });

@@ -268,7 +268,7 @@ impl Lane {
 }
 
 /// Bits that nothing else knows. Each thread counts its own; none compares with another's.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unknowns(u64);
 
 impl Unknowns {

@@ -273,7 +273,14 @@ impl X86 {
     }
 
     /// The same for addresses in regions that may lie anywhere.
-    fn sum_of_pointers(&mut self, a: &Word, b: &Word, carry: Bit, subtract: bool, bytes: usize) -> Option<Word> {
+    fn sum_of_pointers(
+        &mut self,
+        a: &Word,
+        b: &Word,
+        carry: Bit,
+        subtract: bool,
+        bytes: usize,
+    ) -> Option<Word> {
         let (a, b) = (a.value()?, b.value()?);
         if bytes != 8 || carry != Bit::from(subtract) {
             return None;

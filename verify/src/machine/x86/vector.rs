@@ -11,6 +11,7 @@ use crate::{
     aes,
     algebra::{self, Bit, Function, NotLinear, add},
     fault::{Fault, Kind, Outcome},
+    pointers,
     words::{Lane, Word},
 };
 
@@ -487,10 +488,15 @@ impl X86 {
     }
 
     fn vector_sum(&mut self, instruction: &Instruction, element: usize, subtract: bool) -> Outcome<()> {
-        let mut unknown = std::mem::replace(&mut self.unknowns, crate::words::Unknowns::new());
+        let mut unknown = std::mem::take(&mut self.unknowns);
         let mut count = 0;
         let done = self.by_lane(instruction, element, |a, b| {
             Ok(a.elements(b, 8 * element, |a, b, out| {
+                // Compilers add to several addresses at once.
+                if let Some(sum) = sum_of_pointers(a, b, subtract) {
+                    out.copy_from_slice(&sum.bits());
+                    return Ok(());
+                }
                 let b: Vec<Bit> = b.iter().map(|bit| *bit ^ Bit::from(subtract)).collect();
                 if add(a, &b, Bit::from(subtract), out).is_err() {
                     // It may be anything, for all that is known. Where it matters, what follows fails.
@@ -669,6 +675,18 @@ impl X86 {
         let lane = Lane::from_bits(&out);
         self.vector_write(instruction, [lane, Lane::ZERO, Lane::ZERO, Lane::ZERO], 1, 16)
     }
+}
+
+/// A sum of which a part is an address, and that is again one, or a number.
+fn sum_of_pointers(a: &[Bit], b: &[Bit], subtract: bool) -> Option<Word> {
+    if a.len() != 64 {
+        return None;
+    }
+    let (a, b) = (Word::from_bits(a), Word::from_bits(b));
+    if !matches!(a, Word::Pointer(_)) && !matches!(b, Word::Pointer(_)) {
+        return None;
+    }
+    pointers::sum(a.value()?, b.value()?, subtract, |_| None).0.map(Word::from)
 }
 
 /// Indices of eight bytes each.
