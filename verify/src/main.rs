@@ -122,7 +122,9 @@ fn validate_models(arguments: &[String]) -> Result<bool, String> {
 }
 
 fn validate_aarch64(arguments: &[String]) -> Result<bool, String> {
-    let [file, states, runner @ ..] = arguments else { return Err("validate-aarch64 FILE STATES RUNNER...".into()) };
+    let [file, states, runner @ ..] = arguments else {
+        return Err("validate-aarch64 FILE STATES RUNNER...".into());
+    };
     let lines = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let states = states.parse().map_err(|_| "how many states?")?;
     let result = machine::aarch64::validate::validate(&lines, states, runner)?;

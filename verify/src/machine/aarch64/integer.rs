@@ -383,7 +383,8 @@ impl Aarch64 {
                 p.address().zip(q.address())?;
             }
             (Logic::Or, Word::Bits(_), _) | (Logic::Or, _, Word::Bits(_)) => {
-                let not_zero = |word: &Word| matches!(word, Word::Bits(bits) if self.not_zero.contains(&bits[0]));
+                let not_zero =
+                    |word: &Word| matches!(word, Word::Bits(bits) if self.not_zero.contains(&bits[0]));
                 if !not_zero(a) && !not_zero(b) {
                     return None;
                 }

@@ -108,7 +108,8 @@ impl Runner {
             .map_err(error)?;
         let mut where_ = [0; 16];
         child.stdout.as_mut().ok_or("no pipe")?.read_exact(&mut where_).map_err(error)?;
-        let [code, scratch] = [0, 8].map(|i| u64::from_le_bytes(where_[i..i + 8].try_into().expect("eight bytes")));
+        let [code, scratch] =
+            [0, 8].map(|i| u64::from_le_bytes(where_[i..i + 8].try_into().expect("eight bytes")));
         Ok(Runner { child, code, scratch })
     }
 
@@ -234,7 +235,9 @@ pub fn validate(lines: &str, states: u64, runner: &[String]) -> Result<Validatio
                     match pair.compare(&instruction, None) {
                         Ok(text) if text.is_empty() => runs.0 += 1,
                         Ok(text) => drop(validation.wrong.entry(name.clone()).or_insert(text)),
-                        Err(fault) => drop(validation.partial.entry(name.clone()).or_insert(fault.to_string())),
+                        Err(fault) => {
+                            drop(validation.partial.entry(name.clone()).or_insert(fault.to_string()))
+                        }
                     }
                     let mut blind = [Bit::ZERO];
                     algebra::base(algebra::Kind::Blind, random.next(), &mut blind);
@@ -370,12 +373,9 @@ impl Pair<'_> {
             }
         }
         let Flags { negative, zero, carry, overflow } = &model.flags;
-        for (name, model, place) in [
-            ("n", *negative, 31),
-            ("z", zero.map(Bit::from), 30),
-            ("c", *carry, 29),
-            ("v", *overflow, 28),
-        ] {
+        for (name, model, place) in
+            [("n", *negative, 31), ("z", zero.map(Bit::from), 30), ("c", *carry, 29), ("v", *overflow, 28)]
+        {
             // A flag that the model does not know cannot be used; if everything is known, so are they.
             let real = after.flags >> place & 1 != 0;
             let wrong = match model {
