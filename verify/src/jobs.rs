@@ -12,11 +12,12 @@ use crate::{
 
 /// Every backend and schedule of x86-64 that is proved. `soft` is not among them: its S-box is a circuit of its own, which
 /// is not linear.
-pub static TARGETS: [Target; 4] = [
-    Target { name: "aesni", backend: "aesni", processor: Processor::X86(&cpuid::WITH_AESNI) },
-    Target { name: "vaes256", backend: "vaes256", processor: Processor::X86(&cpuid::ZEN3) },
-    Target { name: "vaes512:tiles", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN4) },
-    Target { name: "vaes512:rows", backend: "vaes512", processor: Processor::X86(&cpuid::ZEN5) },
+pub static TARGETS: [Target; 5] = [
+    Target { name: "aesni", processor: Processor::X86(&cpuid::WITH_AESNI) },
+    Target { name: "vaes256:tiles", processor: Processor::X86(&cpuid::ZEN3) },
+    Target { name: "vaes256:rows", processor: Processor::X86(&cpuid::ZEN3) },
+    Target { name: "vaes512:tiles", processor: Processor::X86(&cpuid::ZEN4) },
+    Target { name: "vaes512:rows", processor: Processor::X86(&cpuid::ZEN5) },
 ];
 
 /// The same for AArch64.
@@ -343,19 +344,24 @@ impl Job {
                 .collect(),
             Job::Layouts { size, count } => {
                 let size = *size;
-                let firsts = [0, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
+                let firsts =
+                    [0, (1 << 32) - 2, (1 << 64) - 2, (1 << 64) - *count as u128 * 8, 0x0123_4567_89ab_cdef];
                 let wide = [u128::MAX - *count as u128 + 1, (7 << 64) - 1];
-                (0..5)
+                (0..10)
                     .filter_map(Layout::of)
                     .flat_map(|layout| {
                         firsts.into_iter().chain(wide).map(move |first| (layout, First::Number(first), first))
                     })
                     .filter(move |(layout, _, first)| match layout {
-                        // Its numbers end at 2^64.
-                        Layout::Plain64Be => *first <= (1 << 64) - *count as u128,
+                        // What is refused is among the refusals.
+                        _ if first >> 64 != 0 && !layout.is_wide() => false,
+                        _ if *first
+                            > layout.most(*first) - (*count as u128 - 1) * u128::from(layout.step(size)) =>
+                        {
+                            false
+                        }
                         // It is for multiples of 512 bytes.
-                        Layout::Plain64In512 => size % 512 == 0 && first >> 64 == 0,
-                        _ => layout.is_wide() || first >> 64 == 0,
+                        layout => !layout.is_in_512() || size % 512 == 0,
                     })
                     .map(|(layout, first, _)| Call::Sectors {
                         size,
@@ -432,7 +438,7 @@ mod tests {
             let job: Job = text.parse().unwrap();
             assert!(!job.theorems().is_empty(), "{text}");
         }
-        for text in ["", "unit", "unit:1:2", "sectors:512:1:2:3:x", "numbers:512:1:5", "refusals:1"] {
+        for text in ["", "unit", "unit:1:2", "sectors:512:1:2:3:x", "numbers:512:1:10", "refusals:1"] {
             assert!(text.parse::<Job>().is_err(), "{text}");
         }
     }

@@ -43,10 +43,8 @@ mod status {
 /// A backend and its schedule, and a processor that takes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// The name, `BACKEND` or `BACKEND:SCHEDULE`.
+    /// What the library is asked for: `BACKEND` or `BACKEND:SCHEDULE`.
     pub name: &'static str,
-    /// What the library is asked for.
-    pub backend: &'static str,
     /// The processor.
     pub processor: Processor,
 }
@@ -115,24 +113,64 @@ pub enum Layout {
     Number128 = 3,
     /// 128 bits, big-endian.
     Number128Be = 4,
+    /// 32 bits, little-endian, and around.
+    Plain = 5,
+    /// 64 bits, little-endian, in the last eight bytes.
+    Upper64 = 6,
+    /// The same in units of 512 bytes.
+    Upper64In512 = 7,
+    /// 64 bits, little-endian, and 2^63 - 1 minus that in the last eight bytes.
+    WithComplement = 8,
+    /// 128 bits, little-endian, of which 32 count.
+    Counter32 = 9,
 }
 
 impl Layout {
     /// By its value in C.
     pub fn of(value: u64) -> Option<Layout> {
-        [Layout::Plain64, Layout::Plain64Be, Layout::Plain64In512, Layout::Number128, Layout::Number128Be]
-            .into_iter()
-            .find(|layout| *layout as u64 == value)
+        use Layout::*;
+        let all = [
+            Plain64,
+            Plain64Be,
+            Plain64In512,
+            Number128,
+            Number128Be,
+            Plain,
+            Upper64,
+            Upper64In512,
+            WithComplement,
+            Counter32,
+        ];
+        all.into_iter().find(|layout| *layout as u64 == value)
     }
 
     /// What a sector adds to the number.
     pub fn step(self, size: usize) -> u64 {
-        if self == Layout::Plain64In512 { size as u64 / 512 } else { 1 }
+        if self.is_in_512() { size as u64 / 512 } else { 1 }
     }
 
     /// Whether numbers have 128 bits, rather than 64 that carry into the upper ones.
     pub fn is_wide(self) -> bool {
-        matches!(self, Layout::Number128 | Layout::Number128Be)
+        matches!(self, Layout::Number128 | Layout::Number128Be | Layout::Counter32)
+    }
+
+    /// Whether it counts in units of 512 bytes, and is for multiples of that alone.
+    pub fn is_in_512(self) -> bool {
+        matches!(self, Layout::Plain64In512 | Layout::Upper64In512)
+    }
+
+    /// The largest number of a sector, where the call refuses larger ones.
+    pub fn most(self, first: u128) -> u128 {
+        match self {
+            Layout::Plain64
+            | Layout::Plain64In512
+            | Layout::Plain
+            | Layout::Number128
+            | Layout::Number128Be => u128::MAX,
+            Layout::Plain64Be | Layout::Upper64 | Layout::Upper64In512 => u128::from(u64::MAX),
+            Layout::WithComplement => (1 << 63) - 1,
+            Layout::Counter32 => first | u128::from(u32::MAX),
+        }
     }
 
     /// A number as a tweak.
@@ -141,6 +179,16 @@ impl Layout {
             Layout::Plain64Be | Layout::Number128Be => {
                 std::array::from_fn(|i| number[8 * (15 - i / 8) + i % 8])
             }
+            Layout::Plain => std::array::from_fn(|i| if i < 32 { number[i] } else { Bit::ZERO }),
+            Layout::Upper64 | Layout::Upper64In512 => {
+                std::array::from_fn(|i| if i < 64 { Bit::ZERO } else { number[i - 64] })
+            }
+            // 2^63 - 1 minus a number of 63 bits is its complement.
+            Layout::WithComplement => std::array::from_fn(|i| match i {
+                0..64 => number[i],
+                64..127 => !number[i - 64],
+                _ => Bit::ZERO,
+            }),
             _ => *number,
         }
     }
@@ -222,7 +270,7 @@ impl<'a> Subject<'a> {
         let memory = machine.memory();
         memory.put("the key object", XTS, object, true);
         memory.put("the key", KEY, key.clone(), false);
-        memory.put("the backend's name", NAME, known(format!("{}\0", target.backend).as_bytes()), false);
+        memory.put("the backend's name", NAME, known(format!("{}\0", target.name).as_bytes()), false);
         memory.put("out", OUT, vec![Bit::ZERO; 64], true);
         let [bytes, half] = [key_len, key_len / 2];
         let subject = Subject {
@@ -559,7 +607,7 @@ impl<'a> Subject<'a> {
             self.refused("sectors", direction, &[XTS, 7, size, from, to, len], status)?;
         }
         for (first, upper, layout, reserved, size, status) in [
-            (0, 0, 5, 0, 512, TWEAKS),
+            (0, 0, 10, 0, 512, TWEAKS),
             (0, 1, 0, 0, 512, TWEAKS),
             (0, 1, 1, 0, 512, TWEAKS),
             (0, 1, 2, 0, 512, TWEAKS),
