@@ -22,12 +22,8 @@ pub static TARGETS: [Target; 5] = [
 
 /// The same for AArch64.
 pub static AARCH64: [Target; 2] = [
-    Target { name: "armv8", backend: "armv8", processor: Processor::Aarch64(&processor::WITH_AES) },
-    Target {
-        name: "armv8-eor3",
-        backend: "armv8-eor3",
-        processor: Processor::Aarch64(&processor::WITH_SHA3),
-    },
+    Target { name: "armv8", processor: Processor::Aarch64(&processor::WITH_AES) },
+    Target { name: "armv8-eor3", processor: Processor::Aarch64(&processor::WITH_SHA3) },
 ];
 
 /// The backends and schedules of an architecture.

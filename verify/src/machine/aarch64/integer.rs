@@ -145,34 +145,28 @@ impl Aarch64 {
                 }
             }
             I::Select { bytes, to, a, b, not, plus, condition } => {
-                let holds = self.holds(condition)?;
                 let a = self.read(a, bytes);
-                let mut b = self.read(b, bytes);
-                if holds != Bit::ONE {
-                    if not && plus {
-                        // The negative, which a distance of addresses has, too.
+                let b = match (self.read(b, bytes), not, plus) {
+                    (b, false, false) => b,
+                    (b, true, false) => logic(&b, &Word::Known(mask(bytes)), Logic::Xor)?,
+                    // One more; or the negative, which a distance of addresses has, too.
+                    (b, not, true) => {
                         let flags = self.registers.flags.clone();
-                        b = self.sum(&Word::Known(0), &b, Bit::ONE, true, bytes);
+                        let sum = match not {
+                            true => self.sum(&Word::Known(0), &b, Bit::ONE, true, bytes),
+                            false => self.sum(&b, &Word::Known(1), Bit::ZERO, false, bytes),
+                        };
                         self.registers.flags = flags;
-                    } else if not {
-                        b = logic(&b, &Word::Known(mask(bytes)), Logic::Xor)?;
+                        sum
                     }
-                    if plus && !not {
-                        let flags = self.registers.flags.clone();
-                        b = self.sum(&b, &Word::Known(1), Bit::ZERO, false, bytes);
-                        self.registers.flags = flags;
-                    }
-                }
-                let value = match holds.known() {
-                    Some(true) => a,
-                    Some(false) => b,
-                    None => {
-                        let (a, b, mut bits) = (a.bits(), b.bits(), [Bit::ZERO; 64]);
-                        for i in 0..64 {
-                            bits[i] = b[i] ^ holds.and(a[i] ^ b[i])?;
-                        }
-                        Word::from_bits(&bits)
-                    }
+                };
+                let value = match self.holds(condition).map(|bit| (bit, bit.known())) {
+                    Ok((_, Some(true))) => a,
+                    Ok((_, Some(false))) => b,
+                    _ if a.is_same(&b) => a,
+                    Ok((bit, None)) => self.either(bit, &a, &b).unwrap_or_else(|| self.unknowns.word().low(bytes)),
+                    // It takes no other time and no other path. Which one it is, is not known; what needs it fails.
+                    Err(_) => self.unknowns.word().low(bytes),
                 };
                 self.write(to, value);
             }
@@ -199,6 +193,15 @@ impl Aarch64 {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// One of two, by a bit that is not known, where that is linear.
+    fn either(&self, which: Bit, ones: &Word, zeros: &Word) -> Option<Word> {
+        let (ones, zeros, mut bits) = (ones.bits(), zeros.bits(), [Bit::ZERO; 64]);
+        for i in 0..64 {
+            bits[i] = zeros[i] ^ which.and(ones[i] ^ zeros[i]).ok()?;
+        }
+        Some(Word::from_bits(&bits))
     }
 
     fn done(&mut self, to: usize, value: Word) -> Outcome<bool> {

@@ -234,9 +234,11 @@ pub fn validate(lines: &str, states: u64, runner: &[String]) -> Result<Validatio
                     let name = format!("{code:08x} {instruction:?}");
                     match pair.compare(&instruction, None) {
                         Ok(text) if text.is_empty() => runs.0 += 1,
-                        Ok(text) => drop(validation.wrong.entry(name.clone()).or_insert(text)),
+                        Ok(text) => {
+                            validation.wrong.entry(name.clone()).or_insert(text);
+                        }
                         Err(fault) => {
-                            drop(validation.partial.entry(name.clone()).or_insert(fault.to_string()))
+                            validation.partial.entry(name.clone()).or_insert(fault.to_string());
                         }
                     }
                     let mut blind = [Bit::ZERO];
