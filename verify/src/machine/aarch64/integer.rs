@@ -103,9 +103,9 @@ impl Aarch64 {
                     .map(|i| self.read(i, 8).known().ok_or_else(|| Fault::secret("a product's upper half")));
                 let (a, b) = (a?, b?);
                 let high = if signed {
-                    (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64
+                    ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64
                 } else {
-                    (u128::from(a) * u128::from(b) >> 64) as u64
+                    ((u128::from(a) * u128::from(b)) >> 64) as u64
                 };
                 self.write(to, Word::Known(high));
             }
@@ -164,7 +164,9 @@ impl Aarch64 {
                     Ok((_, Some(true))) => a,
                     Ok((_, Some(false))) => b,
                     _ if a.is_same(&b) => a,
-                    Ok((bit, None)) => self.either(bit, &a, &b).unwrap_or_else(|| self.unknowns.word().low(bytes)),
+                    Ok((bit, None)) => {
+                        self.either(bit, &a, &b).unwrap_or_else(|| self.unknowns.word().low(bytes))
+                    }
                     // It takes no other time and no other path. Which one it is, is not known; what needs it fails.
                     Err(_) => self.unknowns.word().low(bytes),
                 };

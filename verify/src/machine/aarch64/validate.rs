@@ -106,10 +106,10 @@ impl Runner {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(error)?;
-        let mut where_ = [0; 16];
-        child.stdout.as_mut().ok_or("no pipe")?.read_exact(&mut where_).map_err(error)?;
+        let mut places = [0; 16];
+        child.stdout.as_mut().ok_or("no pipe")?.read_exact(&mut places).map_err(error)?;
         let [code, scratch] =
-            [0, 8].map(|i| u64::from_le_bytes(where_[i..i + 8].try_into().expect("eight bytes")));
+            [0, 8].map(|i| u64::from_le_bytes(places[i..i + 8].try_into().expect("eight bytes")));
         Ok(Runner { child, code, scratch })
     }
 
