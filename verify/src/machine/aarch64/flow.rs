@@ -96,7 +96,7 @@ impl Aarch64 {
             return Some(value == 0);
         }
         let bits = word.bits();
-        let not = word.address().is_some() || bits.contains(&Bit::ONE) || self.not_zero.contains(&bits[0]);
+        let not = word.address().is_some() || bits.contains(&Bit::ONE) || self.not_zero.contains(&bits[..]);
         not.then_some(false)
     }
 }

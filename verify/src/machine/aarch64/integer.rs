@@ -40,9 +40,7 @@ impl Aarch64 {
                 };
                 if flags {
                     self.registers.flags = Flags {
-                        negative: value.address().map_or(Some(value.bits()[8 * bytes - 1]), |at| {
-                            Some(Bit::from(at >> (8 * bytes - 1) & 1 != 0))
-                        }),
+                        negative: Some(value.bits()[8 * bytes - 1]),
                         zero: self.is_zero(&value),
                         carry: Some(Bit::ZERO),
                         overflow: Some(Bit::ZERO),
@@ -340,12 +338,14 @@ impl Aarch64 {
         }
         let memory = &self.memory;
         let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
+        // Signs are the same everywhere if the result is a number: an address may lie in either half of the address space.
+        let number = matches!(value, Some(pointers::Value::Number(_)));
         self.registers.flags = known.map_or(Flags::default(), |known| Flags {
-            negative: Some(Bit::from(known.sign)),
+            negative: number.then_some(Bit::from(known.sign)),
             zero: Some(known.zero),
             // Of a difference, the carry says that nothing was borrowed.
             carry: Some(Bit::from(known.carry != subtract)),
-            overflow: Some(Bit::ZERO),
+            overflow: number.then_some(Bit::ZERO),
         });
         Some(match value {
             Some(value) => Word::from(value),
@@ -385,11 +385,14 @@ impl Aarch64 {
                 if p == q {
                     return Some(Word::Known(0));
                 }
-                p.address().zip(q.address())?;
+                let [p, q] = [*p, *q].map(pointers::Value::Pointer);
+                let memory = &self.memory;
+                let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
+                known.filter(|known| !known.zero)?;
             }
             (Logic::Or, Word::Bits(_), _) | (Logic::Or, _, Word::Bits(_)) => {
                 let not_zero =
-                    |word: &Word| matches!(word, Word::Bits(bits) if self.not_zero.contains(&bits[0]));
+                    |word: &Word| matches!(word, Word::Bits(bits) if self.not_zero.contains(&bits[..]));
                 if !not_zero(a) && !not_zero(b) {
                     return None;
                 }
@@ -397,7 +400,7 @@ impl Aarch64 {
             _ => return None,
         }
         let value = self.unknowns.word();
-        self.not_zero.insert(value.bits()[0]);
+        self.not_zero.insert(value.bits().to_vec());
         Some(value)
     }
 }

@@ -106,8 +106,8 @@ pub struct Aarch64 {
     anywhere: bool,
     /// How far its start is from the usual, in bytes.
     skew: u64,
-    /// The first bits of unknown words that are known not to be 0.
-    not_zero: HashSet<Bit>,
+    /// Unknown words that are known not to be 0.
+    not_zero: HashSet<Vec<Bit>>,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
