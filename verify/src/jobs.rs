@@ -174,7 +174,7 @@ pub enum Job {
     Units { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
-    /// `far:SIZE:COUNT`: so many sectors, in place alone: more than caches hold.
+    /// `far:SIZE:COUNT`: so many sectors, more than caches hold. For rows alone: nothing else treats them differently.
     Far { size: usize, count: usize },
     /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
     Numbers { size: usize, count: usize, layout: Layout },
@@ -382,14 +382,18 @@ impl Job {
         }
     }
 
+    /// Whether a backend and its schedule have anything of their own for it.
+    pub fn concerns(&self, target: &Target) -> bool {
+        !matches!(self, Job::Far { .. }) || target.name.ends_with(":rows")
+    }
+
     /// Its theorems: each call in both directions, in place and apart.
     pub fn theorems(&self) -> Vec<Theorem> {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
             for place in [Place::Apart, Place::Same] {
-                match (self, place) {
-                    (Job::Refusals, Place::Same) | (Job::Far { .. }, Place::Apart) => continue,
-                    _ => {}
+                if *self == Job::Refusals && place == Place::Same {
+                    continue;
                 }
                 for call in self.calls() {
                     let skew = match call {

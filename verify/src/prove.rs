@@ -129,7 +129,9 @@ impl Worker<'_, '_> {
         while let Some(&(target, key, job)) = items.get(next.fetch_add(1, Relaxed)) {
             let started = Instant::now();
             let mut tally = Tally::default();
-            let theorems = self.plan.jobs[job].parse::<Job>().map(|job| job.theorems()).unwrap_or_default();
+            let parsed = self.plan.jobs[job].parse::<Job>().ok();
+            let concerned = parsed.filter(|job| job.concerns(&self.plan.targets[target]));
+            let Some(theorems) = concerned.map(|job| job.theorems()) else { continue };
             for theorem in theorems {
                 match self.prove(target, key, &theorem, &mut tally) {
                     Ok(()) => tally.proved += 1,

@@ -53,6 +53,7 @@ impl X86 {
                     return Err(Fault::secret("a prefetched address"));
                 }
             }
+            Flow::Fence => self.unfenced = false,
             Flow::Nothing => {}
             Flow::Cpuid => {
                 let [leaf, sub] = [self.known_general(RAX)?, self.known_general(RCX)?].map(|x| x as u32);

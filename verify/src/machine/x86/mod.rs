@@ -121,6 +121,8 @@ pub struct X86 {
     anywhere: bool,
     /// How far its start is from the usual, in bytes.
     skew: u64,
+    /// Whether there are streaming stores that other processors may see too late.
+    unfenced: bool,
     /// The first bits of unknown words that are known not to be 0.
     not_zero: HashSet<Bit>,
     before: Registers,
@@ -154,6 +156,7 @@ impl X86 {
             counts: Counts::default(),
             anywhere: false,
             skew: 0,
+            unfenced: false,
             not_zero: HashSet::new(),
             decoded: Vec::new(),
             places: vec![0; end as usize],
@@ -169,6 +172,7 @@ impl X86 {
     fn forget(&mut self) -> Outcome<()> {
         self.registers = self.unknown_registers.clone();
         self.not_zero.clear();
+        self.unfenced = false;
         let lowest = self.memory.stack_lowest;
         if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
             self.memory.stack_floor = 0;
@@ -332,6 +336,9 @@ impl Machine for X86 {
             if !self.registers.general[i].is_same(&self.before.general[i]) {
                 return broken(format!("does not restore {}", NAMES[i]));
             }
+        }
+        if self.unfenced {
+            return broken("returns before its streaming stores are fenced".into());
         }
         if self.stack()? != top {
             return broken("does not restore the stack pointer".into());

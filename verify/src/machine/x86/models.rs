@@ -27,6 +27,8 @@ pub enum Flow {
     Push,
     Pop,
     Prefetch,
+    /// Streaming stores are done before anything that is stored behind it.
+    Fence,
     Nothing,
     Cpuid,
     Xgetbv,
@@ -228,7 +230,8 @@ impl Model {
             M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchnta | M::Prefetchw => {
                 flow(Flow::Prefetch)
             }
-            M::Nop | M::Endbr64 | M::Sfence | M::Mfence | M::Lfence | M::Pause => flow(Flow::Nothing),
+            M::Nop | M::Endbr64 | M::Lfence | M::Pause => flow(Flow::Nothing),
+            M::Sfence | M::Mfence => flow(Flow::Fence),
             M::Cpuid => flow(Flow::Cpuid),
             M::Xgetbv => flow(Flow::Xgetbv),
 

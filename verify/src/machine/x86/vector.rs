@@ -364,7 +364,10 @@ impl X86 {
             }
             O::MoveStreaming => {
                 let value = self.vector_read(instruction, 1, n)?;
-                self.counts.streamed += u64::from(is_memory(instruction, 0));
+                if is_memory(instruction, 0) {
+                    self.counts.streamed += 1;
+                    self.unfenced = true;
+                }
                 self.vector_write(instruction, value, n, 4)
             }
             O::MoveLow(bytes) => {
