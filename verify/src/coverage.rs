@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 
-use crate::elf::{Architecture, Function, Library};
+use crate::{
+    elf::{Architecture, Function, Library},
+    machine::aarch64::decode::{Instruction as A64, decode},
+};
 
 /// Functions whose every instruction is to be executed, by parts of their names.
-const KERNEL: [&str; 16] = [
+const KERNEL: [&str; 17] = [
     "atrest::backend::aesni",
+    "atrest::backend::armv8",
     "atrest::backend::vaes",
     "atrest::backend::kernel",
     "atrest::backend::group",
@@ -109,7 +113,17 @@ fn instructions(library: &Library, function: &Function) -> Vec<u64> {
             })
             .map(|instruction| instruction.ip())
             .collect(),
-        // Four bytes each.
-        Architecture::Aarch64 => (0..function.len).step_by(4).map(|offset| function.start + offset).collect(),
+        // Four bytes each. What is no instruction here is a trap, or fills gaps; a call into it would fail.
+        Architecture::Aarch64 => code
+            .as_chunks()
+            .0
+            .iter()
+            .zip((function.start..).step_by(4))
+            .filter(|(code, _)| {
+                let instruction = decode(u32::from_le_bytes(**code));
+                !matches!(instruction, None | Some(A64::Nothing))
+            })
+            .map(|(_, at)| at)
+            .collect(),
     }
 }

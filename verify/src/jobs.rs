@@ -3,8 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    elf::Architecture,
     fault::Outcome,
-    machine::{Processor, x86::cpuid},
+    machine::{Processor, aarch64::processor, x86::cpuid},
     standard::Direction,
     subject::{First, Layout, Place, Subject, Target},
 };
@@ -18,6 +19,20 @@ pub static TARGETS: [Target; 5] = [
     Target { name: "vaes512:tiles", processor: Processor::X86(&cpuid::ZEN4) },
     Target { name: "vaes512:rows", processor: Processor::X86(&cpuid::ZEN5) },
 ];
+
+/// The same for AArch64.
+pub static AARCH64: [Target; 2] = [
+    Target { name: "armv8", processor: Processor::Aarch64(&processor::WITH_AES) },
+    Target { name: "armv8-eor3", processor: Processor::Aarch64(&processor::WITH_SHA3) },
+];
+
+/// The backends and schedules of an architecture.
+pub fn targets(architecture: Architecture) -> &'static [Target] {
+    match architecture {
+        Architecture::X86_64 => &TARGETS,
+        Architecture::Aarch64 => &AARCH64,
+    }
+}
 
 /// The key sizes of XTS-AES, in bits of one of its two keys.
 pub const KEY_BITS: [usize; 2] = [128, 256];

@@ -20,6 +20,10 @@
 //! Runs the instructions of a file that `--forms` wrote on this processor, each form in so many states at least, and
 //! compares what comes out with its model.
 //!
+//!     atrest-verify validate-aarch64 FILE STATES RUNNER...
+//!
+//! The same for AArch64, by a command that runs aarch64/runner.c: on such a processor, or under qemu's emulation.
+//!
 //!     atrest-verify mutants LIBRARY BACKEND KEY-BITS COUNT SEED
 //!
 //! Flips single bits in the machine code of a backend, and says which changes the theorems do not notice; it fails if
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("prove") => prove_library(&arguments[1..]),
         Some("validate") => validate_models(&arguments[1..]),
+        Some("validate-aarch64") => validate_aarch64(&arguments[1..]),
         Some("mutants") => flip_bits(&arguments[1..]),
         _ => Err("atrest-verify prove LIBRARY [OPTION...]".into()),
     };
@@ -72,8 +77,10 @@ fn flip_bits(arguments: &[String]) -> Result<bool, String> {
         return Err("mutants LIBRARY BACKEND KEY-BITS COUNT SEED".into());
     };
     let library = Library::load(path).map_err(|fault| fault.to_string())?;
-    let target =
-        jobs::TARGETS.iter().find(|known| known.name == target).ok_or("which backend or schedule?")?;
+    let target = jobs::targets(library.architecture)
+        .iter()
+        .find(|known| known.name == target)
+        .ok_or("which backend or schedule?")?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
     let (key_bits, count) = (number(key_bits)? as usize, number(count)? as usize);
     let kinds = mutants::run(&library, *target, key_bits, count, number(seed)?);
@@ -110,6 +117,30 @@ fn validate_models(arguments: &[String]) -> Result<bool, String> {
         result.blinded,
         result.wrong.len(),
         result.unsupported
+    );
+    Ok(result.wrong.is_empty())
+}
+
+fn validate_aarch64(arguments: &[String]) -> Result<bool, String> {
+    let [file, states, runner @ ..] = arguments else {
+        return Err("validate-aarch64 FILE STATES RUNNER...".into());
+    };
+    let lines = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let states = states.parse().map_err(|_| "how many states?")?;
+    let result = machine::aarch64::validate::validate(&lines, states, runner)?;
+    for (instruction, what) in &result.wrong {
+        println!("WRONG: {instruction}: {what}");
+    }
+    for (instruction, why) in &result.partial {
+        println!("not modelled for all inputs: {instruction}: {why}");
+    }
+    let (runs, encodings) = result.forms.values().fold((0, 0), |(a, b), (x, y)| (a + x, b + y));
+    let fewest = result.forms.iter().map(|(form, (runs, _))| (runs, form)).min();
+    println!(
+        "{} forms in {encodings} encodings, {runs} runs and {} with unknown bits; fewest runs: {fewest:?}; {} models wrong",
+        result.forms.len(),
+        result.blinded,
+        result.wrong.len()
     );
     Ok(result.wrong.is_empty())
 }
@@ -193,7 +224,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
             }
             "--target" => {
                 let name = value()?;
-                let target = jobs::TARGETS.iter().find(|target| target.name == name);
+                let target = jobs::targets(library.architecture).iter().find(|target| target.name == name);
                 plan.targets.push(*target.ok_or(format!("no backend or schedule is called {name}"))?);
             }
             "--key-bits" => plan.key_bits = vec![value()?.parse().map_err(|_| "128 or 256")?],
@@ -208,7 +239,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         plan.jobs = list.iter().map(|job| (*job).into()).collect();
     }
     if plan.targets.is_empty() {
-        plan.targets = jobs::TARGETS.to_vec();
+        plan.targets = jobs::targets(library.architecture).to_vec();
     }
     if plan.key_bits.iter().any(|bits| !jobs::KEY_BITS.contains(bits)) {
         return Err("keys have 128 or 256 bits".into());

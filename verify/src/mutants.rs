@@ -8,11 +8,12 @@ use std::{
     },
 };
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, Mnemonic};
 
 use crate::{
-    elf::Library,
+    elf::{Architecture, Library},
     jobs::{SHORT, SLICE},
+    machine::aarch64,
     prove::{self, Plan, Results},
     subject::{Random, Target},
 };
@@ -28,14 +29,21 @@ struct Mutant {
     is: String,
 }
 
-fn decode(code: &[u8], at: u64) -> Instruction {
-    Decoder::with_ip(64, code, at, DecoderOptions::NONE).decode()
-}
-
-fn text(instruction: &Instruction) -> String {
+/// An instruction: its length, and in words; none for what is none, or does nothing to values.
+fn decode(architecture: Architecture, code: &[u8], at: u64) -> Option<(usize, String)> {
+    if architecture == Architecture::Aarch64 {
+        let instruction = aarch64::decode::decode(u32::from_le_bytes(*code.first_chunk()?))?;
+        let nothing = matches!(
+            instruction,
+            aarch64::decode::Instruction::Nothing | aarch64::decode::Instruction::Prefetch { .. }
+        );
+        return (!nothing).then(|| (4, format!("{instruction:?}")));
+    }
+    let instruction = Decoder::with_ip(64, &code[..code.len().min(15)], at, DecoderOptions::NONE).decode();
     let mut text = String::new();
-    IntelFormatter::new().format(instruction, &mut text);
-    text
+    IntelFormatter::new().format(&instruction, &mut text);
+    let nothing = instruction.mnemonic() == Mnemonic::Nop || text.contains("prefetch");
+    (!instruction.is_invalid() && !nothing).then(|| (instruction.len(), text))
 }
 
 /// Some that are as long as what they replace, and other instructions.
@@ -45,18 +53,12 @@ fn choose(library: &Library, executed: &[u64], count: usize, random: &mut Random
     while chosen.len() < count && !executed.is_empty() {
         let at = executed[random.next() as usize % executed.len()];
         let code = library.bytes(at);
-        let instruction = decode(&code[..code.len().min(15)], at);
-        let mut code = code[..instruction.len()].to_vec();
-        let bit = random.next() as usize % (8 * code.len());
+        let Some((len, was)) = decode(library.architecture, code, at) else { continue };
+        let mut code = code[..len].to_vec();
+        let bit = random.next() as usize % (8 * len);
         code[bit / 8] ^= 1 << (bit % 8);
-        let mutant = decode(&code, at);
-        let (was, is) = (text(&instruction), text(&mutant));
-        let skip = mutant.is_invalid()
-            || mutant.len() != instruction.len()
-            || was == is
-            // What does nothing to values.
-            || instruction.mnemonic() == Mnemonic::Nop
-            || was.contains("prefetch");
+        let Some((new_len, is)) = decode(library.architecture, &code, at) else { continue };
+        let skip = new_len != len || was == is;
         if !skip && seen.insert((at, bit)) {
             chosen.push(Mutant { at, code, was, is });
         }

@@ -17,6 +17,7 @@
 //! `memory.rs`, [`contracts`], `subject.rs` and all theorems are shared: they pass arguments as [`Word`]s, place buffers by
 //! their names, and compare bits. `validate.rs` compares models with the processor at hand; it belongs to an architecture.
 
+pub mod aarch64;
 pub mod contracts;
 pub mod x86;
 
@@ -97,6 +98,8 @@ pub trait Machine {
 pub enum Processor {
     /// x86-64.
     X86(&'static x86::cpuid::Processor),
+    /// AArch64.
+    Aarch64(&'static aarch64::processor::Processor),
 }
 
 impl Processor {
@@ -104,6 +107,7 @@ impl Processor {
     pub fn name(self) -> &'static str {
         match self {
             Processor::X86(processor) => processor.name,
+            Processor::Aarch64(processor) => processor.name,
         }
     }
 }
@@ -115,6 +119,9 @@ impl Processor {
 pub fn new(library: &Library, processor: Processor) -> Outcome<Box<dyn Machine>> {
     match (library.architecture, processor) {
         (Architecture::X86_64, Processor::X86(processor)) => Ok(Box::new(x86::X86::new(library, processor))),
-        (Architecture::Aarch64, _) => Err(Fault::no_model("no machine executes AArch64 yet")),
+        (Architecture::Aarch64, Processor::Aarch64(processor)) => {
+            Ok(Box::new(aarch64::Aarch64::new(library, processor)))
+        }
+        _ => Err(Fault::no_model("that processor does not execute the library")),
     }
 }
