@@ -38,7 +38,7 @@ pub fn targets(architecture: Architecture) -> &'static [Target] {
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 45] = [
+pub const SLICE: [&str; 72] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -79,6 +79,33 @@ pub const SLICE: [&str; 45] = [
     "pieces:1552:20:0:5:1552:1552",
     "pieces:4096:9:0:5:4096:4096",
     "pieces:1000:140:0:5:64000:1000,139000",
+    "sectors:73:9:9:1:9",
+    "sectors:585:5:5:1:9",
+    "sectors:1097:3:3:1:9",
+    "sectors:513:5:5:1:9",
+    "sectors:515:5:5:1:9",
+    "sectors:518:5:5:1:9",
+    "sectors:524:5:5:1:9",
+    "sectors:530:5:5:1:9",
+    "sectors:543:5:5:1:9",
+    "pieces:80:20:0:5:80:80",
+    "pieces:144:20:0:5:144:144",
+    "pieces:208:20:0:5:208:208",
+    "pieces:272:20:0:5:272:272",
+    "pieces:336:20:0:5:336:336",
+    "pieces:400:20:0:5:400:400",
+    "pieces:464:20:0:5:464:464",
+    "pieces:592:20:0:5:592:592",
+    "pieces:656:20:0:5:656:656",
+    "pieces:720:20:0:5:720:720",
+    "pieces:784:20:0:5:784:784",
+    "pieces:848:20:0:5:848:848",
+    "pieces:912:20:0:5:912:912",
+    "pieces:976:20:0:5:976:976",
+    "pieces:513:20:0:5:513:513",
+    "pieces:515:20:0:5:515:515",
+    "pieces:518:20:0:5:518:518",
+    "pieces:524:20:0:5:524:524",
     "numbers:512:1:0",
     "numbers:16:4:0",
     "layouts:512:3",
@@ -87,7 +114,7 @@ pub const SLICE: [&str; 45] = [
 ];
 
 /// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
-pub const FULL: [&str; 52] = [
+pub const FULL: [&str; 55] = [
     "refusals",
     "unit:16:4200:1",
     "unit:8176:8208:1",
@@ -111,6 +138,9 @@ pub const FULL: [&str; 52] = [
     "sectors:520:1:140:1:9",
     "sectors:17:1:140:1:9",
     "sectors:31:1:40:1:9",
+    "sectors:73:1:140:1:9",
+    "sectors:585:1:40:1:9",
+    "sectors:1097:1:20:1:9",
     "sectors:500:1:40:1:9",
     "sectors:768:1:24:1:5",
     "sectors:1000:1:30:1:5",
@@ -143,7 +173,7 @@ pub const FULL: [&str; 52] = [
 ];
 
 /// For mutants, and to look at what is left behind: every way into the kernel, in a second.
-pub const SHORT: [&str; 21] = [
+pub const SHORT: [&str; 23] = [
     "unit:16:17:1",
     "unit:31:33:1",
     "unit:60:67:7",
@@ -161,9 +191,11 @@ pub const SHORT: [&str; 21] = [
     "sectors:48:9:9:1:1",
     "sectors:496:3:3:1:1",
     "sectors:520:5:9:4:3",
+    "sectors:585:3:3:1:3",
     "sectors:1000:18:18:1:3",
     "pieces:512:9:0:9:512:1024",
     "pieces:4096:3:2:64:1000:4096",
+    "pieces:512:9:0:9:4096:600",
     "pieces:10007:1:4:5:4000:9000",
 ];
 
