@@ -3,6 +3,7 @@
 
    Writes the addresses of the code and of the scratch memory first. Then reads an instruction's encoding and a number of
    states, and those states, and writes them as they are after the instruction; over and over. */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
