@@ -316,14 +316,17 @@ impl X86 {
                 if p == q {
                     return Some(Word::Known(0));
                 }
-                p.address().zip(q.address())?;
+                let [p, q] = [*p, *q].map(pointers::Value::Pointer);
+                let memory = &self.memory;
+                let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
+                known.filter(|known| !known.zero)?;
             }
             (Logic::Or, _, Word::Known(0)) | (Logic::Or, Word::Known(0), _) => return None,
             (Logic::Or, a, b) if self.is_not_zero(a) || self.is_not_zero(b) => {}
             _ => return None,
         }
         let value = self.unknowns.word();
-        self.not_zero.insert(value.bits()[0]);
+        self.not_zero.insert(value.bits().to_vec());
         Some(value)
     }
 
@@ -332,7 +335,8 @@ impl X86 {
         match word {
             Word::Known(_) => false,
             Word::Pointer(pointer) => pointer.address().is_some(),
-            Word::Bits(bits) => !self.not_zero.is_empty() && self.not_zero.contains(&bits[0]),
+            // As a whole: of a part of it nothing is known.
+            Word::Bits(bits) => self.not_zero.contains(&bits[..]),
         }
     }
 

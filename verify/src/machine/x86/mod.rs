@@ -124,7 +124,7 @@ pub struct X86 {
     /// Whether there are streaming stores that other processors may see too late.
     unfenced: bool,
     /// The first bits of unknown words that are known not to be 0.
-    not_zero: HashSet<Bit>,
+    not_zero: HashSet<Vec<Bit>>,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
