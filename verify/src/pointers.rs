@@ -3,8 +3,8 @@
 //! A [`Pointer`] is the start of a region, which is not known, and a known offset; or the distance of two such. To have it
 //! computed with, each region has a place that is made up. What follows from it must follow for every other place that
 //! - has the same last six bits (so that regions keep their alignment to 64 bytes);
-//! - keeps the regions in the same order, with a byte between them at least, none across address 0, the lowest 64 KiB or
-//!   the middle of the address space.
+//! - keeps the regions in the same order, with a byte between them at least, all in the lower half of the address space and
+//!   above the lowest 64 KiB.
 //!
 //! Whatever else a program would learn from an address is unknown, and ends the proof where it is used.
 
