@@ -24,6 +24,25 @@ const BATCH: usize = 128;
 /// From this length on, data is taken to lie in memory rather than in a cache: more than most second-level caches hold.
 const FAR: usize = 2 << 20;
 
+/// A shell: the function of that name, below, with a backend's processor features.
+macro_rules! shell {
+    ($name:ident, $vector:ty, $one:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name(
+            keys: &crate::backend::keys::RoundKeys,
+            direction: crate::backend::job::Direction,
+            job: &crate::backend::job::Job<'_>,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                crate::backend::kernel::$name::<$vector, $one>(keys, direction, job);
+                <$vector as crate::backend::vector::Vector>::clear_registers();
+            }
+        }
+    };
+}
+pub(super) use shell;
+
 /// The shells of a backend: functions that carry its processor features, into which everything else is inlined. A sector
 /// by itself has one of its own, which needs little stack and saves few registers.
 macro_rules! shells {
@@ -69,18 +88,11 @@ macro_rules! shells {
             }
         }
 
-        #[target_feature(enable = $features)]
-        unsafe fn one_sector(
-            keys: &crate::backend::keys::RoundKeys,
-            direction: crate::backend::job::Direction,
-            job: &crate::backend::job::Job<'_>,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::kernel::one_sector::<$vector, $one>(keys, direction, job);
-                <$vector as crate::backend::vector::Vector>::clear_registers();
-            }
-        }
+        crate::backend::kernel::shell!(one_sector, $vector, $one, $features);
+        crate::backend::kernel::shell!(one_row, $vector, $one, $features);
+        crate::backend::kernel::shell!(rows, $vector, $one, $features);
+        crate::backend::kernel::shell!(odd_rows, $vector, $one, $features);
+        crate::backend::kernel::shell!(batches, $vector, $one, $features);
 
         #[target_feature(enable = $features)]
         unsafe fn one_long_sector(
@@ -99,32 +111,6 @@ macro_rules! shells {
         }
 
         #[target_feature(enable = $features)]
-        unsafe fn one_row(
-            keys: &crate::backend::keys::RoundKeys,
-            direction: crate::backend::job::Direction,
-            job: &crate::backend::job::Job<'_>,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::kernel::one_row::<$vector, $one>(keys, direction, job);
-                <$vector as crate::backend::vector::Vector>::clear_registers();
-            }
-        }
-
-        #[target_feature(enable = $features)]
-        unsafe fn rows(
-            keys: &crate::backend::keys::RoundKeys,
-            direction: crate::backend::job::Direction,
-            job: &crate::backend::job::Job<'_>,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::kernel::rows::<$vector>(keys, direction, job);
-                <$vector as crate::backend::vector::Vector>::clear_registers();
-            }
-        }
-
-        #[target_feature(enable = $features)]
         unsafe fn one_odd_row(
             keys: &crate::backend::keys::RoundKeys,
             direction: crate::backend::job::Direction,
@@ -134,32 +120,6 @@ macro_rules! shells {
             unsafe {
                 let rest = crate::backend::kernel::one_odd_row::<$vector, $one>(keys, direction, job);
                 one_sector(keys, direction, &rest)
-            }
-        }
-
-        #[target_feature(enable = $features)]
-        unsafe fn odd_rows(
-            keys: &crate::backend::keys::RoundKeys,
-            direction: crate::backend::job::Direction,
-            job: &crate::backend::job::Job<'_>,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::kernel::odd_rows::<$vector>(keys, direction, job);
-                <$vector as crate::backend::vector::Vector>::clear_registers();
-            }
-        }
-
-        #[target_feature(enable = $features)]
-        unsafe fn batches(
-            keys: &crate::backend::keys::RoundKeys,
-            direction: crate::backend::job::Direction,
-            job: &crate::backend::job::Job<'_>,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe {
-                crate::backend::kernel::batches::<$vector, $one>(keys, direction, job);
-                <$vector as crate::backend::vector::Vector>::clear_registers();
             }
         }
 
@@ -335,7 +295,7 @@ pub(super) unsafe fn one_row<V: Vector, One: Vector>(keys: &RoundKeys, direction
 /// # Safety
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+pub(super) unsafe fn rows<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let tweaks = Blocks::<{ BATCH + READ_AHEAD }>::new();
     let tiles_in_sector = job.sector_size / tile_len::<V>();
     let far = job.is_in_a_row() && job.sector_size * job.sectors >= FAR;
@@ -429,7 +389,7 @@ pub(super) unsafe fn one_odd_row<'a, V: Vector, One: Vector>(
 /// # Safety
 /// As [`one_sector`].
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn odd_rows<V: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
+pub(super) unsafe fn odd_rows<V: Vector, One: Vector>(keys: &RoundKeys, direction: Direction, job: &Job<'_>) {
     let (schedule, decrypt) = match direction {
         Direction::Encrypt => (&keys.encrypt, false),
         Direction::Decrypt => (&keys.decrypt, true),
