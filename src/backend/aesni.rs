@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 use super::{
     job::{Place, Sectors},
     kernel::{self, shells, tile_shell},
-    keys::{RoundKeys, Schedule},
+    keys::{KeySchedule, RoundKeys},
     tiles::TileTweaks,
     vector::{Block, Number, Vector},
     x86::pins,
@@ -69,7 +69,7 @@ impl Vector for X1 {
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
     unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
@@ -80,7 +80,7 @@ impl Vector for X1 {
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         place: Place,
         tweaks: *const Block,
         blocks: usize,

@@ -8,7 +8,7 @@
 use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
     job::{Place, Sectors, double},
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     unit::steal,
     vector::{Block, Number, Row, Vector, swap_last, tile_len},
 };
@@ -22,7 +22,7 @@ const ENDS: usize = 32;
 /// As [`batches`](super::kernel::batches). Each place is good for a sector. No destination overlaps another sector.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     sectors: Sectors<'_>,
     numbers: *mut Block,
 ) {
@@ -90,7 +90,7 @@ macro_rules! each {
 /// As [`sectors_anywhere`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn sectors_in_rows<V: Vector>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     decrypt: bool,
     sectors: Sectors<'_>,
     numbers: *mut Block,
@@ -168,7 +168,7 @@ pub(super) unsafe fn sectors_in_rows<V: Vector>(
 /// As [`sectors_in_rows`].
 #[cfg_attr(optimized, inline(always))]
 unsafe fn ends_in_planes<V: Vector>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     decrypt: bool,
     sectors: Sectors<'_>,
     done: usize,
@@ -279,7 +279,7 @@ unsafe fn steal_all(sectors: Sectors<'_>, whole: usize, tail: usize, merged: *mu
 /// The `vectors` vectors (at least one) at `from` of each sector.
 #[cfg_attr(optimized, inline(always))]
 unsafe fn stream<V: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     sectors: Sectors<'_>,
     from: usize,
     vectors: usize,
@@ -451,7 +451,7 @@ impl Ends {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn whole_blocks<V: Vector, const DECRYPT: bool>(
         &self,
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         done: usize,
         count: usize,
@@ -496,7 +496,7 @@ impl Ends {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn steal<V: Vector, const DECRYPT: bool>(
         &self,
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         tail: usize,
         numbers: *const Block,

@@ -12,7 +12,7 @@ use super::{
     armv8_tiles,
     job::{Place, Sectors},
     kernel,
-    keys::{RoundKeys, Schedule},
+    keys::{KeySchedule, RoundKeys},
     vector::{Block, Number as Then, Vector},
 };
 
@@ -126,7 +126,7 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
     unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
@@ -143,7 +143,7 @@ impl<const EOR3: bool> Vector for A1<EOR3> {
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         place: Place,
         tweaks: *const Block,
         blocks: usize,
@@ -210,13 +210,13 @@ fn xor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
 
 /// The shells without EOR3.
 pub(super) mod plain {
-    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
+    use super::{A1, Block, KeySchedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<false>, A1<false>, "neon,aes");
 
     #[target_feature(enable = "neon,aes")]
     #[inline(never)]
     pub(super) unsafe fn tiles<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
@@ -229,13 +229,13 @@ pub(super) mod plain {
 
 /// The shells with it.
 pub(super) mod eor3 {
-    use super::{A1, Block, Schedule, Sectors, Then, armv8_tiles};
+    use super::{A1, Block, KeySchedule, Sectors, Then, armv8_tiles};
     crate::backend::kernel::shells!(A1<true>, A1<true>, "neon,aes,sha3");
 
     #[target_feature(enable = "neon,aes,sha3")]
     #[inline(never)]
     pub(super) unsafe fn tiles<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,

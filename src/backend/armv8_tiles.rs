@@ -13,7 +13,7 @@ use super::{
     armv8::{A1, Number as Tweak},
     group::{WIDTH, untraced},
     job::{Place, Sectors},
-    keys::{Blocks, COMMON_ROUNDS, MORE_ROUNDS, Schedule},
+    keys::{Blocks, COMMON_ROUNDS, KeySchedule, MORE_ROUNDS},
     vector::{Block, Number, Vector, unrolled},
 };
 
@@ -26,7 +26,7 @@ const TWO_TILES: usize = 2 * WIDTH;
 /// The same.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn tiled_sectors<const EOR3: bool, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     sectors: Sectors<'_>,
     len: usize,
     numbers: *mut Block,
@@ -117,15 +117,15 @@ trait Keys<const EOR3: bool> {
 /// How many there are but for the last one.
 const KEYS: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
 
-impl<const EOR3: bool> Keys<EOR3> for Schedule {
+impl<const EOR3: bool> Keys<EOR3> for KeySchedule {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn key(&self, i: usize) -> A1<EOR3> {
         // SAFETY: the features are the caller's.
-        unsafe { A1::broadcast(Schedule::key(self, i)) }
+        unsafe { A1::broadcast(KeySchedule::key(self, i)) }
     }
     #[cfg_attr(optimized, inline(always))]
     fn is_long(&self) -> bool {
-        Schedule::is_long(self)
+        KeySchedule::is_long(self)
     }
 }
 
@@ -136,7 +136,7 @@ struct Loaded<const EOR3: bool> {
 
 impl<const EOR3: bool> Loaded<EOR3> {
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn new(schedule: &Schedule) -> Self {
+    unsafe fn new(schedule: &KeySchedule) -> Self {
         // SAFETY: the features are the caller's.
         unsafe {
             let mut keys = [A1::broadcast(schedule.key(0)); KEYS];

@@ -2,7 +2,7 @@
 
 use super::{
     job::Place,
-    keys::{COMMON_ROUNDS, MORE_ROUNDS, Schedule},
+    keys::{COMMON_ROUNDS, KeySchedule, MORE_ROUNDS},
     vector::{Block, Vector, unrolled},
 };
 
@@ -13,7 +13,7 @@ pub(super) const MAX_LANES: usize = 4;
 
 /// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn ecb<V: Vector, const N: usize>(keys: &Schedule, blocks: *mut u8) {
+pub(super) unsafe fn ecb<V: Vector, const N: usize>(keys: &KeySchedule, blocks: *mut u8) {
     // SAFETY: the caller gives `N` vectors; `keys` is a reference, before and after.
     unsafe {
         let keys = &*untraced(keys);
@@ -87,7 +87,7 @@ impl Places for [Place] {
 /// The processor has the features of `V`; source, destination and tweaks are good for `N` vectors.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn group<V: Vector, const N: usize, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     src: *const u8,
     dst: *mut u8,
     tweaks: *const Block,
@@ -104,7 +104,7 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const DECRYPT: bool>(
 /// As [`group`], for each place.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     places: &[Place],
     tweaks: *const Block,
     between: &mut impl Between,
@@ -116,7 +116,7 @@ pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const DECRYPT: b
 
 #[cfg_attr(optimized, inline(always))]
 unsafe fn run<V: Vector, const N: usize, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     places: &(impl Places + ?Sized),
     tweaks: *const Block,
     between: &mut impl Between,
@@ -144,7 +144,7 @@ unsafe fn run<V: Vector, const N: usize, const DECRYPT: bool>(
 /// All rounds but the last.
 #[cfg_attr(optimized, inline(always))]
 unsafe fn rounds<V: Vector, const N: usize, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     x: &mut [V; N],
     between: &mut impl Between,
 ) {
@@ -166,7 +166,11 @@ unsafe fn rounds<V: Vector, const N: usize, const DECRYPT: bool>(
 
 /// Round `i`, from 1.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(keys: &Schedule, i: usize, x: &mut [V; N]) {
+unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(
+    keys: &KeySchedule,
+    i: usize,
+    x: &mut [V; N],
+) {
     // SAFETY: the features are the caller's.
     unsafe {
         let key = V::broadcast(keys.key(i - V::KEY_LAG));
@@ -195,7 +199,7 @@ pub(super) fn untraced<T>(address: *const T) -> *const T {
 /// As [`group`].
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     place: Place,
     mut tweaks: *const Block,
     mut blocks: usize,
@@ -217,7 +221,7 @@ pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn rest<V: Vector, One: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     mut src: *const u8,
     mut dst: *mut u8,
     mut tweaks: *const Block,

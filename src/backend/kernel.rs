@@ -14,7 +14,7 @@ use super::{
     anywhere::{sectors_anywhere, sectors_in_rows},
     group::{WIDTH, ecb},
     job::{Direction, Job, Numbers, Place, Places, READ_AHEAD, Sectors},
-    keys::{Blocks, RoundKeys, Schedule},
+    keys::{Blocks, KeySchedule, RoundKeys},
     unit::{short_sectors, unit},
     vector::{Block, Number, Row, Vector, tile_len},
 };
@@ -126,7 +126,7 @@ macro_rules! shells {
         #[target_feature(enable = $features)]
         #[inline(never)]
         pub(in crate::backend) unsafe fn whole_blocks<const DECRYPT: bool>(
-            keys: &crate::backend::keys::Schedule,
+            keys: &crate::backend::keys::KeySchedule,
             place: crate::backend::job::Place,
             tweaks: *const crate::backend::vector::Block,
             blocks: usize,
@@ -147,7 +147,7 @@ macro_rules! tile_shell {
         #[target_feature(enable = $features)]
         #[inline(never)]
         pub(in crate::backend) unsafe fn tiled_sectors<const DECRYPT: bool>(
-            keys: &crate::backend::keys::Schedule,
+            keys: &crate::backend::keys::KeySchedule,
             sectors: crate::backend::job::Sectors<'_>,
             len: usize,
             numbers: *mut crate::backend::vector::Block,
@@ -186,7 +186,7 @@ pub(super) unsafe fn one_sector<V: Vector, One: Vector>(
 #[cfg_attr(optimized, inline(always))]
 unsafe fn sector<V: Vector, One: Vector, const DECRYPT: bool>(
     keys: &RoundKeys,
-    schedule: &Schedule,
+    schedule: &KeySchedule,
     job: &Job<'_>,
 ) {
     let tweak = Blocks::<1>::new();
@@ -431,7 +431,7 @@ unsafe fn fill<V: Vector>(numbers: Numbers<'_>, out: *mut Block, count: usize) {
 
 /// Encrypts sector numbers into tweaks, in place.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn encrypt_vectors<V: Vector>(keys: &Schedule, mut p: *mut u8, mut vectors: usize) {
+unsafe fn encrypt_vectors<V: Vector>(keys: &KeySchedule, mut p: *mut u8, mut vectors: usize) {
     // SAFETY: the caller gives that many vectors.
     unsafe {
         while vectors >= WIDTH {
@@ -482,7 +482,7 @@ pub(super) unsafe fn batches<V: Vector, One: Vector>(keys: &RoundKeys, direction
 /// A batch of sectors, whose encrypted numbers `numbers` holds; they are written over. `far` as in [`Vector::row`].
 #[cfg_attr(optimized, inline(always))]
 unsafe fn batch<V: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     sectors: Sectors<'_>,
     numbers: *mut Block,
     far: bool,
@@ -527,7 +527,7 @@ pub(super) unsafe fn encrypt_number<One: Vector>(keys: &RoundKeys, number: &mut 
 
 /// Encrypts `count` sector numbers into tweaks, in place.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn encrypt_numbers<V: Vector, One: Vector>(keys: &Schedule, blocks: *mut Block, count: usize) {
+unsafe fn encrypt_numbers<V: Vector, One: Vector>(keys: &KeySchedule, blocks: *mut Block, count: usize) {
     // Whole vectors of uninitialised blocks would be undefined behaviour to read, so that the ladder ends in single
     // blocks, as it does for data.
     // SAFETY: the caller gives `count` initialised blocks.

@@ -15,7 +15,7 @@ const LAST: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
 /// The round keys of one direction, in the order of use. Those of the last round have the same place for both key
 /// sizes, so that one piece of code serves both, and only skips what AES-128 does not have.
 #[repr(C, align(16))]
-pub(super) struct Schedule {
+pub(super) struct KeySchedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
@@ -23,7 +23,7 @@ pub(super) struct Schedule {
     rows: bool,
 }
 
-impl Schedule {
+impl KeySchedule {
     /// The key of round `i`, from 0, which is the whitening key, to 13.
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn key(&self, i: usize) -> &Block {
@@ -51,10 +51,10 @@ impl Schedule {
 
 /// The three key schedules of an XTS key.
 pub(crate) struct RoundKeys {
-    pub(super) encrypt: Schedule,
+    pub(super) encrypt: KeySchedule,
     /// For the equivalent inverse cipher.
-    pub(super) decrypt: Schedule,
-    pub(super) tweak: Schedule,
+    pub(super) decrypt: KeySchedule,
+    pub(super) tweak: KeySchedule,
 }
 
 impl RoundKeys {
@@ -63,7 +63,7 @@ impl RoundKeys {
     pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
         // From a constant: the compiler copies arrays of zeros once more.
         const EMPTY: RoundKeys = {
-            const SCHEDULE: Schedule = Schedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
+            const SCHEDULE: KeySchedule = KeySchedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
             RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
         };
         let mut keys = EMPTY;
@@ -84,7 +84,7 @@ impl RoundKeys {
     {
         let long = self.encrypt.long;
         let last = if long { LAST } else { COMMON_ROUNDS + 1 };
-        let put = |schedule: &mut Schedule, i: usize, key: T| {
+        let put = |schedule: &mut KeySchedule, i: usize, key: T| {
             if i == last {
                 store(key, &mut schedule.keys[LAST]);
             } else {
@@ -103,7 +103,7 @@ impl RoundKeys {
 impl Drop for RoundKeys {
     fn drop(&mut self) {
         let RoundKeys { encrypt, decrypt, tweak } = self;
-        for Schedule { keys, .. } in [encrypt, decrypt, tweak] {
+        for KeySchedule { keys, .. } in [encrypt, decrypt, tweak] {
             keys.as_flattened_mut().zeroize();
         }
     }

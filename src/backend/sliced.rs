@@ -57,14 +57,14 @@ pub(super) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> 
 pub(super) struct Aligned(pub(super) Block);
 
 /// Round keys of one direction, as FIPS 197 has them. Those of AES-128 leave the last places empty.
-type Schedule = [Aligned; MOST_KEYS];
+type KeySchedule = [Aligned; MOST_KEYS];
 /// A round key, each bit of it as a byte of all ones or zeros, and where ShiftRows left it.
 pub(super) type RoundKey = [Aligned; 8];
 
 /// Data key and tweak key.
 pub(crate) struct Keys {
-    data: Schedule,
-    tweak: Schedule,
+    data: KeySchedule,
+    tweak: KeySchedule,
     /// 10 or 14.
     rounds: usize,
 }
@@ -74,7 +74,7 @@ impl Keys {
     #[inline(always)]
     pub(super) fn empty(long: bool) -> Keys {
         // A constant: the compiler would write each place by itself otherwise.
-        const EMPTY: Schedule = [Aligned([0; 16]); MOST_KEYS];
+        const EMPTY: KeySchedule = [Aligned([0; 16]); MOST_KEYS];
         Keys { data: EMPTY, tweak: EMPTY, rounds: if long { 14 } else { 10 } }
     }
 

@@ -3,7 +3,7 @@
 use super::{
     group::{Between, Nothing, WIDTH, group},
     job::Sectors,
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     vector::{Block, Number, Vector, swap_last, tile_len, unrolled},
 };
 
@@ -30,7 +30,7 @@ pub(super) trait TileTweaks: Vector {
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     sectors: Sectors<'_>,
     len: usize,
     numbers: *mut Block,

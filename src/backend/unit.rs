@@ -3,14 +3,14 @@
 use super::{
     group::{MAX_LANES, Nothing, WIDTH, group, rest},
     job::Place,
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     vector::{Block, Vector, unrolled},
 };
 
 /// One data unit of at least 16 bytes; `tweak` is its encrypted sector number.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn unit<V: Vector, One: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     mut src: *const u8,
     mut dst: *mut u8,
     len: usize,
@@ -62,7 +62,7 @@ pub(super) unsafe fn unit<V: Vector, One: Vector, const DECRYPT: bool>(
 /// block, which is encrypted already; `tweak` is the tail's.
 #[cfg_attr(optimized, inline(always))]
 unsafe fn steal_encrypt<One: Vector>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     src: *const u8,
     dst: *mut u8,
     tail: usize,
@@ -81,7 +81,7 @@ unsafe fn steal_encrypt<One: Vector>(
 /// bytes behind it; `tweaks` are that block's and the tail's.
 #[cfg_attr(optimized, inline(always))]
 unsafe fn steal_decrypt<One: Vector>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     src: *const u8,
     dst: *mut u8,
     tail: usize,
@@ -137,7 +137,7 @@ pub(super) unsafe fn steal(mut src: *const u8, mut dst: *mut u8, tail: usize, me
 /// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn short_sectors<V: Vector, const DECRYPT: bool>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     first: Place,
     sector_size: usize,
     mut numbers: *const Block,
@@ -182,9 +182,10 @@ pub(super) unsafe fn short_sectors<V: Vector, const DECRYPT: bool>(
 /// # Safety
 /// The processor has the features of `V`; `numbers` holds `count` encrypted numbers, and sectors of 16 to 496 bytes lie
 /// at `place`, one behind the other.
+#[cfg(target_arch = "x86_64")]
 #[cfg_attr(optimized, inline(always))]
 pub(super) unsafe fn laid_sectors<V: Vector>(
-    keys: &Schedule,
+    keys: &KeySchedule,
     decrypt: bool,
     mut place: Place,
     sector_size: usize,

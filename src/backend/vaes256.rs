@@ -7,7 +7,7 @@ use super::{
     group::WIDTH,
     job::{Place, Sectors},
     kernel::{shells, tile_shell},
-    keys::Schedule,
+    keys::KeySchedule,
     tiles::TileTweaks,
     vaes256_row::{SHORTEST, row},
     vector::{Block, Number, Row, Vector, unrolled},
@@ -84,7 +84,7 @@ impl Vector for X2 {
     #[inline(always)]
     unsafe fn first(_number: *const Block) {}
     #[inline(always)]
-    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, _first: (), of: &Row) -> bool {
+    unsafe fn row<const DECRYPT: bool>(keys: &KeySchedule, _first: (), of: &Row) -> bool {
         let long = of.tiles >= SHORTEST && keys.in_rows();
         if long {
             // SAFETY: as above.
@@ -94,7 +94,7 @@ impl Vector for X2 {
     }
     #[inline(always)]
     unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
@@ -105,7 +105,7 @@ impl Vector for X2 {
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         place: Place,
         tweaks: *const Block,
         blocks: usize,

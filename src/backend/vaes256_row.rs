@@ -20,7 +20,7 @@ use core::arch::{asm, x86_64::*};
 
 use super::{
     job::Place,
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     tiles::TileTweaks,
     vaes256::{Tile, X2, reduce, times_x16},
     vector::{Block, Vector},
@@ -116,7 +116,7 @@ macro_rules! lap {
         #[target_feature(enable = "avx2,aes,vaes")]
         #[inline]
         unsafe fn $name(
-            keys: &Schedule,
+            keys: &KeySchedule,
             at: Place,
             tweaks: *const Block,
             starts: &[X2; LAP],
@@ -206,7 +206,7 @@ lap!(decrypt_256_far, "48", "1,2,3,4,5,6,7,8,9,10,11,12,13", "13", "vaesdec", "v
 /// there is a number for each sector.
 #[target_feature(enable = "avx2,aes,vaes")]
 pub(super) unsafe fn row(
-    keys: &Schedule,
+    keys: &KeySchedule,
     decrypt: bool,
     mut at: Place,
     tiles_in_sector: usize,

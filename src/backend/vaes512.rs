@@ -7,7 +7,7 @@ use super::{
     group::WIDTH,
     job::{ByteOrder, Halves, Numbers, Place, Sectors},
     kernel::{shells, tile_shell},
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     tiles::TileTweaks,
     unit, vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
@@ -156,7 +156,7 @@ impl Vector for X4 {
     const TILE_GROUPS: usize = 1;
     #[inline(always)]
     unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
@@ -167,7 +167,7 @@ impl Vector for X4 {
     }
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         place: Place,
         tweaks: *const Block,
         blocks: usize,
@@ -187,12 +187,12 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
-    fn has_rows(keys: &Schedule) -> bool {
+    fn has_rows(keys: &KeySchedule) -> bool {
         keys.in_rows()
     }
     #[inline(always)]
     unsafe fn stream(
-        keys: &Schedule,
+        keys: &KeySchedule,
         decrypt: bool,
         sectors: Sectors<'_>,
         from: usize,
@@ -285,7 +285,7 @@ impl Vector for X4 {
     }
     #[inline(always)]
     unsafe fn laid_sectors(
-        keys: &Schedule,
+        keys: &KeySchedule,
         decrypt: bool,
         place: Place,
         sector_size: usize,
@@ -295,7 +295,7 @@ impl Vector for X4 {
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
         #[inline(never)]
         unsafe fn laid(
-            keys: &Schedule,
+            keys: &KeySchedule,
             decrypt: bool,
             place: Place,
             sector_size: usize,
@@ -309,7 +309,7 @@ impl Vector for X4 {
         unsafe { laid(keys, decrypt, place, sector_size, numbers, count) }
     }
     #[inline(always)]
-    unsafe fn groups(keys: &Schedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
+    unsafe fn groups(keys: &KeySchedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
         // SAFETY: as above.
         unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
     }
@@ -348,7 +348,7 @@ impl Vector for X4 {
         unsafe { _mm_loadu_si128(number.cast()) }
     }
     #[inline(always)]
-    unsafe fn row<const DECRYPT: bool>(keys: &Schedule, first: __m128i, of: &Row) -> bool {
+    unsafe fn row<const DECRYPT: bool>(keys: &KeySchedule, first: __m128i, of: &Row) -> bool {
         let suited = keys.in_rows();
         if suited {
             // SAFETY: as above.

@@ -19,7 +19,7 @@ use core::{
 use zeroize::Zeroize;
 
 use super::{
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     vaes512_stream::{PLAIN, Powers},
     vector::{Block, Number, Row},
 };
@@ -191,7 +191,7 @@ macro_rules! schedule {
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
         #[allow(improper_ctypes_definitions, reason = "a vector argument goes in a register so")]
         unsafe extern "C" fn $name(
-            keys: *const Schedule,
+            keys: *const KeySchedule,
             first: __m128i,
             row: &Row,
             unfetched: usize,
@@ -434,7 +434,7 @@ schedule!(decrypt_256, "7", "18,19,20,21,22,23,24,25,26,27,28,29,30", "43", "vae
 /// # Safety
 /// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Row`] says.
 #[inline(always)]
-pub(super) unsafe fn row(keys: &Schedule, decrypt: bool, first: __m128i, row: &Row) {
+pub(super) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &Row) {
     debug_assert!(row.gap == 0 || row.then != Number::Unused);
     let (in_place, one_behind_the_other) = (row.at.src == row.at.dst, row.others.is_null());
     // What is fetched is in the same call's data.
@@ -458,10 +458,10 @@ pub(super) unsafe fn row(keys: &Schedule, decrypt: bool, first: __m128i, row: &R
 
 /// What [`schedule!`] defines.
 #[allow(improper_ctypes_definitions, reason = "a vector argument goes in a register so")]
-type Run = unsafe extern "C" fn(*const Schedule, __m128i, &Row, usize, *mut Waiting);
+type Run = unsafe extern "C" fn(*const KeySchedule, __m128i, &Row, usize, *mut Waiting);
 
 #[inline(always)]
-fn schedule_for(keys: &Schedule, decrypt: bool) -> Run {
+fn schedule_for(keys: &KeySchedule, decrypt: bool) -> Run {
     match (keys.is_long(), decrypt) {
         (false, false) => encrypt_128,
         (false, true) => decrypt_128,
@@ -500,7 +500,7 @@ const LINE: usize = 64;
 /// As [`row`].
 #[cold]
 #[inline(never)]
-unsafe fn past_caches(keys: &Schedule, decrypt: bool, first: __m128i, row: &Row, unfetched: usize) {
+unsafe fn past_caches(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &Row, unfetched: usize) {
     let mut waiting = MaybeUninit::<Waiting>::uninit();
     let place = waiting.as_mut_ptr();
     let from_line = row.at.dst.addr() % LINE;

@@ -7,7 +7,7 @@ use core::arch::asm;
 
 use super::{
     job::Place,
-    keys::{Blocks, Schedule},
+    keys::{Blocks, KeySchedule},
     vector::Block,
 };
 
@@ -84,7 +84,7 @@ macro_rules! schedule {
         /// # Safety
         /// The processor has the features; the rest is that of the functions below.
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
-        unsafe fn $name(keys: *const Schedule, $($argument: $type),*) {
+        unsafe fn $name(keys: *const KeySchedule, $($argument: $type),*) {
             let $desks = $setup;
             // SAFETY: the addresses are inside what this function's contract gives. All registers that are written are
             // named.
@@ -327,7 +327,7 @@ blocks! {
 /// # Safety
 /// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Stream`] says.
 #[inline(always)]
-pub(super) unsafe fn stream(keys: &Schedule, decrypt: bool, stream: &mut Stream<'_>) {
+pub(super) unsafe fn stream(keys: &KeySchedule, decrypt: bool, stream: &mut Stream<'_>) {
     let schedule = match (keys.is_long(), decrypt) {
         (false, false) => encrypt_stream_128,
         (false, true) => decrypt_stream_128,
@@ -344,7 +344,13 @@ pub(super) unsafe fn stream(keys: &Schedule, decrypt: bool, stream: &mut Stream<
 /// # Safety
 /// As [`stream`]; source, destination and tweaks are good for that many.
 #[inline(always)]
-pub(super) unsafe fn groups(keys: &Schedule, decrypt: bool, at: Place, tweaks: *const Block, groups: usize) {
+pub(super) unsafe fn groups(
+    keys: &KeySchedule,
+    decrypt: bool,
+    at: Place,
+    tweaks: *const Block,
+    groups: usize,
+) {
     let schedule = match (keys.is_long(), decrypt) {
         (false, false) => encrypt_blocks_128,
         (false, true) => decrypt_blocks_128,

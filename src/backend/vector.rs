@@ -3,7 +3,7 @@
 use super::{
     group::WIDTH,
     job::{Numbers, Place, Sectors},
-    keys::Schedule,
+    keys::KeySchedule,
 };
 
 pub(super) use super::blocks::Block;
@@ -124,14 +124,14 @@ pub(super) trait Vector: Copy {
     /// Whether with these keys [`row`](Vector::row) takes any row of whole tiles, and any scattered sectors, and
     /// [`stream`](Vector::stream) what is left of them.
     #[cfg_attr(optimized, inline(always))]
-    fn has_rows(_keys: &Schedule) -> bool {
+    fn has_rows(_keys: &KeySchedule) -> bool {
         false
     }
     /// The `vectors` vectors (at least one, fewer than eight) at `from` of each sector, of which there are at most 128.
     /// Behind the numbers there are 16 blocks more, which are read and written. `then` as in a [`Row`].
     #[cfg_attr(optimized, inline(always))]
     unsafe fn stream(
-        _keys: &Schedule,
+        _keys: &KeySchedule,
         _decrypt: bool,
         _sectors: Sectors<'_>,
         _from: usize,
@@ -145,12 +145,13 @@ pub(super) trait Vector: Copy {
     unsafe fn times_x(_from: *const Block, _to: *mut Block, _count: usize, _bits: i64) {}
     /// The tweaks of the `per_sector` (1 to 31) blocks of each of `sectors` sectors, one behind the other, from the sectors'
     /// encrypted numbers; up to a vector less a block more is written.
+    #[cfg(target_arch = "x86_64")]
     #[cfg_attr(optimized, inline(always))]
     unsafe fn lay(_numbers: *const Block, _sectors: usize, _per_sector: usize, _out: *mut Block) {}
     /// [`laid_sectors`](super::unit::laid_sectors) as a function of its own, whose stack others need not have.
     #[cfg_attr(optimized, inline(always))]
     unsafe fn laid_sectors(
-        _keys: &Schedule,
+        _keys: &KeySchedule,
         _decrypt: bool,
         _place: Place,
         _sector_size: usize,
@@ -160,7 +161,13 @@ pub(super) trait Vector: Copy {
     }
     /// [`whole_blocks`](Vector::whole_blocks) for `blocks` blocks, rounded up to eight vectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn groups(_keys: &Schedule, _decrypt: bool, _place: Place, _tweaks: *const Block, _blocks: usize) {
+    unsafe fn groups(
+        _keys: &KeySchedule,
+        _decrypt: bool,
+        _place: Place,
+        _tweaks: *const Block,
+        _blocks: usize,
+    ) {
     }
     /// Writes the first `count` numbers, rounded up to whole vectors, and says so, where it can do it.
     #[cfg_attr(optimized, inline(always))]
@@ -173,7 +180,7 @@ pub(super) trait Vector: Copy {
     unsafe fn first(number: *const Block) -> Self::First;
     /// Does a row, and says so, where there is a schedule for rows like that.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn row<const DECRYPT: bool>(_keys: &Schedule, _first: Self::First, _row: &Row) -> bool {
+    unsafe fn row<const DECRYPT: bool>(_keys: &KeySchedule, _first: Self::First, _row: &Row) -> bool {
         false
     }
     /// Behind the last [`row`](Vector::row) of a call whose data is `far`.
@@ -182,14 +189,14 @@ pub(super) trait Vector: Copy {
     /// [`whole_blocks`](super::group::whole_blocks) as a function of its own: one for all who need it, where inlining
     /// it into each would take more room than it saves time.
     unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         place: Place,
         tweaks: *const Block,
         blocks: usize,
     );
     /// [`tiled_sectors`](super::tiles::tiled_sectors), likewise.
     unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &Schedule,
+        keys: &KeySchedule,
         sectors: Sectors<'_>,
         len: usize,
         numbers: *mut Block,
