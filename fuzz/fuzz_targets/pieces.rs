@@ -1,10 +1,10 @@
 //! Sectors in pieces of memory, on every backend, against `soft` in one buffer.
 #![no_main]
 
-use atrest::xts::{Backend, Error};
+use atrest::xts::Error;
 use atrest_fuzz::{
     cuts::{CutCase, lengths, pieces},
-    sectors::Placed,
+    sectors::{Placed, Run, SOFT, runs},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,7 @@ fn borrowed(pieces: &mut [Placed]) -> Vec<&mut [u8]> {
 
 fn in_one_buffer(cut: &CutCase) -> Result<Vec<u8>, Error> {
     let (case, mut data) = (&cut.case, cut.case.data.clone());
-    let key = case.key(Backend::Soft);
+    let key = case.key(SOFT);
     if case.decrypt {
         key.decrypt_sectors(case.tweaks(), case.sector_size, &mut data)?;
     } else {
@@ -30,9 +30,9 @@ fn in_one_buffer(cut: &CutCase) -> Result<Vec<u8>, Error> {
     Ok(data)
 }
 
-fn in_pieces(cut: &CutCase, backend: Backend) -> Result<Vec<u8>, Error> {
+fn in_pieces(cut: &CutCase, run: Run) -> Result<Vec<u8>, Error> {
     let (case, size) = (&cut.case, cut.case.sector_size);
-    let (key, first) = (case.key(backend), case.tweaks());
+    let (key, first) = (case.key(run), case.tweaks());
     let untouched = vec![0xa5; case.data.len()];
     let mut src = pieces(&lengths(cut.src, size, case.data.len()), case.src_at, &case.data);
     let mut dst = pieces(&lengths(cut.dst, size, case.data.len()), case.dst_at, &untouched);
@@ -50,17 +50,17 @@ fn in_pieces(cut: &CutCase, backend: Backend) -> Result<Vec<u8>, Error> {
             true => key.decrypt_sectors_vectored_to(first, size, &src, dst),
         }
     };
-    assert!(src.iter().chain(&dst).all(Placed::is_intact), "{backend} wrote before a piece");
+    assert!(src.iter().chain(&dst).all(Placed::is_intact), "{run:?} wrote before a piece");
     let (src, dst) = (joined(&src), joined(&dst));
     if let Err(error) = result {
-        assert!(src == case.data && dst == untouched, "{backend} wrote and then refused");
+        assert!(src == case.data && dst == untouched, "{run:?} wrote and then refused");
         return Err(error);
     }
     if case.in_place {
         assert!(dst == untouched);
         Ok(src)
     } else {
-        assert!(src == case.data, "{backend} wrote into the source");
+        assert!(src == case.data, "{run:?} wrote into the source");
         Ok(dst)
     }
 }
@@ -68,7 +68,7 @@ fn in_pieces(cut: &CutCase, backend: Backend) -> Result<Vec<u8>, Error> {
 fuzz_target!(|input: &[u8]| {
     let cut = CutCase::read(input);
     let expected = in_one_buffer(&cut);
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
-        assert!(in_pieces(&cut, backend) == expected, "{backend} in pieces differs from soft in one buffer");
+    for run in runs() {
+        assert!(in_pieces(&cut, run) == expected, "{run:?} in pieces differs from soft in one buffer");
     }
 });

@@ -12,7 +12,19 @@
 //! | 16, 1 | for lists and sequences: the step, and [`Sequence`] |
 //! | rest | the data's pattern |
 
-use atrest::xts::{Backend, CounterWidth, Error, Key, TweakSource, Tweaks};
+use atrest::xts::{Backend, CounterWidth, Error, Key, Schedule, TweakSource, Tweaks};
+
+/// A backend in one of its schedules.
+pub type Run = (Backend, Schedule);
+
+/// The slowest one, which the others are compared with.
+pub const SOFT: Run = (Backend::Soft, Schedule::Tiles);
+
+/// All that this processor runs.
+pub fn runs() -> impl Iterator<Item = Run> {
+    let supported = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
+    supported.flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
+}
 
 use crate::Fields;
 
@@ -168,13 +180,17 @@ impl Case {
         }
     }
 
-    /// The key on a backend. Equal halves are refused until they are asked for.
-    pub fn key(&self, backend: Backend) -> Key {
-        match Key::options().backend(backend).build(&self.key) {
+    /// The key on a backend, in one of its schedules. Equal halves are refused until they are asked for.
+    pub fn key(&self, (backend, schedule): Run) -> Key {
+        match Key::options().backend_in(backend, schedule).build(&self.key) {
             Ok(key) => key,
             Err(error) => {
                 assert_eq!(error, Error::EqualHalves);
-                Key::options().backend(backend).allow_equal_halves(true).build(&self.key).expect("by choice")
+                Key::options()
+                    .backend_in(backend, schedule)
+                    .allow_equal_halves(true)
+                    .build(&self.key)
+                    .expect("by choice")
             }
         }
     }
