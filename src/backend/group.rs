@@ -6,8 +6,7 @@ use super::{
     vector::{Block, Vector, unrolled},
 };
 
-/// Vectors in flight: they cover the latency of the AES units twice over.
-pub(super) const WIDTH: usize = 8;
+pub(super) use super::vector::WIDTH;
 /// The widest vector, in blocks.
 pub(super) const MAX_LANES: usize = 4;
 

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroize;
 
+use super::blocks::Block;
 pub(super) use super::blocks::Blocks;
-use super::vector::Block;
 
 /// Rounds of both key sizes but the last: all that AES-128 has.
 pub(super) const COMMON_ROUNDS: usize = 9;

@@ -1,7 +1,6 @@
 //! What the loop needs of an instruction set.
 
 use super::{
-    group::WIDTH,
     job::{Numbers, Place, Sectors},
     keys::KeySchedule,
 };
@@ -46,6 +45,9 @@ pub(super) struct Row {
     /// Bytes of the call's data behind the row.
     pub(super) behind: usize,
 }
+
+/// Vectors in flight: they cover the latency of the AES units twice over.
+pub(super) const WIDTH: usize = 8;
 
 /// Bytes of a tile.
 pub(super) const fn tile_len<V: Vector>() -> usize {
