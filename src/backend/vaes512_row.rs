@@ -523,8 +523,8 @@ unsafe fn past_caches(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &R
             row.at.dst.copy_from_nonoverlapping(scrap.add(from_line), LINE - from_line);
         }
         if decrypt {
-            for words in [bytes, scrap] {
-                core::slice::from_raw_parts_mut(words.cast::<MaybeUninit<u64>>(), 8 * LINE / 8).zeroize();
+            for (words, lines) in [(bytes, 9), (scrap, 8)] {
+                core::slice::from_raw_parts_mut(words.cast::<MaybeUninit<u64>>(), lines * LINE / 8).zeroize();
             }
         }
     }
