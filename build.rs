@@ -1,10 +1,6 @@
 //! Tells the crate whether it is optimised: without, forced inlining would give the kernel stack frames of megabytes.
-//! And names the shared library for its C callers.
 
 use std::env;
-
-/// The version of the C ABI; docs/abi.md says when it rises. Cargo.toml has it for cargo-c, too.
-const ABI: u32 = 0;
 
 /// The backends that `ATREST_OMIT` can leave out: those that no other one needs.
 const OPTIONAL: [&str; 6] = ["ssse3", "avx2", "vaes256", "vaes512", "neon", "armv8-eor3"];
@@ -16,10 +12,6 @@ fn main() {
         println!("cargo::rustc-cfg=optimized");
     }
     omit(&env::var("ATREST_OMIT").unwrap_or_default());
-    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    if linux && env::var_os("CARGO_FEATURE_CAPI").is_some() {
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libatrest.so.{ABI}");
-    }
 }
 
 /// Leaves backends out: names with commas or spaces between. For each of them `omitted` is a cfg.

@@ -1,6 +1,6 @@
 #ifndef ATREST_H
 #define ATREST_H
-/* Generated from src/ffi by cbindgen; do not edit: ATREST_BLESS=1 cargo test --features capi --test header writes it anew. */
+/* Generated from capi/src by cbindgen; do not edit: ATREST_BLESS=1 cargo test -p atrest-capi --test header writes it anew. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -473,7 +473,7 @@ typedef struct atrest_volume atrest_volume;
  An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
  as well as in its parent.
  */
-typedef struct atrest_xts atrest_xts;
+typedef Key atrest_xts;
 
 /*
  The tweaks of consecutive sectors: the number of the first one, and how the numbers go on. All zeros are

@@ -4,12 +4,8 @@
 //! | module | feature | what it is |
 //! |---|---|---|
 //! | [`xts`] | | XTS-AES (IEEE Std 1619) over data units and batches of sectors |
-#![cfg_attr(
-    feature = "envelope",
-    doc = "| [`envelope`] | `envelope` | a volume's root key, wrapped by key providers |"
-)]
+#![cfg_attr(feature = "keys", doc = "| [`keys`] | `keys` | a volume's root key, wrapped by key providers |")]
 #![cfg_attr(feature = "volume", doc = "| [`volume`] | `volume` | encrypted volumes in LUKS2 containers |")]
-#![cfg_attr(feature = "capi", doc = "| [`ffi`] | `capi` | the C ABI of `include/atrest.h` |")]
 //!
 //! Each is useful alone and knows nothing of those below it in this table. Without the feature `std` (a default one) the
 //! crate is `no_std`; it then still detects the processor's instructions, but reads no environment variable.
@@ -19,13 +15,10 @@
 #![deny(unsafe_code)]
 
 #[cfg(all(feature = "volume", not(unix)))]
-compile_error!("the features `volume` and `cli` need a Unix: positioned reads and writes, and file locks");
+compile_error!("the feature `volume` needs a Unix: positioned reads and writes, and file locks");
 
-mod backend;
-#[cfg(feature = "envelope")]
-pub mod envelope;
-#[cfg(feature = "capi")]
-pub mod ffi;
+#[cfg(feature = "keys")]
+pub mod keys;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;
@@ -33,7 +26,7 @@ pub mod xts;
 /// Not part of the API: it may change or go in any version.
 #[cfg(feature = "unstable-limit")]
 #[doc(hidden)]
-pub use backend::limit;
+pub use xts::limit;
 
 /// The README's example compiles and runs with the tests.
 #[cfg(doctest)]

@@ -1,5 +1,5 @@
 //! The cache of root keys: what it spares, what it must not keep, and what several callers and forks make of it.
-#![cfg(all(feature = "envelope", unix))]
+#![cfg(all(feature = "keys", unix))]
 
 #[path = "common/switched.rs"]
 mod switched;
@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use atrest::envelope::{
+use atrest::keys::{
     Class, Envelope, EnvelopeError, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on,
     block_on_timeout, new_uuid,
 };

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atrest::envelope::{ErrorClass, LocalKeystore, Providers, RootKeyCache};
+use atrest::keys::{ErrorClass, LocalKeystore, Providers, RootKeyCache};
 use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal, WrappingChange};
 use common::{Place, new_file, noise, read_all, read_write};
 use switched::{Switch, Switched, wait_until};

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atrest::envelope::{
+use atrest::keys::{
     BoxFuture, EncryptionContext, Envelope, EnvelopeError, ErrorClass, KeyDescription, KeyProvider,
     ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
 };

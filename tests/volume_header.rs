@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use atrest::envelope::Envelope;
+use atrest::keys::Envelope;
 use atrest::volume::{CreateOptions, Error, Header, HeaderCopy, HeaderFault, Mode, Volume, Warning};
 use common::{
     COPY, DATA_OFFSET, Place, edited, fix_checksum, header_of, json_of, noise, put_header, read_all,

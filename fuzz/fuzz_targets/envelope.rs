@@ -1,7 +1,7 @@
 //! Envelopes from anybody.
 #![no_main]
 
-use atrest::envelope::Envelope;
+use atrest::keys::Envelope;
 use atrest_fuzz::memory::{Counting, counted};
 use libfuzzer_sys::fuzz_target;
 

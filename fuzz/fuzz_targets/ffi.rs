@@ -3,7 +3,7 @@
 
 use std::ptr;
 
-use atrest::ffi::*;
+use atrest_capi::*;
 use atrest_fuzz::{Fields, sectors::Placed};
 use libfuzzer_sys::fuzz_target;
 

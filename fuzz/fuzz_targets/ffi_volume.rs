@@ -9,7 +9,7 @@ use std::{
     ptr,
 };
 
-use atrest::ffi::*;
+use atrest_capi::*;
 use atrest_fuzz::{Fields, sectors::Placed};
 use libfuzzer_sys::fuzz_target;
 use rustix::fs::{MemfdFlags, memfd_create};

@@ -19,7 +19,7 @@ const MAX_KEYSLOTS: u64 = 128 * 1024 * 1024;
 /// Nothing in it is authenticated; opening the volume with it does that.
 ///
 /// ```
-/// # use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+/// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
 /// use atrest::volume::{CreateOptions, HeaderBackup, Mode, Volume};
 /// # use std::os::unix::fs::FileExt as _;
 ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::header::Header;
 use super::lease::{Lease, Withdrawal};
 use super::recheck::Recheck;
-use crate::envelope::{Envelope, EnvelopeError, ErrorClass, Providers, RootKeyCache, block_on_while, clock};
+use crate::keys::{Envelope, EnvelopeError, ErrorClass, Providers, RootKeyCache, block_on_while, clock};
 
 /// The longest sleep of the thread that checks: its alarm clock stands still while the machine is suspended.
 const NAP: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::disk::Disk;
 use super::{CreateOptions, Header, HeaderBackup, Mode, Volume, WrappingChange};
-use crate::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+use crate::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
 
 /// What is written to a disk, in the order in which it is.
 enum Event {

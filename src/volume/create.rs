@@ -13,7 +13,7 @@ use super::luks2::{BINARY_SIZE, Contents, LABEL_SIZE, SIZES};
 use super::metadata::{Digest, Metadata, Segment, SegmentCipher};
 use super::token::Token;
 use super::{digest, disk, policy};
-use crate::envelope::{Envelope, VolumeKeys};
+use crate::keys::{Envelope, VolumeKeys};
 use crate::xts::Key;
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.

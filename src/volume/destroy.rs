@@ -9,7 +9,7 @@ use super::header::Header;
 use super::io::Volume;
 use super::luks2;
 use super::tombstone::Tombstone;
-use crate::envelope::{Class, LocalKeystore, Uuid};
+use crate::keys::{Class, LocalKeystore, Uuid};
 
 /// How much is overwritten where no header tells, in bytes: all that comes before the data of a volume made here.
 const USUAL_AREA: u64 = super::create::DATA_OFFSET;
@@ -92,7 +92,7 @@ impl Volume {
         let length = disk::length(file)?;
         let Found { uuid, class, keyslots, area } = examine(file, options)?;
         let key_erased = match keystore {
-            Some(keystore) => keystore.destroy_scratch(uuid).map_err(crate::envelope::EnvelopeError::from)?,
+            Some(keystore) => keystore.destroy_scratch(uuid).map_err(crate::keys::EnvelopeError::from)?,
             None => false,
         };
         let overwritten = area.unwrap_or(0).min(length);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::header::Header;
 use super::io::Geometry;
 use super::json::escaped;
-use crate::envelope::Uuid;
+use crate::keys::Uuid;
 
 /// Why a backup of a header is not restored without force.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::differences::{HeaderDifference, joined};
 use super::lease::Withdrawal;
 use super::luks2::HeaderCopy;
 use super::tombstone::Tombstone;
-use crate::envelope::{EnvelopeError, Uuid};
+use crate::keys::{EnvelopeError, Uuid};
 
 /// Why a volume cannot be made, opened, read or written. Each message is one line: what failed, which limit, and
 /// what to do. Text from the volume's header is quoted in it escaped and cut; secrets are never in it.

@@ -8,7 +8,7 @@ use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSu
 use super::policy;
 use super::token::Token;
 use super::tombstone::{self, Tombstone};
-use crate::envelope::{Envelope, Uuid, VolumeKeys};
+use crate::keys::{Envelope, Uuid, VolumeKeys};
 
 mod copies;
 #[cfg(all(test, target_os = "linux"))]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::Error;
 use super::stripes::Stripes;
-use crate::envelope::{ErrorClass, clock, utc_date};
+use crate::keys::{ErrorClass, clock, utc_date};
 
 /// Why and since when the key of an open volume is not used any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

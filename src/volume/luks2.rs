@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::HeaderFault;
 use super::json;
 use super::metadata::Metadata;
-use crate::envelope::Uuid;
+use crate::keys::Uuid;
 
 /// The sizes that one copy may have; also the offsets where the second copy may stand (section 2.1).
 pub(super) const SIZES: [u64; 9] =

@@ -1,10 +1,10 @@
 //! Encrypted volumes in LUKS2 containers, which cryptsetup and the Linux kernel read too.
 //!
-//! A [`Volume`] is made with an [`Envelope`](crate::envelope::Envelope), which its header carries, and opened with
+//! A [`Volume`] is made with an [`Envelope`](crate::keys::Envelope), which its header carries, and opened with
 //! the key providers that can unwrap it. Then it is read and written at any offset.
 //!
 //! ```
-//! use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//! use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
 //! use atrest::volume::{CreateOptions, Mode, Volume};
 //! # use std::fs::OpenOptions;
 //!
@@ -38,7 +38,7 @@
 //! the current one. The wrappings of the root key are not covered: a forged one does not open.
 //!
 //! `cryptsetup luksErase` destroys keyslots and nothing else: the token still opens the volume. [`Volume::destroy`] erases
-//! the key of a scratch volume ([`LocalKeystore::create_scratch`](crate::envelope::LocalKeystore::create_scratch)), and
+//! the key of a scratch volume ([`LocalKeystore::create_scratch`](crate::keys::LocalKeystore::create_scratch)), and
 //! overwrites the header: then no copy of the volume opens.
 //!
 //! # Withdrawn keys

@@ -9,7 +9,7 @@ use super::header::Header;
 use super::io::{Geometry, Mode, Volume, expand};
 use super::metadata::{Segment, SegmentCipher};
 use super::token::Token;
-use crate::envelope::{Providers, VolumeKeys, block_on};
+use crate::keys::{Providers, VolumeKeys, block_on};
 
 impl Volume {
     /// Opens a volume: its header is read and checked, its envelope opened by one of `providers`, and the header

@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::error::Error;
 use super::io::Volume;
 use super::lease::{Lease, Withdrawal};
-use crate::envelope::{Origin, Providers, SecretError, clock};
+use crate::keys::{Origin, Providers, SecretError, clock};
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);
@@ -54,7 +54,7 @@ impl Volume {
     /// ```
     /// use atrest::volume::{Mode, Recheck, Volume};
     /// use std::time::Duration;
-    /// # use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+    /// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
     /// # let dir = tempfile::tempdir()?;
     /// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
     /// # keystore.ensure_key("default")?;
@@ -182,7 +182,7 @@ mod tests {
         drop(providers);
         assert!(weak.upgrade().is_none());
     }
-    use crate::envelope::{Class, Envelope, LocalKeystore, RootKeyCache, block_on, new_uuid};
+    use crate::keys::{Class, Envelope, LocalKeystore, RootKeyCache, block_on, new_uuid};
     use crate::volume::CreateOptions;
     use std::fs::File;
     use std::thread;

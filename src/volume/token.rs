@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::error::Error;
 use super::json::{At, Object};
 use super::metadata::{Metadata, Segment};
-use crate::envelope::{Envelope, Uuid, VolumeKeys};
+use crate::keys::{Envelope, Uuid, VolumeKeys};
 
 /// The token's type.
 pub(super) const TYPE: &str = "atrest";
@@ -193,7 +193,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::RootKey;
+    use crate::keys::RootKey;
     use crate::volume::metadata::SegmentCipher;
 
     const UUID: Uuid = Uuid::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);

@@ -10,7 +10,7 @@
 //! and zeros. It lies within 256 bytes, so that it is there or not, even if a disk loses its power while it writes
 //! them. Nothing in it is authenticated: it tells what became of the volume, and which key to look for.
 
-use crate::envelope::{Class, Uuid};
+use crate::keys::{Class, Uuid};
 
 const TITLE: &str = "atrest: this volume was destroyed";
 /// How much of the file is read to find it, in bytes.

@@ -6,7 +6,7 @@ use super::disk;
 use super::error::{Error, Warning};
 use super::header::Header;
 use super::io::Volume;
-use crate::envelope::{Providers, Rewrapped, block_on};
+use crate::keys::{Providers, Rewrapped, block_on};
 
 /// A change of the wrappings of a volume's root key. Slots are counted from 0; keys are named by their provider and by
 /// what it calls them.
@@ -14,7 +14,7 @@ use crate::envelope::{Providers, Rewrapped, block_on};
 #[non_exhaustive]
 pub enum WrappingChange<'a> {
     /// Replaces a wrapping by one under another key, or by the newest material of the same. See
-    /// [`Envelope::rewrap`](crate::envelope::Envelope::rewrap).
+    /// [`Envelope::rewrap`](crate::keys::Envelope::rewrap).
     Rewrap {
         /// The slot.
         slot: usize,
@@ -23,14 +23,14 @@ pub enum WrappingChange<'a> {
         /// The new key.
         key: &'a str,
     },
-    /// Adds a wrapping. See [`Envelope::add_slot`](crate::envelope::Envelope::add_slot).
+    /// Adds a wrapping. See [`Envelope::add_slot`](crate::keys::Envelope::add_slot).
     Add {
         /// The name of the new key's provider.
         provider: &'a str,
         /// The new key.
         key: &'a str,
     },
-    /// Removes a wrapping, but not the last one. See [`Envelope::remove_slot`](crate::envelope::Envelope::remove_slot).
+    /// Removes a wrapping, but not the last one. See [`Envelope::remove_slot`](crate::keys::Envelope::remove_slot).
     Remove {
         /// The slot.
         slot: usize,

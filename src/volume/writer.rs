@@ -11,7 +11,7 @@ use super::error::Error;
 use super::header::Header;
 use super::io::{Mode, Volume};
 use super::stripes::CHUNK;
-use crate::envelope::{Envelope, VolumeKeys};
+use crate::keys::{Envelope, VolumeKeys};
 use crate::xts::{Backend, Key, Tweaks};
 
 /// A new volume that is filled from its beginning to its end: the data comes first, and the header last, with the
@@ -19,7 +19,7 @@ use crate::xts::{Backend, Key, Tweaks};
 /// not taken for a volume.
 ///
 /// ```
-/// # use atrest::envelope::{Class, Envelope, LocalKeystore, block_on, new_uuid};
+/// # use atrest::keys::{Class, Envelope, LocalKeystore, block_on, new_uuid};
 /// use atrest::volume::{CreateOptions, Writer};
 ///
 /// # let dir = tempfile::tempdir()?;

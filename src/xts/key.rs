@@ -1,9 +1,9 @@
-use core::fmt;
+use core::{fmt, mem::MaybeUninit};
 
 use zeroize::zeroize_stack;
 
-use crate::backend::{Backend, Choice, Cipher, Runnable, Schedule};
 use crate::xts::Error;
+use crate::xts::simd::{Backend, Choice, Cipher, Runnable, Schedule};
 
 /// An XTS-AES key, expanded for both directions.
 ///
@@ -95,8 +95,16 @@ impl KeyOptions {
         self.choice(Choice { backend, schedule: Some(schedule) })
     }
 
-    #[must_use]
-    pub(crate) fn choice(mut self, choice: Choice) -> KeyOptions {
+    /// Forces the backend of this name, and the schedule behind a colon if there is one, as `ATREST_BACKEND` names them:
+    /// `vaes512`, `vaes512:tiles`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownBackend`].
+    pub fn backend_named(self, name: &str) -> Result<KeyOptions, Error> {
+        Ok(self.choice(name.parse()?))
+    }
+
+    fn choice(mut self, choice: Choice) -> KeyOptions {
         self.choice = Some(choice);
         self
     }
@@ -140,9 +148,40 @@ impl KeyOptions {
         Ok(built)
     }
 
+    /// Makes the key from its halves in memory of the caller's, where it stays: no copy of the round keys is left
+    /// anywhere. The caller drops it there, which wipes it. As [`Key::from_halves`] otherwise.
+    ///
+    /// ```
+    /// use atrest::xts::Key;
+    /// use core::mem::MaybeUninit;
+    ///
+    /// let mut place = MaybeUninit::uninit();
+    /// let key = Key::options().build_in_place(&[1; 32], &[2; 32], &mut place)?;
+    /// key.encrypt_sectors(0, 512, &mut [0; 1024])?;
+    /// // SAFETY: it was made there, and is not used any more.
+    /// unsafe { place.assume_init_drop() };
+    /// # Ok::<(), atrest::xts::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Key::from_halves`]; the memory is untouched then.
+    #[inline(always)]
+    pub fn build_in_place<'a>(
+        self,
+        key1: &[u8],
+        key2: &[u8],
+        place: &'a mut MaybeUninit<Key>,
+    ) -> Result<&'a mut Key, Error> {
+        let runnable = self.check(key1, key2)?;
+        // Expanded where it lies.
+        let key = place.write(Key::empty(runnable, key1.len()));
+        key.expand(key1, key2);
+        Ok(key)
+    }
+
     /// Looks at the halves of a key, and says what will run it.
     #[inline(always)]
-    pub(crate) fn check(self, key1: &[u8], key2: &[u8]) -> Result<Runnable, Error> {
+    fn check(self, key1: &[u8], key2: &[u8]) -> Result<Runnable, Error> {
         if !matches!(key1.len(), 16 | 32) || key1.len() != key2.len() {
             return Err(Error::HalfLengths { key1: key1.len(), key2: key2.len() });
         }
@@ -161,13 +200,13 @@ impl Key {
     /// The key to be, of halves of `len` bytes, 16 or 32, without anything of the secret, which [`expand`](Key::expand)
     /// then puts where it lies.
     #[inline(always)]
-    pub(crate) fn empty(runnable: Runnable, len: usize) -> Key {
+    fn empty(runnable: Runnable, len: usize) -> Key {
         Key { cipher: Cipher::empty(runnable, len == 32), bits: len as u16 * 8 }
     }
 
     /// Takes the halves that [`KeyOptions::check`] looked at.
     #[inline(always)]
-    pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+    fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         self.cipher.expand(key1, key2);
         // The key schedule may leave copies of round keys below this frame.
         self.cipher.wipe_stack();

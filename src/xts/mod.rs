@@ -24,14 +24,19 @@ mod key;
 mod parallel;
 mod sectors;
 mod selftest;
+mod simd;
 mod tweak;
 mod unit;
 mod vectored;
 
-pub use crate::backend::{Backend, CounterWidth, Schedule};
 pub use error::Error;
 pub use key::{Key, KeyOptions};
 pub use selftest::selftest;
+/// Not part of the API: it may change or go in any version.
+#[cfg(feature = "unstable-limit")]
+#[doc(hidden)]
+pub use simd::limit;
+pub use simd::{Backend, CounterWidth, Direction, Pieces, Schedule};
 pub use tweak::{TweakSource, Tweaks};
 pub use vectored::{Piece, PieceMut};
 

@@ -5,7 +5,7 @@
 
 use rayon_core::{current_num_threads, join};
 
-use crate::backend::{Direction, Job, Numbers};
+use crate::xts::simd::{Direction, Job, Numbers};
 use crate::xts::{Error, Key, TweakSource, sectors::check_apart};
 
 /// Shorter data stays on the calling thread. On two Zen 4 cores whose pool was asleep, half of this took 77 µs with a
@@ -86,7 +86,7 @@ impl Key {
         data: &mut [u8],
     ) -> Result<(), Error> {
         if alone(sector_size, data.len()) {
-            return self.any_in_place(direction, tweaks, sector_size, data);
+            return self.crypt_sectors(direction, tweaks, sector_size, data);
         }
         // The whole is checked before any part is touched.
         if let Some((_, numbers)) = check_apart(tweaks, sector_size, data.len())? {
@@ -104,7 +104,7 @@ impl Key {
         dst: &mut [u8],
     ) -> Result<(), Error> {
         if src.len() != dst.len() || alone(sector_size, src.len()) {
-            return self.sectors_apart(direction, tweaks, sector_size, src, dst);
+            return self.crypt_sectors_to(direction, tweaks, sector_size, src, dst);
         }
         if let Some((_, numbers)) = check_apart(tweaks, sector_size, src.len())? {
             self.split_apart(direction, numbers, sector_size, src, dst);

@@ -1,7 +1,7 @@
 //! Batches of equally long sectors, in place or from one buffer into another.
 
-use crate::backend::{Direction, Job, Numbers};
-use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, TweakSource};
+use crate::xts::simd::{Job, Numbers};
+use crate::xts::{Direction, Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, TweakSource};
 
 impl Key {
     /// Encrypts consecutive sectors in place.
@@ -48,7 +48,7 @@ impl Key {
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_apart(Direction::Encrypt, tweaks.into(), sector_size, src, dst)
+        self.crypt_sectors_to(Direction::Encrypt, tweaks.into(), sector_size, src, dst)
     }
 
     /// Decrypts consecutive sectors from `src` into `dst`; the reverse of
@@ -63,7 +63,7 @@ impl Key {
         src: &[u8],
         dst: &mut [u8],
     ) -> Result<(), Error> {
-        self.sectors_apart(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
+        self.crypt_sectors_to(Direction::Decrypt, tweaks.into(), sector_size, src, dst)
     }
 
     /// Inlined: for a number alone, most of what it does falls away.
@@ -81,10 +81,14 @@ impl Key {
         Ok(())
     }
 
-    /// The same as one function for all tweaks.
-    #[cfg(any(feature = "capi", feature = "rayon"))]
+    /// Encrypts or decrypts consecutive sectors in place, as [`encrypt_sectors`](Key::encrypt_sectors) and
+    /// [`decrypt_sectors`](Key::decrypt_sectors) do: for callers to whom the direction is a value.
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors`](Key::encrypt_sectors).
+    // One function for all tweaks.
     #[inline(never)]
-    pub(crate) fn any_in_place(
+    pub fn crypt_sectors(
         &self,
         direction: Direction,
         tweaks: TweakSource<'_>,
@@ -94,7 +98,12 @@ impl Key {
         self.sectors_in_place(direction, tweaks, sector_size, data)
     }
 
-    pub(crate) fn sectors_apart(
+    /// Encrypts or decrypts consecutive sectors from `src` into `dst`, as
+    /// [`encrypt_sectors_to`](Key::encrypt_sectors_to) and [`decrypt_sectors_to`](Key::decrypt_sectors_to) do.
+    ///
+    /// # Errors
+    /// As [`encrypt_sectors_to`](Key::encrypt_sectors_to).
+    pub fn crypt_sectors_to(
         &self,
         direction: Direction,
         tweaks: TweakSource<'_>,

@@ -1,4 +1,4 @@
-use crate::backend::{ByteOrder, Numbers, Sequence};
+use crate::xts::simd::{ByteOrder, Numbers, Sequence};
 use crate::xts::{CounterWidth, Error};
 
 /// The tweaks of consecutive sectors: the first one's number, and how the numbers go on.

@@ -1,6 +1,6 @@
 //! Single data units under a raw tweak.
 
-use crate::backend::{Direction, Job, Numbers};
+use crate::xts::simd::{Direction, Job, Numbers};
 use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN};
 
 impl Key {

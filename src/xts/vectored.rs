@@ -4,8 +4,8 @@
 #[cfg(feature = "std")]
 use std::io::{IoSlice, IoSliceMut};
 
-use crate::backend::{Direction, Pieces, run_in_pieces};
-use crate::xts::{Error, Key, TweakSource, sectors::check};
+use crate::xts::simd::run_in_pieces;
+use crate::xts::{Direction, Error, Key, Pieces, TweakSource, sectors::check};
 
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.
@@ -91,7 +91,7 @@ impl Key {
         let len = total(data.iter().map(|piece| piece.len()));
         // SAFETY: the slices hold `len` bytes, and exclusive borrows do not overlap.
         unsafe {
-            self.pieces(
+            self.crypt_pieces(
                 direction,
                 &tweaks,
                 sector_size,
@@ -117,15 +117,31 @@ impl Key {
         }
         // SAFETY: the slices hold `len` bytes each, and exclusive borrows overlap nothing.
         unsafe {
-            self.pieces(direction, &tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
+            self.crypt_pieces(
+                direction,
+                &tweaks,
+                sector_size,
+                Some(&mut Sources(src)),
+                &mut Targets(dst),
+                len,
+            )
         }
     }
 
-    /// All that a call does, once it is clear that source and destination have `len` bytes each.
+    /// Encrypts or decrypts consecutive sectors that lie in pieces of memory which the caller describes: for bindings
+    /// whose lists of pieces are not Rust's, `struct iovec` for example. In place where `src` is `None`. As
+    /// [`encrypt_sectors_vectored_to`](Key::encrypt_sectors_vectored_to) otherwise.
+    ///
+    /// # Errors
+    /// Those of [`encrypt_sectors`](Key::encrypt_sectors); no piece of `dst` is touched then.
+    ///
+    /// # Panics
+    /// If the pieces hold fewer than `len` bytes.
     ///
     /// # Safety
-    /// As [`run_in_pieces`], for `len` bytes.
-    pub(crate) unsafe fn pieces<S: Pieces, D: Pieces>(
+    /// The pieces of `src` are readable and those of `dst` writable. No piece of `dst` overlaps another one, or one of
+    /// `src`. Nobody else writes to `src`, or touches `dst`, during the call.
+    pub unsafe fn crypt_pieces<S: Pieces, D: Pieces>(
         &self,
         direction: Direction,
         tweaks: &TweakSource<'_>,

@@ -1,14 +1,14 @@
-//! C programs against the libraries that were built beside this test program, with its features.
+//! C programs against the libraries with volumes.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::peers::missing;
 
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub use super::library::{ROOT, with_volumes as library};
 
 /// What every source must be quiet about.
 const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
@@ -20,14 +20,6 @@ const SYSTEM_LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lpthread", 
 pub enum Linking {
     Static,
     Shared,
-}
-
-/// Where Cargo put the static and the shared library when it built what this test program is linked with.
-fn library(name: &str) -> PathBuf {
-    let program = env::current_exe().unwrap();
-    let library = program.parent().unwrap().join(name);
-    assert!(library.is_file(), "Cargo built no {}", library.display());
-    library
 }
 
 /// The system's compiler, and clang where it is another one.
@@ -51,22 +43,17 @@ fn runs(tool: &OsStr) -> bool {
 pub fn compile(compiler: &OsStr, source: &str, flags: &[&str], linking: Linking, output: &Path) {
     let mut command = Command::new(compiler);
     command.current_dir(ROOT).args(WARNINGS).args(["-std=c11", "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
-    if cfg!(feature = "kms") {
+    if cfg!(feature = "aws") {
         command.arg("-DATREST_WITH_KMS");
     }
     command.args(flags).arg(source).arg("-o").arg(output);
     match linking {
-        Linking::Static => command.arg(library("libatrest.a")),
+        Linking::Static => command.arg(&library().fixed),
         Linking::Shared => {
-            let name = if cfg!(target_os = "macos") { "libatrest.dylib" } else { "libatrest.so" };
-            let (shared, place) = (library(name), output.parent().unwrap());
-            // Under the name that the library gives itself, too, as an installed one is.
-            for name in [name.to_owned(), format!("{name}.0")] {
-                let _ = std::os::unix::fs::symlink(&shared, place.join(name));
-            }
+            let shared = &library().shared;
             let mut rpath = OsString::from("-Wl,-rpath,");
-            rpath.push(place);
-            command.arg(place.join(name)).arg(rpath)
+            rpath.push(shared.parent().unwrap());
+            command.arg(shared).arg(rpath)
         }
     };
     succeed(command.args(SYSTEM_LIBRARIES));

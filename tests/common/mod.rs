@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use atrest::envelope::{Class, Envelope, LocalKeystore, Providers, VolumeKeys, block_on, new_uuid};
+use atrest::keys::{Class, Envelope, LocalKeystore, Providers, VolumeKeys, block_on, new_uuid};
 use atrest::volume::{CreateOptions, Mode, Volume};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atrest::envelope::{
+use atrest::keys::{
     BoxFuture, EncryptionContext, ErrorClass, KeyDescription, KeyProvider, LocalKeystore, ProviderError,
     RootKey, WrappedKey,
 };

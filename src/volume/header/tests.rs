@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::*;
-use crate::envelope::{Class, LocalKeystore, block_on, new_uuid};
+use crate::keys::{Class, LocalKeystore, block_on, new_uuid};
 use crate::volume::{CreateOptions, Volume};
 
 fn volume() -> (File, Volume) {

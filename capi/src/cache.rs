@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use super::failure::explained;
+use super::pointer;
+use super::providers::atrest_providers;
+use super::status::{atrest_status, guarded};
+use atrest::keys::RootKeyCache;
+
+/// Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
+/// and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
+/// key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
+/// the key service in any case.
+///
+/// `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+/// off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
+/// day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
+/// with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+///
+/// `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
+/// No network. No other thread may be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set; `error` is NULL or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_set_cache(
+    providers: *mut atrest_providers,
+    max_keys: usize,
+    time_ms: u32,
+    error: *mut core::ffi::c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            let uncached = providers.0.without_cache();
+            providers.0 = match max_keys {
+                0 => uncached,
+                _ => uncached.with_cache(RootKeyCache::new(max_keys, Duration::from_millis(time_ms.into()))?),
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
+/// withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+///
+/// # Safety
+/// `providers` is NULL or a set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_clear_cache(providers: *const atrest_providers) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        if let Some(cache) = unsafe { pointer::reference(providers) }?.0.cache() {
+            cache.clear();
+        }
+        Ok(())
+    })
+}

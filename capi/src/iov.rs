@@ -1,0 +1,223 @@
+//! The data calls on pieces of memory: lists of `struct iovec`.
+
+use core::ffi::c_void;
+
+use super::{
+    key::atrest_xts,
+    pointer,
+    status::{
+        ATREST_ERROR_BUFFER_LENGTH, ATREST_ERROR_LENGTH_MISMATCH, ATREST_ERROR_OVERLAP, atrest_status,
+        guarded,
+    },
+};
+use atrest::xts::{Direction, Pieces, TweakSource, Tweaks};
+
+/// POSIX's `struct iovec`, from `<sys/uio.h>`.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iovec {
+    iov_base: *mut c_void,
+    iov_len: usize,
+}
+
+/// Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
+/// atrest_xts_encrypt_sectors() otherwise.
+///
+/// The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any
+/// number of them. `src` and `dst` are equally long in all, a whole number of sectors. A piece may be empty, and its
+/// iov_base then NULL; no piece needs any alignment. Sectors that lie within one piece each are about as fast as in
+/// one buffer; those that straddle pieces are copied once more.
+///
+/// `src_count`, `dst_count`: the numbers of pieces, any numbers; with 0 the list may be NULL. In place: `dst` is
+/// `src`, or lists the same pieces in the same order. Otherwise no piece of `dst` overlaps one of `src`; and no two
+/// pieces of `dst` overlap. That is checked where the pieces of both lists ascend in memory, and otherwise for up to
+/// 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
+/// piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
+/// may use one key.
+///
+/// # Safety
+/// `xts` is NULL or a key; `src` and `dst` are NULL or hold that many pieces; each piece of `src` is readable, and each
+/// of `dst` writable, for its length, and nobody else touches them.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_encrypt_iov(
+    xts: *const atrest_xts,
+    first_sector: u64,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let (tweaks, src, dst) =
+            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
+        data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
+    }
+}
+
+/// Decrypts consecutive sectors that lie in pieces of memory: the reverse of atrest_xts_encrypt_iov(), with the same
+/// arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+///
+/// # Safety
+/// As atrest_xts_encrypt_iov().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_decrypt_iov(
+    xts: *const atrest_xts,
+    first_sector: u64,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let (tweaks, src, dst) =
+            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
+        data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
+    }
+}
+
+/// # Safety
+/// As [`atrest_xts_encrypt_iov`].
+pub(super) unsafe fn data_call(
+    direction: Direction,
+    xts: *const atrest_xts,
+    tweaks: Result<TweakSource<'_>, atrest_status>,
+    sector_size: usize,
+    src: (*const iovec, usize),
+    dst: (*const iovec, usize),
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: the C caller's contract.
+        let (key, mut target) = unsafe { (&pointer::reference(xts)?.0, List::new(dst.0, dst.1)?) };
+        if target.overlaps_itself() {
+            return Err(ATREST_ERROR_OVERLAP);
+        }
+        let mut source = None;
+        if src != dst {
+            // SAFETY: the C caller's contract.
+            let list = unsafe { List::new(src.0, src.1) }?;
+            if list.len != target.len {
+                return Err(ATREST_ERROR_LENGTH_MISMATCH);
+            }
+            if !list.same_pieces(&target) {
+                if list.overlaps(&target) {
+                    return Err(ATREST_ERROR_OVERLAP);
+                }
+                source = Some(list);
+            }
+        }
+        if let Ok(TweakSource::List(list)) = &tweaks
+            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
+        {
+            return Err(ATREST_ERROR_OVERLAP);
+        }
+        let tweaks = tweaks.as_ref().map_err(|&status| status)?;
+        let len = target.len;
+        // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
+        unsafe { key.crypt_pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
+        Ok(())
+    })
+}
+
+/// More pieces than these in a list that does not ascend are not compared with each other.
+const COMPARED: usize = 64;
+
+/// A list of pieces that has been looked through.
+struct List<'a> {
+    pieces: &'a [iovec],
+    /// All their bytes.
+    len: usize,
+    /// Whether each piece lies behind the one before.
+    ascending: bool,
+}
+
+impl<'a> List<'a> {
+    /// # Safety
+    /// `pieces` is NULL or holds `count` pieces, which nobody changes during `'a`.
+    unsafe fn new(pieces: *const iovec, count: usize) -> Result<List<'a>, atrest_status> {
+        // SAFETY: this function's contract.
+        let pieces = unsafe { pointer::array(pieces, count) }?;
+        let (mut len, mut ascending, mut end) = (0usize, true, 0);
+        for piece in pieces.iter().filter(|piece| piece.iov_len != 0) {
+            pointer::check(piece.iov_base.addr(), piece.iov_len)?;
+            len = len.checked_add(piece.iov_len).ok_or(ATREST_ERROR_BUFFER_LENGTH)?;
+            ascending &= piece.iov_base.addr() >= end;
+            end = piece.end();
+        }
+        Ok(List { pieces, len, ascending })
+    }
+
+    fn same_pieces(&self, other: &List<'_>) -> bool {
+        let same = |(a, b): (&iovec, &iovec)| a.iov_base == b.iov_base && a.iov_len == b.iov_len;
+        self.pieces.len() == other.pieces.len() && self.pieces.iter().zip(other.pieces).all(same)
+    }
+
+    fn overlaps_itself(&self) -> bool {
+        if self.ascending || self.pieces.len() > COMPARED {
+            return false;
+        }
+        let mut pieces = [(0, 0); COMPARED];
+        let mut count = 0;
+        for piece in self.pieces.iter().filter(|piece| piece.iov_len != 0) {
+            pieces[count] = (piece.iov_base.addr(), piece.end());
+            count += 1;
+        }
+        let pieces = &mut pieces[..count];
+        pieces.sort_unstable();
+        pieces.windows(2).any(|pair| pair[1].0 < pair[0].1)
+    }
+
+    fn overlaps_bytes(&self, bytes: (usize, usize)) -> bool {
+        self.pieces.iter().any(|piece| pointer::overlap((piece.iov_base.addr(), piece.iov_len), bytes))
+    }
+
+    fn overlaps(&self, other: &List<'_>) -> bool {
+        if self.ascending && other.ascending {
+            // Of two pieces that do not overlap, the one that ends first cannot overlap what follows the other.
+            let (mut a, mut b) = (self.pieces, other.pieces);
+            while let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) {
+                if first_a.overlaps(first_b) {
+                    return true;
+                }
+                if first_a.iov_len == 0 || first_b.iov_len != 0 && first_a.end() <= first_b.end() {
+                    a = rest_a;
+                } else {
+                    b = rest_b;
+                }
+            }
+            return false;
+        }
+        self.pieces.len().max(other.pieces.len()) <= COMPARED
+            && self.pieces.iter().any(|a| other.pieces.iter().any(|b| a.overlaps(b)))
+    }
+}
+
+impl iovec {
+    /// The address behind the piece, which [`List::new`] has checked.
+    fn end(&self) -> usize {
+        self.iov_base.addr().wrapping_add(self.iov_len)
+    }
+
+    fn overlaps(&self, other: &iovec) -> bool {
+        self.iov_len != 0
+            && other.iov_len != 0
+            && self.iov_base.addr() < other.end()
+            && other.iov_base.addr() < self.end()
+    }
+}
+
+// SAFETY: the C caller's pieces, which nobody changes meanwhile.
+unsafe impl Pieces for List<'_> {
+    #[inline(always)]
+    fn piece(&mut self, i: usize) -> (*mut u8, usize) {
+        (self.pieces[i].iov_base.cast(), self.pieces[i].iov_len)
+    }
+}

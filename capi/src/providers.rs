@@ -1,0 +1,249 @@
+use core::ffi::{CStr, c_char};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::failure::{Failure, explained};
+use super::status::{ATREST_ERROR_KEY_NAME, ATREST_ERROR_TIMED_OUT, ATREST_ERROR_UNREACHABLE, atrest_status};
+use super::{object, pointer};
+use atrest::keys::{
+    KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, block_on, block_on_timeout,
+};
+
+/// The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
+/// at once; while a provider is added no other may.
+#[allow(non_camel_case_types)]
+pub struct atrest_providers(pub(super) Providers);
+
+/// Makes a set of key providers, with none in it.
+///
+/// `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { object::make(out, core::ptr::null_mut(), 0, |_| Ok(atrest_providers(Providers::new()))) }
+}
+
+/// Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
+/// it do not.
+///
+/// # Safety
+/// `providers` is NULL or a set that has not been freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers) {
+    // SAFETY: this function's own contract.
+    unsafe { object::free(providers) }
+}
+
+/// Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
+///
+/// `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
+/// $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
+/// reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
+/// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
+/// _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
+/// be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set; `keystore` is NULL or a NUL-terminated string; `error` is NULL or writable for
+/// `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_add_local(
+    providers: *mut atrest_providers,
+    keystore: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            let keystore = LocalKeystore::open(keystore_path(keystore)?)?;
+            providers.0.insert(std::sync::Arc::new(keystore));
+            Ok(())
+        })
+    }
+}
+
+/// Adds a local keystore as atrest_providers_add_local() does, some of whose keys are guarded by this passphrase: it is
+/// tried for each key that has one, which takes about 0.1 seconds and 64 MiB each time that a volume is opened.
+///
+/// `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory, which
+/// is wiped when the set is freed and in a forked child; the caller's own copy is for the caller to wipe, and may go
+/// when this returns. `keystore`, `error`, `error_len`: as for atrest_providers_add_local().
+///
+/// Returns what atrest_providers_add_local() does, ATREST_ERROR_NULL for a NULL passphrase too; or
+/// ATREST_ERROR_INVALID_REQUEST for a length out of its range, _SECRET_MEMORY. The passphrase is not tried: calls that
+/// need a key answer ATREST_ERROR_WRONG_PASSPHRASE, after a fork ATREST_ERROR_FORKED, and without this call
+/// ATREST_ERROR_PASSPHRASE_REQUIRED. No other thread may be using the set.
+///
+/// # Safety
+/// As for atrest_providers_add_local(); `passphrase` is NULL or readable for `passphrase_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_add_local_with_passphrase(
+    providers: *mut atrest_providers,
+    keystore: *const c_char,
+    passphrase: *const u8,
+    passphrase_len: usize,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            pointer::reference(passphrase)?;
+            let passphrase = Passphrase::copy(pointer::bytes(passphrase, passphrase_len)?)?;
+            let keystore = LocalKeystore::open(keystore_path(keystore)?)?;
+            let keystore = keystore.with_passphrase(move |_| Ok(passphrase.clone()));
+            providers.0.insert(std::sync::Arc::new(keystore));
+            Ok(())
+        })
+    }
+}
+
+/// Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there
+/// before is replaced.
+///
+/// `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another
+/// service than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS
+/// SDKs take from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
+/// atrest_volume_open(); may be NULL.
+///
+/// Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
+/// reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
+/// the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as
+/// it was then. No other thread may be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set; `region`, `profile` and `endpoint` are NULL or NUL-terminated strings; `error` is NULL
+/// or writable for `error_len` bytes.
+#[cfg(feature = "aws")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_add_aws(
+    providers: *mut atrest_providers,
+    region: *const c_char,
+    profile: *const c_char,
+    endpoint: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            let text = |text: *const c_char| {
+                pointer::string(text).ok().map(|text| text.to_string_lossy().into_owned())
+            };
+            let mut options = atrest::keys::KmsOptions::default();
+            (options.region, options.profile, options.endpoint) =
+                (text(region), text(profile), text(endpoint));
+            providers.0.insert(std::sync::Arc::new(atrest::keys::AwsKms::new(options)?));
+            Ok(())
+        })
+    }
+}
+
+/// Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
+/// volumes of its keys cannot be opened.
+///
+/// `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
+/// dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
+/// NULL.
+///
+/// Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
+/// a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+/// _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
+/// time.
+///
+/// # Safety
+/// `keystore` is NULL or a NUL-terminated string, and so is `key`; `error` is NULL or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_local_create_key(
+    keystore: *const c_char,
+    key: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let key = key_ref(key)?;
+            let Some(name) = key.of("local") else {
+                return Err(Failure::new(
+                    ATREST_ERROR_KEY_NAME,
+                    "only local keys are made: write local:NAME",
+                ));
+            };
+            LocalKeystore::open_or_create(keystore_path(keystore)?)?.create_key(name)?;
+            Ok(())
+        })
+    }
+}
+
+/// # Safety
+/// `path` is NULL or a NUL-terminated string.
+pub(super) unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, ProviderError> {
+    // SAFETY: this function's contract.
+    match unsafe { pointer::string(path) } {
+        Ok(path) => Ok(as_path(path).to_owned()),
+        Err(_) => LocalKeystore::default_path(),
+    }
+}
+
+pub(super) fn as_path(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// # Safety
+/// `key` is NULL or a NUL-terminated string.
+pub(super) unsafe fn key_ref(key: *const c_char) -> Result<KeyRef, Failure> {
+    // SAFETY: this function's contract.
+    let text = unsafe { pointer::string(key) }?.to_string_lossy();
+    Ok(text.parse::<KeyRef>()?)
+}
+
+/// The provider that holds a key.
+pub(super) fn provider<'a>(providers: &'a Providers, key: &KeyRef) -> Result<&'a dyn KeyProvider, Failure> {
+    let scheme = key.provider();
+    providers.get(scheme).ok_or_else(|| {
+        Failure::new(
+            ATREST_ERROR_UNREACHABLE,
+            format!("no provider for {scheme}: keys was added to the providers"),
+        )
+    })
+}
+
+/// Waits for a key provider: for so many milliseconds, or without limit where the number is negative.
+pub(super) fn wait<T, E>(timeout_ms: i32, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    let answer = match u64::try_from(timeout_ms) {
+        Ok(timeout) => block_on_timeout(future, Duration::from_millis(timeout)).ok_or_else(|| {
+            Failure::new(
+                ATREST_ERROR_TIMED_OUT,
+                format!(
+                    "the key provider did not answer within {timeout_ms} ms: give it longer, or try again"
+                ),
+            )
+        })?,
+        Err(_) => block_on(future),
+    };
+    Ok(answer?)
+}

@@ -1,0 +1,207 @@
+use super::atrest_volume;
+use crate::envelope::atrest_envelope;
+use crate::status::{ATREST_ERROR_NOT_A_VOLUME, atrest_status, guarded};
+use crate::{object, pointer};
+
+/// Reads a part of a volume, and decrypts it.
+///
+/// `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
+/// alignment, and may be NULL when `len` is 0.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
+/// _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
+/// plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
+/// was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
+///
+/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+/// KiB of the volume, against writes of the same volume. It allocates nothing.
+///
+/// # Safety
+/// `volume` is NULL or open; `buf` is NULL or writable for `len` bytes, and nobody else touches it.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_read(
+    volume: *const atrest_volume,
+    buf: *mut u8,
+    len: usize,
+    offset: u64,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let (volume, buf) = unsafe { (pointer::reference(volume)?, pointer::bytes_mut(buf, len)?) };
+        volume.with(|volume| volume.read_at(buf, offset))
+    })
+}
+
+/// Encrypts bytes, and writes them to a part of a volume.
+///
+/// `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
+/// only read, needs no alignment, and may be NULL when `len` is 0.
+///
+/// What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
+/// write that is to be on the disk when it is answered (FUA) is this call and then that one.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
+/// untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
+/// at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
+/// both.
+///
+/// Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+/// KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
+/// file know nothing of each other: do not write through both.
+///
+/// # Safety
+/// `volume` is NULL or open; `buf` is NULL or readable for `len` bytes, and nobody changes it.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_write(
+    volume: *const atrest_volume,
+    buf: *const u8,
+    len: usize,
+    offset: u64,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let (volume, buf) = unsafe { (pointer::reference(volume)?, pointer::bytes(buf, len)?) };
+        volume.with(|volume| volume.write_at(buf, offset))
+    })
+}
+
+/// Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
+/// as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
+///
+/// `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
+/// one it is for any number of threads.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_write_zeros(
+    volume: *const atrest_volume,
+    len: u64,
+    offset: u64,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let volume = unsafe { pointer::reference(volume) }?;
+        volume.with(|volume| volume.write_zeros(len, offset))
+    })
+}
+
+/// Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
+/// system or the device (trim, unmap). Parts of sectors at the edges keep their content.
+///
+/// Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
+/// zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
+/// whoever sees the file which parts of the volume are unused, which is why a volume must be opened with
+/// ATREST_VOLUME_DISCARD for this.
+///
+/// `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
+/// _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+/// system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
+/// Blocks on the file; no network. Any number of threads may use one volume.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_discard(
+    volume: *const atrest_volume,
+    len: u64,
+    offset: u64,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let volume = unsafe { pointer::reference(volume) }?;
+        volume.with(|volume| volume.discard(len, offset))
+    })
+}
+
+/// Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
+/// (fdatasync).
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
+/// succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
+/// number of threads may use one volume.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_flush(volume: *const atrest_volume) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let volume = unsafe { pointer::reference(volume) }?;
+        volume.with(atrest::volume::Volume::flush)
+    })
+}
+
+/// The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
+/// may call it at any time.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_size(volume: *const atrest_volume) -> u64 {
+    // SAFETY: this function's own contract.
+    unsafe { pointer::reference(volume) }.map_or(0, |volume| volume.volume.size())
+}
+
+/// The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
+/// call it at any time.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_sector_size(volume: *const atrest_volume) -> usize {
+    // SAFETY: this function's own contract.
+    unsafe { pointer::reference(volume) }.map_or(0, |volume| volume.volume.sector_size())
+}
+
+/// A volume's UUID, which is in its header and in the encryption context of its keys.
+///
+/// `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+/// ATREST_ERROR_NULL. Any thread may call it at any time.
+///
+/// cbindgen:ptrs-as-arrays=[[uuid;16]]
+///
+/// # Safety
+/// `volume` is NULL or open; `uuid` is NULL or writable for 16 bytes.
+#[allow(rustdoc::broken_intra_doc_links, reason = "the line for cbindgen, which shows an array in C")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_uuid(volume: *const atrest_volume, uuid: *mut u8) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        unsafe {
+            let bytes = pointer::reference(volume)?.volume.header().uuid().into_bytes();
+            pointer::write(uuid.cast::<[u8; 16]>(), bytes)
+        }
+    })
+}
+
+/// The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+/// which keys wrap it.
+///
+/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+///
+/// # Safety
+/// `volume` is NULL or open; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_envelope(
+    volume: *const atrest_volume,
+    out: *mut *mut atrest_envelope,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, core::ptr::null_mut(), 0, |_| {
+            let envelope = pointer::reference(volume)?.volume.header().envelope()?;
+            atrest_envelope::new(envelope.ok_or(ATREST_ERROR_NOT_A_VOLUME)?)
+        })
+    }
+}

@@ -1,0 +1,92 @@
+use core::ffi::c_char;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use super::open::{io_failure, open_file, sync_directory};
+use super::scratch::force;
+use crate::failure::{Failure, explained};
+use crate::pointer;
+use crate::providers::as_path;
+use crate::status::atrest_status;
+use atrest::volume::{HeaderBackup, Mode};
+
+/// Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
+/// here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
+/// key now, opens the volume, whatever becomes of its header.
+///
+/// `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
+/// returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
+/// needed. It waits up to five seconds for the file's lock (flock).
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
+/// answers for the file and for what is in it. Any thread may call it at any time.
+///
+/// # Safety
+/// `path` and `backup` are NULL or NUL-terminated strings; `error` is NULL or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_backup_header(
+    path: *const c_char,
+    backup: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let (path, to) = (as_path(pointer::string(path)?), as_path(pointer::string(backup)?));
+            let (backup, warnings) = HeaderBackup::take(&open_file(path, Mode::ReadOnly)?)?;
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
+            let mut file = file.map_err(io_failure("making the file of the backup"))?;
+            let written = file.write_all(backup.as_bytes()).and_then(|()| file.sync_all());
+            let written = written.map_err(io_failure("writing the backup"));
+            let written: Result<(), Failure> = written.and_then(|()| sync_directory(to));
+            written.inspect_err(|_| {
+                // Best effort: there is an error already that says more.
+                let _ = fs::remove_file(to);
+            })?;
+            line.warn(&warnings);
+            Ok(())
+        })
+    }
+}
+
+/// Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
+/// first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
+/// removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
+///
+/// `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+/// for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
+/// other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
+/// to five seconds for the file's lock (flock).
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
+/// and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
+/// _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
+///
+/// # Safety
+/// `path` and `backup` are NULL or NUL-terminated strings; `error` is NULL or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_restore_header(
+    path: *const c_char,
+    backup: *const c_char,
+    flags: u32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let (path, from) = (as_path(pointer::string(path)?), as_path(pointer::string(backup)?));
+            let force = force(flags)?;
+            let (backup, _) = HeaderBackup::read(&open_file(from, Mode::ReadOnly)?)?;
+            let restored = backup.restore(&open_file(path, Mode::ReadWrite)?, force)?;
+            if !restored.compared {
+                line.put("the header that was there could not be read, so that the backup was not compared with it");
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,329 @@
+use core::ffi::{c_char, c_int};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::atrest_volume;
+use crate::failure::{Failure, Line};
+use crate::providers::{as_path, atrest_providers, key_ref, provider, wait};
+use crate::status::{ATREST_ERROR_DESCRIPTOR, ATREST_ERROR_FLAGS, atrest_status};
+use crate::{object, pointer};
+use atrest::keys::{Class, Envelope, new_uuid};
+use atrest::volume::{CreateOptions, Error, Mode, Volume};
+
+/// For atrest_volume_open(): the volume is only read.
+pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
+/// For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
+/// then which sectors are unused, and reading those gives bytes without meaning.
+pub const ATREST_VOLUME_DISCARD: u32 = 2;
+
+/// Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
+/// Writes nothing.
+///
+/// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
+/// ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
+/// any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
+/// takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
+/// several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
+/// seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
+/// NULL.
+///
+/// `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
+/// NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
+/// it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
+/// `error_len` 0; it may not overlap any other argument.
+///
+/// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
+/// putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
+/// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
+/// other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
+/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
+///
+/// # Safety
+/// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL
+/// or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_open(
+    path: *const c_char,
+    flags: u32,
+    providers: *const atrest_providers,
+    timeout_ms: i32,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |line| {
+            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
+            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
+            open(open_file(path, flags.mode)?, flags, providers, timeout_ms, line)
+        })
+    }
+}
+
+/// Opens the volume in a file that is open already.
+///
+/// `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
+/// works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
+/// call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
+/// that is not open or open for appending, _READ_ONLY for one that is not open for writing.
+///
+/// # Safety
+/// As atrest_volume_open(); `fd` is no descriptor that somebody else closes during the call.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_open_fd(
+    fd: c_int,
+    flags: u32,
+    providers: *const atrest_providers,
+    timeout_ms: i32,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |line| {
+            let providers = pointer::reference(providers)?;
+            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
+            open(checked(duplicate(fd)?)?, flags, providers, timeout_ms, line)
+        })
+    }
+}
+
+/// Makes a new volume in a new file, and opens it for reading and writing.
+///
+/// `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
+/// of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
+/// 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
+/// wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
+/// `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
+/// `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
+///
+/// The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
+/// bytes without meaning. On failure no file is left.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
+/// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
+/// the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+/// statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+///
+/// # Safety
+/// `path` and `key` are NULL or NUL-terminated strings; the rest as atrest_volume_open().
+#[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_create(
+    path: *const c_char,
+    size: u64,
+    sector_size: usize,
+    flags: u32,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |_| {
+            let path = as_path(pointer::string(path)?);
+            let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
+            new_volume_at(path, |file| new.make(file))
+        })
+    }
+}
+
+/// Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
+/// overwritten and which must have room for the volume behind them.
+///
+/// `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
+/// failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
+/// atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
+/// directory entry of a new file is on the disk is up to the caller.
+///
+/// # Safety
+/// As atrest_volume_create(); `fd` is no descriptor that somebody else closes during the call.
+#[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_create_fd(
+    fd: c_int,
+    size: u64,
+    sector_size: usize,
+    flags: u32,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |_| {
+            let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
+            new.make(duplicate(fd)?)
+        })
+    }
+}
+
+/// Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
+/// whether it worked. No other thread may be using the volume.
+///
+/// # Safety
+/// `volume` is NULL or a volume that has not been closed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn atrest_volume_close(volume: *mut atrest_volume) {
+    // SAFETY: this function's own contract.
+    unsafe { object::free(volume) }
+}
+
+/// What the flags of a call say.
+#[derive(Clone, Copy)]
+pub(super) struct Flags {
+    mode: Mode,
+    pub(super) discards: bool,
+}
+
+impl Flags {
+    pub(super) fn of(flags: u32, known: u32) -> Result<Flags, atrest_status> {
+        if flags & !known != 0 {
+            return Err(ATREST_ERROR_FLAGS);
+        }
+        let mode = if flags & ATREST_VOLUME_READ_ONLY != 0 { Mode::ReadOnly } else { Mode::ReadWrite };
+        Ok(Flags { mode, discards: flags & ATREST_VOLUME_DISCARD != 0 })
+    }
+}
+
+fn open(
+    file: File,
+    flags: Flags,
+    providers: &atrest_providers,
+    timeout_ms: i32,
+    line: &mut Line<'_>,
+) -> Result<atrest_volume, Failure> {
+    let volume = wait(timeout_ms, Volume::open_async(file, &providers.0, flags.mode))?;
+    line.warn(volume.warnings());
+    Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
+}
+
+/// A volume to be made, with arguments that are sound.
+struct New<'a> {
+    options: CreateOptions,
+    discards: bool,
+    providers: &'a atrest_providers,
+    key: atrest::keys::KeyRef,
+    timeout_ms: i32,
+}
+
+impl New<'_> {
+    /// # Safety
+    /// As [`atrest_volume_create`].
+    unsafe fn of<'a>(
+        size: u64,
+        sector_size: usize,
+        flags: u32,
+        providers: *const atrest_providers,
+        key: *const c_char,
+        timeout_ms: i32,
+    ) -> Result<New<'a>, Failure> {
+        // SAFETY: this function's contract.
+        let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
+        let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
+        let options = create_options(size, sector_size)?;
+        provider(&providers.0, &key)?;
+        Ok(New { options, discards, providers, key, timeout_ms })
+    }
+
+    fn make(&self, file: File) -> Result<atrest_volume, Failure> {
+        let provider = provider(&self.providers.0, &self.key)?;
+        let create = Envelope::create(provider, self.key.key(), new_uuid()?, Class::Persistent);
+        let (envelope, keys) = wait(self.timeout_ms, create)?;
+        let volume = Volume::create(file, &self.options, envelope, &keys)?;
+        Ok(atrest_volume::new(volume.allow_discards(self.discards)))
+    }
+}
+
+/// The size and the sector size of a new volume, 0 for the usual one, within their limits.
+pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
+    let mut options = CreateOptions::new(size);
+    if sector_size != 0 {
+        options = options.sector_size(sector_size);
+    }
+    options.check()?;
+    Ok(options)
+}
+
+/// Makes a new file and a volume in it; on failure no file is left.
+pub(super) fn new_volume_at(
+    path: &Path,
+    make: impl FnOnce(File) -> Result<atrest_volume, Failure>,
+) -> Result<atrest_volume, Failure> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let file = file.map_err(io_failure("making the file"))?;
+    let made = make(file).and_then(|volume| {
+        sync_directory(path)?;
+        Ok(volume)
+    });
+    made.inspect_err(|_| {
+        // Best effort: there is an error already that says more.
+        let _ = fs::remove_file(path);
+    })
+}
+
+pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
+    options.read(true).write(mode == Mode::ReadWrite).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    checked(options.open(path).map_err(io_failure("opening the file"))?)
+}
+
+/// A file that may hold a volume.
+pub(super) fn checked(file: File) -> Result<File, Failure> {
+    let kind = file.metadata().map_err(io_failure("asking for the file's type"))?.file_type();
+    if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(Error::FileType.into()) }
+}
+
+/// A descriptor of this library's own, for the same open file.
+pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
+    if fd < 0 {
+        return Err(ATREST_ERROR_DESCRIPTOR.into());
+    }
+    // SAFETY: not -1. Whether it is open is what the system is asked here.
+    let owned = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    let closed = rustix::io::Errno::BADF.raw_os_error();
+    owned.map(File::from).map_err(|error| match error.raw_os_error() {
+        Some(code) if code == closed => ATREST_ERROR_DESCRIPTOR.into(),
+        _ => io_failure("duplicating the descriptor")(error),
+    })
+}
+
+/// Has the name of a new file written to the disk, where the file system takes that.
+pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    // It may be one that may not be read.
+    let Ok(directory) = File::open(directory) else { return Ok(()) };
+    match directory.sync_all() {
+        Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Err(io_failure("syncing the file's directory")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |source| Error::Io { action, source }.into()
+}

@@ -1,0 +1,107 @@
+use core::ffi::{c_char, c_int};
+use std::fs::File;
+
+use super::open::{checked, duplicate, open_file};
+use crate::failure::{Failure, Line, explained};
+use crate::pointer;
+use crate::providers::{as_path, atrest_providers, key_ref, wait};
+use crate::status::atrest_status;
+use atrest::volume::{Mode, Volume, WrappingChange};
+
+/// Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
+/// the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
+/// open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+/// wrapped and, before the header is written, unwrapped again.
+///
+/// Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
+/// volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
+/// the header elsewhere (backups, snapshots) still open with the old key.
+///
+/// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
+/// those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
+/// the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
+/// it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
+/// atrest_volume_open(); on success a warning may stand there, too.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
+/// the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
+/// was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
+/// it at any time.
+///
+/// # Safety
+/// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
+/// `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_rewrap(
+    path: *const c_char,
+    slot: usize,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let path = as_path(pointer::string(path)?);
+            rewrap(|| open_file(path, Mode::ReadWrite), slot, providers, key, timeout_ms, line)
+        })
+    }
+}
+
+/// atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
+///
+/// `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
+/// is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+///
+/// # Safety
+/// As atrest_volume_rewrap(); `fd` is no descriptor that somebody else closes during the call.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_rewrap_fd(
+    fd: c_int,
+    slot: usize,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            rewrap(|| checked(duplicate(fd)?), slot, providers, key, timeout_ms, line)
+        })
+    }
+}
+
+/// # Safety
+/// As [`atrest_volume_rewrap`].
+unsafe fn rewrap(
+    file: impl FnOnce() -> Result<File, Failure>,
+    slot: usize,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    line: &mut Line<'_>,
+) -> Result<(), Failure> {
+    // SAFETY: this function's contract.
+    let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
+    let rewrapped = WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() };
+    change(&file()?, rewrapped, providers, timeout_ms, line)
+}
+
+/// Changes the wrappings in a volume's header, and puts a warning into the line where there is one.
+pub(super) fn change(
+    file: &File,
+    change: WrappingChange<'_>,
+    providers: &atrest_providers,
+    timeout_ms: i32,
+    line: &mut Line<'_>,
+) -> Result<(), Failure> {
+    let changed = wait(timeout_ms, Volume::change_wrappings_async(file, change, &providers.0))?;
+    line.warn(&changed.warnings);
+    Ok(())
+}

@@ -1,0 +1,171 @@
+use core::ffi::c_char;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::atrest_volume;
+use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
+use crate::failure::{Failure, Line, explained};
+use crate::providers::{as_path, keystore_path};
+use crate::status::{ATREST_ERROR_FLAGS, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_NOT_FOUND, atrest_status};
+use crate::{object, pointer};
+use atrest::keys::{LocalKeystore, Uuid, new_uuid};
+use atrest::volume::{DestroyOptions, Volume};
+
+/// For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
+/// with ATREST_ERROR_NEEDS_FORCE.
+pub const ATREST_FORCE: u32 = 1;
+
+/// Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
+/// only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
+/// opened as any volume of a local key is, and no other key can wrap its key.
+///
+/// `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
+/// atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
+/// in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
+/// failure neither a file nor a key is left.
+///
+/// Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
+/// thread may call it at any time.
+///
+/// # Safety
+/// `path` is NULL or a NUL-terminated string, and so is `keystore`; `out` is NULL or writable; `error` is NULL or
+/// writable for `error_len` bytes.
+#[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_create_scratch(
+    path: *const c_char,
+    size: u64,
+    sector_size: usize,
+    flags: u32,
+    keystore: *const c_char,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        object::make(out, error, error_len, |_| {
+            let path = as_path(pointer::string(path)?);
+            let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
+            let options = create_options(size, sector_size)?;
+            let keystore = LocalKeystore::open_or_create(keystore_path(keystore)?)?;
+            let place = std::path::absolute(path).ok();
+            let uuid = new_uuid()?;
+            let made = new_volume_at(path, |file| {
+                let (envelope, keys) = keystore.create_scratch(uuid, place.as_deref())?;
+                let volume = Volume::create(file, &options, envelope, &keys)?;
+                Ok(atrest_volume::new(volume.allow_discards(discards)))
+            });
+            made.inspect_err(|_| {
+                // Best effort: there is an error already that says more.
+                let _ = keystore.destroy_scratch(uuid);
+            })
+        })
+    }
+}
+
+/// Destroys a volume: erases the key of a scratch volume, then overwrites both copies of its header and the area for
+/// keyslots. No data is read or written. It may be repeated, and finishes what an interruption left; a key that is gone
+/// already is no failure.
+///
+/// `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
+/// volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
+/// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
+/// whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
+/// name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
+/// It waits up to five seconds for the file's lock (flock); no network.
+///
+/// Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
+/// where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
+/// one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
+/// changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
+/// read back: the key is gone. Any thread may call it at any time.
+///
+/// # Safety
+/// `path` is NULL or a NUL-terminated string, and so is `keystore`; `uuid` is NULL or readable for 16 bytes; `error` is
+/// NULL or writable for `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_destroy(
+    path: *const c_char,
+    uuid: *const u8,
+    keystore: *const c_char,
+    flags: u32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let path = as_path(pointer::string(path)?);
+            let uuid = match uuid.is_null() {
+                true => None,
+                false => Some(Uuid::from_bytes(pointer::read(uuid.cast::<[u8; 16]>())?)),
+            };
+            let home = keystore_path(keystore)?;
+            let keystore = match home.try_exists() {
+                Ok(true) => Some(LocalKeystore::open(home)?),
+                Ok(false) => None,
+                // It may be there, with the key in it.
+                Err(error) => {
+                    let text = format!("cannot look for the keystore {}: {error}", home.display());
+                    return Err(Failure::new(ATREST_ERROR_KEYSTORE_IO, text));
+                }
+            };
+            destroy(path, uuid, keystore.as_ref(), force(flags)?, line)
+        })
+    }
+}
+
+fn destroy(
+    path: &Path,
+    uuid: Option<Uuid>,
+    keystore: Option<&LocalKeystore>,
+    force: bool,
+    line: &mut Line<'_>,
+) -> Result<(), Failure> {
+    let (uuid, erased, keyslots, scratch) = match (open_exclusively(path), uuid) {
+        (Err(failure), Some(uuid)) if failure.status == ATREST_ERROR_NOT_FOUND => {
+            (uuid, keystore.map_or(Ok(false), |keystore| keystore.destroy_scratch(uuid))?, 0, true)
+        }
+        (file, uuid) => {
+            let options = DestroyOptions::new().uuid(uuid).force(force);
+            let done = Volume::destroy(&file?, keystore, &options)?;
+            let scratch = done.class != Some(atrest::keys::Class::Persistent);
+            (done.uuid, done.key_erased, done.keyslots, scratch)
+        }
+    };
+    if keyslots != 0 {
+        line.put("copies of the header open with the passphrases that cryptsetup gave it");
+    } else if scratch && !erased {
+        line.put(&format!(
+            "the volume {uuid} has no key in this keystore: it was erased before, or is in another one"
+        ));
+    }
+    Ok(())
+}
+
+/// What the flags of a call say that takes ATREST_FORCE alone.
+pub(super) fn force(flags: u32) -> Result<bool, atrest_status> {
+    if flags & !ATREST_FORCE == 0 { Ok(flags != 0) } else { Err(ATREST_ERROR_FLAGS) }
+}
+
+/// A volume's file for writing; a device that something else uses is refused by the system (open(2), O_EXCL without
+/// O_CREAT).
+fn open_exclusively(path: &Path) -> Result<File, Failure> {
+    let device = std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
+    let mut flags = OFlags::NONBLOCK;
+    if device && cfg!(target_os = "linux") {
+        flags |= OFlags::EXCL;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(flags.bits() as i32);
+    checked(options.open(path).map_err(io_failure("opening the file"))?)
+}

@@ -1,0 +1,76 @@
+use core::ffi::c_char;
+
+use super::open::open_file;
+use super::rewrap::change;
+use crate::failure::explained;
+use crate::pointer;
+use crate::providers::{as_path, atrest_providers, key_ref};
+use crate::status::atrest_status;
+use atrest::volume::{Mode, WrappingChange};
+
+/// Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
+/// key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
+///
+/// `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
+/// atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
+/// interruption leaves.
+///
+/// Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
+/// taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+///
+/// # Safety
+/// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
+/// `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_add_slot(
+    path: *const c_char,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
+            let key = key_ref(key)?;
+            let added = WrappingChange::Add { provider: key.provider(), key: key.key() };
+            change(&open_file(path, Mode::ReadWrite)?, added, providers, timeout_ms, line)
+        })
+    }
+}
+
+/// Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
+/// stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
+///
+/// `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
+/// of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
+/// atrest_volume_rewrap(), and so is what an interruption leaves.
+///
+/// Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
+/// for a scratch volume. Any thread may call it at any time.
+///
+/// # Safety
+/// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `error` is NULL or writable for `error_len`
+/// bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_remove_slot(
+    path: *const c_char,
+    slot: usize,
+    providers: *const atrest_providers,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |line| {
+            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
+            let removed = WrappingChange::Remove { slot };
+            change(&open_file(path, Mode::ReadWrite)?, removed, providers, timeout_ms, line)
+        })
+    }
+}

@@ -1,0 +1,351 @@
+//! The C ABI from its callers' side: C11 and C++17 programs, compiled with warnings as errors, linked both ways.
+//!
+//! Needs a C compiler; without one each test says so and passes, unless `ATREST_REQUIRE_PEERS` is set. `CC` and `CXX`
+//! choose the compilers; clang is used besides, where it is installed.
+#![cfg(unix)]
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+#[path = "../../tests/common/library.rs"]
+mod library;
+#[path = "c/linked.rs"]
+mod linked;
+#[path = "../../tests/common/peers.rs"]
+mod peers;
+
+use library::{Library, ROOT};
+use peers::missing;
+
+/// What both languages must be quiet about.
+const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
+
+/// What a static library of Rust's needs from the system, where it is not part of libc.
+const SYSTEM_LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lpthread", "-ldl", "-lm"] } else { &[] };
+
+/// Without volumes.
+fn library() -> &'static Library {
+    library::library("")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    C,
+    Cpp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Linking {
+    Static,
+    Shared,
+}
+
+fn runs(tool: &OsStr) -> bool {
+    Command::new(tool)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+/// The system's compiler for a language, then clang; empty when there is none.
+fn compilers(language: Language) -> Vec<OsString> {
+    let (variable, names) = match language {
+        Language::C => ("CC", ["cc", "clang"]),
+        Language::Cpp => ("CXX", ["c++", "clang++"]),
+    };
+    let first = env::var_os(variable).unwrap_or_else(|| names[0].into());
+    let mut found: Vec<OsString> = [first, names[1].into()].into_iter().filter(|name| runs(name)).collect();
+    found.dedup();
+    if found.is_empty() {
+        missing(&format!("no compiler {} (set {variable})", names[0]));
+    }
+    found
+}
+
+/// Runs a command that must succeed, and returns what it printed.
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}
+
+fn compile(compiler: &OsStr, language: Language) -> Command {
+    let mut command = Command::new(compiler);
+    command.args(WARNINGS).arg("-g").current_dir(ROOT).arg("-Iinclude");
+    match language {
+        Language::C => command.arg("-std=c11"),
+        Language::Cpp => command.args(["-std=c++17", "-x", "c++"]),
+    };
+    command
+}
+
+fn link(command: &mut Command, linking: Linking) {
+    // Back from `-x c++` to what the names say.
+    command.args(["-x", "none"]);
+    match linking {
+        Linking::Static => command.arg(&library().fixed),
+        Linking::Shared => {
+            let mut rpath = OsString::from("-Wl,-rpath,");
+            rpath.push(library().shared.parent().expect("a file in a directory"));
+            command.arg(&library().shared).arg(rpath)
+        }
+    };
+    command.args(SYSTEM_LIBRARIES);
+}
+
+/// The compilers of a language that come with what `flags` need: some systems package the sanitizers apart.
+fn compilers_with(language: Language, flags: &[&str]) -> Vec<OsString> {
+    let all = compilers(language);
+    let none = all.is_empty();
+    let able: Vec<OsString> = all.into_iter().filter(|compiler| links(compiler, flags)).collect();
+    if able.is_empty() && !none {
+        missing(&format!("no compiler links with {}", flags.join(" ")));
+    }
+    able
+}
+
+/// Whether an empty program compiles and links with these flags.
+fn links(compiler: &OsStr, flags: &[&str]) -> bool {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let source = directory.path().join("empty.c");
+    fs::write(&source, "int main(void) { return 0; }\n").expect("the directory is writable");
+    Command::new(compiler)
+        .args(flags)
+        .args(["-x", "c"])
+        .arg(&source)
+        .arg("-o")
+        .arg(directory.path().join("empty"))
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Compiles sources under every compiler, both ways of linking, and gives each program to `check`.
+fn each_program(
+    language: Language,
+    sources: &[&str],
+    linkings: &[Linking],
+    flags: &[&str],
+    check: impl Fn(&Path),
+) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for compiler in compilers_with(language, flags) {
+        for &linking in linkings {
+            let program = directory.path().join("program");
+            let mut command = compile(&compiler, language);
+            command.args(flags).args(sources).arg("-o").arg(&program);
+            link(&mut command, linking);
+            succeed(&mut command);
+            check(&program);
+            fs::remove_file(&program).expect("the program is still there");
+        }
+    }
+}
+
+/// What the test programs of both languages share.
+const SOURCES: &[&str] =
+    &["capi/tests/c/iov.c", "capi/tests/c/layouts.c", "capi/tests/c/misuse.c", "capi/tests/c/place.c"];
+
+/// The test program of a language: on the processor's own backend, then on `soft`.
+fn test_program(language: Language, linkings: &[Linking], flags: &[&str]) {
+    let source = match language {
+        Language::C => "capi/tests/c/program.c",
+        Language::Cpp => "capi/tests/c/program.cpp",
+    };
+    each_program(language, &[&[source], SOURCES].concat(), linkings, flags, |program| {
+        for backend in [None, Some("soft")] {
+            let mut command = Command::new(program);
+            command.current_dir(ROOT).args(["tests/vectors/ieee1619.txt", env!("CARGO_PKG_VERSION")]);
+            command.env_remove("ATREST_BACKEND");
+            if let Some(backend) = backend {
+                command.env("ATREST_BACKEND", backend);
+            }
+            let said = succeed(&mut command);
+            assert_eq!(said, "19 vectors, pieces, layouts, places and every misuse: as they should be\n");
+        }
+    });
+}
+
+const BOTH: &[Linking] = &[Linking::Static, Linking::Shared];
+
+#[test]
+fn c11_program() {
+    test_program(Language::C, BOTH, &[]);
+}
+
+#[test]
+fn cpp17_program() {
+    test_program(Language::Cpp, BOTH, &[]);
+}
+
+#[test]
+fn programs_under_address_and_undefined_behaviour_sanitizers() {
+    test_program(Language::C, &[Linking::Static], SANITIZERS);
+    test_program(Language::Cpp, &[Linking::Static], SANITIZERS);
+}
+
+const SANITIZERS: &[&str] =
+    &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
+
+/// A sanitizer that finds nothing anywhere proves nothing: each must stop a program with a planted defect in it.
+#[test]
+fn sanitizers_find_planted_defects() {
+    let planted = [
+        // Many, since a stale register or stack slot may still point at the last one.
+        (
+            "keys that are never freed",
+            "for (int i = 0; i < 32; i++) {
+                 uint8_t key[32] = {1};
+                 atrest_xts *xts;
+                 if (atrest_xts_new(key, sizeof key, &xts) != ATREST_OK) return 0;
+             }",
+            "LeakSanitizer",
+        ),
+        (
+            "a key that is used after it was freed",
+            "uint8_t key[32] = {1};
+             atrest_xts *xts;
+             if (atrest_xts_new(key, sizeof key, &xts) != ATREST_OK) return 0;
+             atrest_xts_free(xts);
+             if (((const volatile uint8_t *)xts)[0] == 1) return 0;",
+            "heap-use-after-free",
+        ),
+        (
+            "a shift by more than the width",
+            "volatile int one = 1, bits = 40, out = one << bits;
+             (void)out;",
+            "runtime error: shift exponent",
+        ),
+    ];
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for compiler in compilers_with(Language::C, SANITIZERS) {
+        for (what, body, report) in planted {
+            let (source, program) = (directory.path().join("planted.c"), directory.path().join("planted"));
+            fs::write(&source, format!("#include \"atrest.h\"\nint main(void) {{\n{body}\nreturn 0;\n}}\n"))
+                .expect("the directory is writable");
+            let mut command = compile(&compiler, Language::C);
+            // The compiler may see the defects as well.
+            command.arg("-w").args(SANITIZERS).arg(&source).arg("-o").arg(&program);
+            link(&mut command, Linking::Static);
+            succeed(&mut command);
+            let output = Command::new(&program).output().expect("the program starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{what}: the sanitizers of {} saw nothing", compiler.display());
+            assert!(said.contains(report), "{what}: instead of {report}:\n{said}");
+        }
+    }
+}
+
+/// The header is the first and only include, alone and twice, in both languages.
+#[test]
+fn header_stands_alone() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let source = directory.path().join("header.c");
+    fs::write(
+        &source,
+        "#include \"atrest.h\"\n#include \"atrest.h\"\natrest_status the_unit_is_not_empty(void);\n",
+    )
+    .expect("the directory is writable");
+    for language in [Language::C, Language::Cpp] {
+        for compiler in compilers(language) {
+            let mut command = compile(&compiler, language);
+            command.args(["-Wstrict-aliasing", "-Wundef", "-Wcast-qual", "-Wsign-conversion"]);
+            if language == Language::C {
+                command.arg("-Wstrict-prototypes");
+            }
+            if compiler.to_string_lossy().contains("clang") {
+                // What is left out: older standards than the header is for, and padding, which is no defect.
+                command.args([
+                    "-Weverything",
+                    "-Wno-c++98-compat",
+                    "-Wno-c++98-compat-pedantic",
+                    "-Wno-declaration-after-statement",
+                    "-Wno-padded",
+                    "-Wno-unknown-warning-option",
+                    // Rules for C++ that a C header cannot follow.
+                    "-Wno-unsafe-buffer-usage",
+                    "-Wno-pre-c++17-compat",
+                ]);
+            }
+            succeed(command.args(["-c", "-o", "/dev/null"]).arg(&source));
+        }
+    }
+}
+
+/// The shared library exports the functions of the header, and nothing else.
+#[test]
+#[cfg(target_os = "linux")]
+fn shared_library_exports_the_header_only() {
+    if !runs(OsStr::new("nm")) {
+        return missing("no nm (binutils)");
+    }
+    let mut nm = Command::new("nm");
+    nm.args(["--dynamic", "--defined-only", "--format=just-symbols"]).arg(&library().shared);
+    let mut exported: Vec<String> = succeed(&mut nm).lines().map(str::to_owned).collect();
+    exported.sort_unstable();
+
+    let Some(compiler) = compilers(Language::C).into_iter().next() else { return };
+    let mut preprocess = Command::new(compiler);
+    preprocess.current_dir(ROOT).args(["-E", "-P", "-x", "c", "include/atrest.h"]);
+    let header = succeed(&mut preprocess);
+    assert_eq!(exported, declared(&header));
+}
+
+/// The functions that the preprocessed header declares, sorted: the names at the start of a line that a parenthesis
+/// follows.
+#[cfg(target_os = "linux")]
+fn declared(code: &str) -> Vec<String> {
+    let mut names: Vec<String> = code
+        .lines()
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .filter(|name| name.starts_with("atrest_"))
+        .map(str::to_owned)
+        .collect();
+    names.sort_unstable();
+    assert!(names.len() >= 11, "the header declares {names:?} only");
+    names
+}
+
+#[test]
+fn example_encrypts_sectors() {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).expect("a file of the project");
+    assert!(
+        read("README.md").contains(&read("examples/c/encrypt_sectors.c")),
+        "the README shows another example"
+    );
+
+    each_program(Language::C, &["examples/c/encrypt_sectors.c"], BOTH, &[], |program| {
+        let run = |backend: Option<&str>| {
+            let mut command = Command::new(program);
+            command.env_remove("ATREST_BACKEND");
+            if let Some(backend) = backend {
+                command.env("ATREST_BACKEND", backend);
+            }
+            command.output().expect("the example starts")
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let soft = run(Some("soft"));
+        assert!(soft.status.success());
+        let expected = format!("a page of a database, there and back with atrest {version} on soft\n");
+        assert_eq!(String::from_utf8_lossy(&soft.stdout), expected);
+        assert!(run(None).status.success());
+
+        // A backend that the environment names and nobody knows is an error, not a silent choice.
+        let unknown = run(Some("sofft"));
+        assert_eq!(unknown.status.code(), Some(1));
+        assert_eq!(unknown.stdout, b"");
+        assert_eq!(
+            String::from_utf8_lossy(&unknown.stderr),
+            "atrest: no backend has that name; check ATREST_BACKEND\n"
+        );
+    });
+}

@@ -1,0 +1,153 @@
+//! Volumes, envelopes and key providers from C: the test program, plain and under the tools that watch memory and
+//! threads, and the example.
+//!
+//! Needs a C compiler and valgrind; without one each test says so and passes, unless `ATREST_REQUIRE_PEERS` is set.
+#![cfg(all(feature = "volume", unix))]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[path = "../../tests/common/c.rs"]
+mod c;
+#[path = "../../tests/common/library.rs"]
+mod library;
+#[path = "../../tests/common/peers.rs"]
+mod peers;
+
+use c::{Linking, compile, compilers, links, succeed};
+
+/// A test program, and what it says at its end.
+type Program = (&'static str, &'static str);
+
+const VOLUME: Program =
+    ("capi/tests/c/volume.c", "volumes, envelopes, providers and every misuse: as they should be\n");
+/// The library has threads of its own there.
+const WITHDRAWAL: Program = ("capi/tests/c/withdrawal.c", "keys that go away: as it should be\n");
+
+/// Compiles the test programs under each compiler that knows `flags`, and runs them, by way of `tool`.
+fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], tool: &[&str]) {
+    let able: Vec<_> = compilers().into_iter().filter(|compiler| links(compiler, flags)).collect();
+    if able.is_empty() {
+        return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
+    }
+    // One compiler's code is enough for memcheck, which takes a while.
+    let count = if tool.is_empty() { able.len() } else { 1 };
+    for compiler in able.into_iter().take(count) {
+        for (&linking, &(source, end)) in
+            linkings.iter().flat_map(|linking| programs.iter().map(move |program| (linking, program)))
+        {
+            let directory = tempfile::tempdir().unwrap();
+            let (program, place) = (directory.path().join("program"), directory.path().join("place"));
+            fs::create_dir(&place).unwrap();
+            compile(&compiler, source, flags, linking, &program);
+            let mut command = match tool {
+                [] => Command::new(&program),
+                [tool, arguments @ ..] => {
+                    let mut command = Command::new(tool);
+                    command.args(arguments).arg(&program);
+                    command
+                }
+            };
+            command.arg(&place).env("ATREST_HOME", place.join("home")).env_remove("ATREST_BACKEND");
+            // For a service that never answers.
+            command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
+            let said = succeed(&mut command);
+            assert_eq!(said, end);
+        }
+    }
+}
+
+#[test]
+fn c11_program() {
+    test_programs(&[VOLUME, WITHDRAWAL], &[], &[Linking::Static, Linking::Shared], &[]);
+}
+
+#[test]
+fn under_address_and_undefined_behaviour_sanitizers() {
+    let flags =
+        ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
+    test_programs(&[VOLUME, WITHDRAWAL], &flags, &[Linking::Static], &[]);
+}
+
+#[test]
+fn under_the_thread_sanitizer() {
+    // The threads of a recheck are not instrumented: what they lock is out of its sight.
+    test_programs(&[VOLUME], &["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
+}
+
+#[test]
+fn under_memcheck() {
+    let Some(valgrind) = peers::required("valgrind") else { return };
+    let valgrind = valgrind.to_str().unwrap();
+    let tool = [valgrind, "--quiet", "--error-exitcode=9", "--leak-check=full", LEAKS];
+    test_programs(&[VOLUME, WITHDRAWAL], &["-O1", NO_THREADS], &[Linking::Static], &tool);
+}
+
+/// The thread of a KMS provider is not instrumented, and in a forked child what it held is out of everybody's reach.
+const NO_THREADS: &str = "-UATREST_WITH_KMS";
+
+/// The children that the program forks end with objects that are alive, and some have pointers into their middle alone.
+const LEAKS: &str = "--errors-for-leak-kinds=definite";
+
+/// What the header declares for volumes is what the shared library exports.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_calls_are_exported() {
+    let Some(nm) = peers::required("nm") else { return };
+    let header = fs::read_to_string(Path::new(c::ROOT).join("include/atrest.h")).unwrap();
+    let library = &c::library().shared;
+    let exported =
+        succeed(Command::new(nm).args(["-D", "--defined-only", "--format=just-symbols"]).arg(library));
+    let exported: Vec<&str> = exported.lines().collect();
+    let declared = declared_for_volumes(&header);
+    for name in &declared {
+        assert!(exported.contains(&&name[..]), "{name}");
+    }
+    assert!(declared.len() >= 26, "the header declares {declared:?} for volumes");
+}
+
+/// The functions that a header declares for users of volumes: names before a parenthesis, outside of comments.
+#[cfg(target_os = "linux")]
+fn declared_for_volumes(header: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in header.split("#if defined(ATREST_WITH_VOLUME)").skip(1) {
+        let mut rest = part.split("#endif").next().unwrap();
+        while let Some((code, others)) =
+            rest.split_once("/*").or(Some((rest, ""))).filter(|_| !rest.is_empty())
+        {
+            let before = code.split('(').map(|before| before.rsplit([' ', '*', '\n']).next().unwrap());
+            names.extend(
+                before.filter(|name| name.starts_with("atrest_") && !name.contains(';')).map(str::to_owned),
+            );
+            rest = others.split_once("*/").map_or("", |(_, code)| code);
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[test]
+fn the_example() {
+    for compiler in compilers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        compile(&compiler, "examples/c/volume.c", &[], Linking::Static, &path("example"));
+        let run = |keys: &str, volume: &str| {
+            Command::new(path("example")).arg(path(keys)).arg(path(volume)).output().unwrap()
+        };
+        let said = run("keys", "v");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let text = String::from_utf8(said.stdout).unwrap();
+        assert!(text.starts_with("at rest in ") && text.ends_with("/v\n"), "{text}");
+        // It destroys nothing, and says why.
+        let before = fs::metadata(path("v")).unwrap().modified().unwrap();
+        let said = run("keys", "v");
+        assert_eq!(said.status.code(), Some(1));
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert!(text.contains("/v: making the file failed: File exists"), "{text}");
+        assert_eq!(fs::metadata(path("v")).unwrap().modified().unwrap(), before);
+        assert_eq!(Command::new(path("example")).output().unwrap().status.code(), Some(2));
+    }
+}

@@ -1,0 +1,74 @@
+//! `atrest encrypt`: a plain image into a new volume.
+
+use std::path::PathBuf;
+
+use atrest::keys::{Envelope, VolumeKeys};
+use atrest::volume::{CreateOptions, Writer};
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::new_volume::NewVolume;
+use crate::output::Output;
+use crate::pipeline;
+use crate::progress::Progress;
+use crate::source::Source;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What to encrypt: a file, a block device, or - for standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    new: NewVolume,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let new = &arguments.new;
+    let name = new.name();
+    // Before the source is opened: that may block.
+    new.options(0)?;
+    let source = Source::open(&arguments.input)?;
+    let options = new.options(source.size().unwrap_or(0))?;
+    let output = new.output()?;
+    output.refuse_if_also(source.metadata(), source.name())?;
+    new.make(|envelope, keys, before_publishing| {
+        let from = source.name().to_owned();
+        let line = encrypt(source, output, &options, envelope, keys, &name, before_publishing)?;
+        Ok(format!("encrypted {from} into {name}: {line}"))
+    })
+}
+
+/// Does the work, and tells size, time, rate and backend.
+fn encrypt(
+    mut source: Source,
+    output: Output,
+    options: &CreateOptions,
+    envelope: Envelope,
+    keys: &VolumeKeys,
+    name: &str,
+    before_publishing: &dyn Fn(),
+) -> Result<String, Failure> {
+    let failed = |error| Failure::volume("cannot write the volume", name, &error);
+    let (from, expected) = (source.name().to_owned(), source.size());
+    let progress = Progress::start(expected);
+    let mut writer = Writer::new(output.duplicate()?, options, envelope, keys).map_err(failed)?;
+    let copied = pipeline::copy(
+        move |buffer| source.fill(buffer),
+        |part| {
+            writer.append(part).map_err(failed)?;
+            progress.add(part.len());
+            Ok(())
+        },
+    )?;
+    if let Some(expected) = expected.filter(|expected| *expected != copied) {
+        return Err(Failure::new(format!(
+            "{from} was changed while it was read: it had {expected} bytes, and {copied} came; encrypt a snapshot, or \
+             stop what writes to it"
+        )));
+    }
+    progress.syncing();
+    let volume = writer.finish().map_err(failed)?;
+    before_publishing();
+    output.publish()?;
+    Ok(format!("{}, {}", progress.finish(copied), volume.backend()))
+}

@@ -1,0 +1,126 @@
+//! `atrest header`: backups of a volume's header, and their way back.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use atrest::keys::Class;
+use atrest::volume::{Error, Header, HeaderBackup};
+use clap::{Args, Subcommand};
+
+use crate::failure::{Failure, say, show, warn};
+use crate::opening::wrapped_by;
+use crate::output::{Access, Output};
+use crate::size;
+use crate::source::{open_volume, open_volume_to_change};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Save both copies of a volume's header and its keyslots, in the format of cryptsetup luksHeaderBackup. The file
+    /// and a key that wraps the volume's key now open the volume, also when that key is removed from it later
+    Backup {
+        /// The volume, a file or a block device
+        volume: PathBuf,
+        /// The file to make, readable by its owner alone
+        file: PathBuf,
+        /// Replace an existing file
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a backup in the place of a volume's header, also one that cryptsetup made. Refuses one of another volume, and
+    /// one that is older than the header and would bring back what was removed since
+    Restore {
+        /// The volume, a file or a block device
+        volume: PathBuf,
+        /// The backup
+        file: PathBuf,
+        /// Restore it whatever differs
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Backup { volume, file, force } => backup(volume, file, *force),
+        Command::Restore { volume, file, force } => restore(volume, file, *force),
+    }
+}
+
+fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
+    let (name, to_name) = (show(path), show(to));
+    let failed = |error: Error| Failure::volume("cannot save the header of", &name, &error);
+    let volume = open_volume(path)?;
+    // With force a slip would replace the volume by its header.
+    if let Ok(existing) = std::fs::metadata(to)
+        && same(&volume, &existing).map_err(|error| Failure::io("cannot read", &name, &error))?
+    {
+        return Err(Failure::new(format!(
+            "cannot write {to_name}: it is the volume itself; give another file"
+        )));
+    }
+    let (backup, warnings) = HeaderBackup::take(&volume).map_err(failed)?;
+    let output = Output::create(to, force, Access::Secret)?;
+    let written = output.file().write_all(backup.as_bytes());
+    written.map_err(|error| Failure::io("cannot write", &to_name, &error))?;
+    output.publish()?;
+    for warning in &warnings {
+        warn(&name, warning);
+    }
+    let header = backup.header();
+    say(&format!(
+        "saved the header of {name} in {to_name}: {}, {}; with it and such a key a copy of {name} opens, whatever becomes \
+         of its own header",
+        size::show(backup.as_bytes().len() as u64),
+        about(header),
+    ));
+    Ok(())
+}
+
+fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
+    let (name, from_name) = (show(path), show(from));
+    let (backup, warnings) = HeaderBackup::read(&open_volume(from)?)
+        .map_err(|error| Failure::volume("cannot use the backup", &from_name, &error))?;
+    for warning in &warnings {
+        warn(&from_name, warning);
+    }
+    let volume = open_volume_to_change(path)?;
+    let restored = backup
+        .restore(&volume, force)
+        .map_err(|error| Failure::volume("cannot restore the header of", &name, &error))?;
+    let header = &restored.header;
+    let compared = match restored.compared {
+        true => "",
+        false => "; the header that was there could not be read, so that the backup was not compared with it",
+    };
+    let scratch = match header.envelope() {
+        Ok(Some(envelope)) if envelope.class() == Class::Scratch => {
+            "; it is a scratch volume, which does not open if it was destroyed"
+        }
+        _ => "",
+    };
+    say(&format!("restored the header of {name} from {from_name}: {}{compared}{scratch}", about(header)));
+    Ok(())
+}
+
+/// What a header says of itself.
+fn about(header: &Header) -> String {
+    let keys = match header.envelope() {
+        Ok(Some(envelope)) => format!("key {}", wrapped_by(&envelope)),
+        _ => "keys of another tool's".to_owned(),
+    };
+    format!("UUID {}, sequence number {}, {keys}", header.uuid(), header.sequence())
+}
+
+/// Whether they are the same file.
+fn same(file: &File, other: &Metadata) -> io::Result<bool> {
+    let file = file.metadata()?;
+    Ok((file.dev(), file.ino()) == (other.dev(), other.ino()))
+}

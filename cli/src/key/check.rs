@@ -1,0 +1,118 @@
+//! `atrest key check`: whether a key will do, before anything depends on it.
+
+use std::path::Path;
+
+use atrest::keys::{KeyCheck, KeyRef, PermissionOutcome, WrappedKey, block_on};
+use serde_json::{Value, json};
+
+use super::{administer, policy, show};
+use crate::failure::Failure;
+use crate::text::{Table, date, escaped_json};
+use crate::{opening, stdout};
+
+pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let wrapped = volume.map(|path| wrapping_by(path, key)).transpose()?;
+    let check = administer(key, |admin| block_on(admin.check(key.key(), wrapped.as_ref())))?;
+    let stale = match (&wrapped, &check.key) {
+        (Some(wrapped), Some(key)) => wrapped.is_stale(key),
+        _ => None,
+    };
+    if json {
+        stdout::print(&escaped_json(&facts(&check, stale, key)))?;
+    } else {
+        stdout::print(&table(&check, stale, key)?)?;
+    }
+    if check.passed() {
+        return Ok(());
+    }
+    let why = match &check.unusable {
+        Some(why) => why.clone(),
+        None => format!("without {}", missing(&check).join(", ")),
+    };
+    Err(Failure::new(format!("the key {key} will not do for volumes: {why}")))
+}
+
+/// The wrapping in the volume that this key made; else the first of its provider.
+fn wrapping_by(path: &Path, key: &KeyRef) -> Result<WrappedKey, Failure> {
+    let envelope = opening::envelope_of(path)?;
+    let of_provider = || envelope.slots().iter().filter(|slot| slot.provider == key.provider());
+    let found = of_provider().find(|slot| slot.key == key.key()).or_else(|| of_provider().next());
+    found.cloned().ok_or_else(|| {
+        Failure::new(format!(
+            "cannot check the key {key}: no {}: key wraps the volume {}",
+            key.provider(),
+            path.display()
+        ))
+    })
+}
+
+fn missing(check: &KeyCheck) -> Vec<&str> {
+    let lacks =
+        check.permissions.iter().filter(|one| one.required && one.outcome != PermissionOutcome::Allowed);
+    lacks.map(|one| one.permission.as_str()).collect()
+}
+
+fn facts(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Value {
+    let permissions: Vec<Value> = check
+        .permissions
+        .iter()
+        .map(|one| {
+            let (allowed, why) = match &one.outcome {
+                PermissionOutcome::Allowed => (Some(true), None),
+                PermissionOutcome::Denied(why) => (Some(false), Some(why)),
+                PermissionOutcome::Unknown(why) => (None, Some(why)),
+                _ => (None, None),
+            };
+            json!({ "permission": one.permission, "required": one.required, "allowed": allowed, "why": why })
+        })
+        .collect();
+    let rotation = check.rotation.as_ref().map(|rotation| {
+        json!({ "enabled": rotation.enabled, "period_days": rotation.period_days, "next": rotation.next.map(date) })
+    });
+    json!({
+        "passed": check.passed(),
+        "key": check.key.as_ref().map(show::facts),
+        "unusable": check.unusable,
+        "rotation": rotation,
+        "wrapping_stale": stale,
+        "permissions": permissions,
+        "key_policy_statements": statements(check, key),
+    })
+}
+
+/// What would grant the required permissions that are missing, where there is such a thing.
+fn statements(check: &KeyCheck, key: &KeyRef) -> Option<Value> {
+    let arn = check.key.as_ref().map_or(key.key(), |key| &key.key);
+    (!missing(check).is_empty()).then(|| policy::required(arn)).flatten()
+}
+
+fn table(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Result<String, Failure> {
+    let mut table = Table::default();
+    if let Some(key) = &check.key {
+        show::rows(&mut table, key);
+    }
+    if let Some(rotation) = &check.rotation {
+        let period = rotation.period_days.map(|days| format!(", every {days} days")).unwrap_or_default();
+        table.row("Rotation", if rotation.enabled { format!("on{period}") } else { "off".to_owned() });
+    }
+    match stale {
+        Some(true) => table.row("Wrapping", "stale: by older material; `atrest rewrap` renews it"),
+        Some(false) => table.row("Wrapping", "by the key's current material"),
+        None => {}
+    }
+    for one in &check.permissions {
+        let need = if one.required { "required" } else { "optional" };
+        let outcome = match &one.outcome {
+            PermissionOutcome::Allowed => "allowed".to_owned(),
+            PermissionOutcome::Denied(why) => format!("DENIED ({why})"),
+            PermissionOutcome::Unknown(why) => format!("unknown ({why})"),
+            _ => "unknown".to_owned(),
+        };
+        table.row(need, format_args!("{:<36} {outcome}", one.permission));
+    }
+    if let Some(statements) = statements(check, key) {
+        table.0.push_str("\nThis in the key's policy would grant what is required:\n");
+        table.0.push_str(&escaped_json(&statements));
+    }
+    Ok(table.0)
+}

@@ -1,0 +1,53 @@
+//! `atrest key default`: the key that wraps when none is named.
+
+use std::fmt::Display;
+
+use atrest::keys::{KeyRef, LocalKeystore};
+use clap::Args;
+
+use crate::failure::{Failure, say};
+use crate::{providers, stdout};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The key from now on; an alias leads at each use to the key that it then stands for. Without it the present one
+    /// is told
+    #[arg(conflicts_with = "unset")]
+    key: Option<KeyRef>,
+    /// Have none set
+    #[arg(long)]
+    unset: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let failed = |error: &dyn Display| Failure::new(format!("cannot set the default key: {error}"));
+    let Arguments { key, unset } = arguments;
+    if key.is_none() && !unset {
+        let (key, set) = providers::chosen_default()?;
+        say(&format!("set {set}"));
+        return stdout::print(&format!("{key}\n"));
+    }
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    let keystore = match key {
+        // A misspelt name is noticed now, not when the next volume is made. Services are not asked.
+        Some(key) if key.of("local").is_some() && key.to_string() != providers::DEFAULT => {
+            providers::to_wrap(key, &mut None)?;
+            LocalKeystore::open(home)
+        }
+        Some(_) => LocalKeystore::open_or_create(home),
+        None => match providers::existing(home, failed)? {
+            Some(keystore) => Ok(keystore),
+            None => return Ok(()),
+        },
+    };
+    let keystore = keystore.map_err(|error| failed(&error))?;
+    keystore.set_default_key(key.as_ref()).map_err(|error| failed(&error))?;
+    match key {
+        Some(key) => say(&format!("new volumes get the key {key} unless --key or ATREST_KEY names another")),
+        None => say(&format!(
+            "new volumes get the key {} unless --key or ATREST_KEY names another",
+            providers::DEFAULT
+        )),
+    }
+    Ok(())
+}

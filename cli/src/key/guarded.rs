@@ -1,0 +1,80 @@
+//! `atrest key create` and `passphrase`: local keys, and what guards them.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use atrest::keys::{KeyRef, LocalKeystore, PassphraseCost};
+use clap::Args;
+
+use crate::failure::{Failure, say};
+use crate::{passphrase as source, providers};
+
+#[derive(Args)]
+pub struct Create {
+    /// The new key, local:NAME
+    key: KeyRef,
+    /// Guard it by a passphrase, which is asked for on the terminal
+    #[arg(long)]
+    passphrase: bool,
+    /// Guard it by the passphrase in a file, - for standard input; a line end at its end does not count
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+    passphrase_file: Option<PathBuf>,
+}
+
+pub fn create(arguments: &Create) -> Result<(), Failure> {
+    let key = &arguments.key;
+    let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
+    let name = providers::local_name(key).map_err(|why| failed(&why))?;
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
+    let guarded = arguments.passphrase || arguments.passphrase_file.is_some();
+    // Nobody types a passphrase for a key that is not made.
+    let exists = || local.list().map(|names| names.iter().any(|other| other == name));
+    if guarded && !exists().map_err(|error| failed(&error))? {
+        let passphrase =
+            source::new(name, arguments.passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+        let cost = PassphraseCost::default();
+        local.create_key_with_passphrase(name, &passphrase, cost).map_err(|error| failed(&error))?;
+    } else {
+        local.create_key(name).map_err(|error| failed(&error))?;
+    }
+    say(&providers::made(key, &local));
+    if guarded {
+        say(&format!("without its passphrase, too, {key} opens nothing"));
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub struct Passphrase {
+    /// The key, local:NAME
+    key: KeyRef,
+    /// Take the new passphrase from a file, - for standard input, instead of asking for it on the terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Have the key guarded by none any more
+    #[arg(long, conflicts_with = "passphrase_file")]
+    remove: bool,
+}
+
+pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
+    let Passphrase { key, passphrase_file, remove } = arguments;
+    let failed =
+        |error: &dyn Display| Failure::new(format!("cannot change the passphrase of {key}: {error}"));
+    let Some(name) = key.of("local") else {
+        return Err(failed(&"only local keys have passphrases"));
+    };
+    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
+    let local = source::asking(LocalKeystore::open(home).map_err(|error| failed(&error))?);
+    // The present one first: whoever does not know it needs to think of no other.
+    local.check_passphrase(name).map_err(|error| failed(&error))?;
+    if *remove {
+        local.set_passphrase(name, None).map_err(|error| failed(&error))?;
+        say(&format!("{key} opens without a passphrase; backups of its file open as they did"));
+        return Ok(());
+    }
+    let new = source::new(name, passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+    local.set_passphrase(name, Some((&new, PassphraseCost::default()))).map_err(|error| failed(&error))?;
+    say(&format!("{key} has a new passphrase; backups of its file open as they did"));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `atrest key rotate` and `delete`: what comes in a key's life.
+
+use atrest::keys::{KeyRef, block_on};
+use clap::Args;
+
+use super::administer;
+use crate::failure::{Failure, say};
+use crate::stdout;
+use crate::text::{Table, date};
+
+#[derive(Args)]
+pub struct Rotate {
+    /// The key
+    key: KeyRef,
+    #[command(flatten)]
+    what: What,
+    /// With --enable: every how many days
+    #[arg(long, requires = "enable")]
+    days: Option<u32>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Renew it by itself, once a year or as --days says
+    #[arg(long)]
+    enable: bool,
+    /// Renew it by itself no more
+    #[arg(long)]
+    disable: bool,
+    /// Tell whether and when it is renewed
+    #[arg(long)]
+    status: bool,
+    /// Renew it now
+    #[arg(long)]
+    now: bool,
+}
+
+pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
+    let Rotate { key, what, days } = arguments;
+    if what.enable || what.disable {
+        administer(key, |admin| block_on(admin.set_rotation(key.key(), what.enable, *days)))?;
+        say(&format!("turned the rotation of {key} {}", if what.enable { "on" } else { "off" }));
+    } else if what.now {
+        administer(key, |admin| block_on(admin.rotate(key.key())))?;
+        say(&format!(
+            "asked for new material for {key}; volumes open as before, and `atrest rewrap` brings them under it"
+        ));
+    } else {
+        let status = administer(key, |admin| block_on(admin.rotation(key.key())))?;
+        let mut table = Table::default();
+        table.row("Rotation", if status.enabled { "on" } else { "off" });
+        status.period_days.iter().for_each(|days| table.row("Period", format_args!("{days} days")));
+        status.next.iter().for_each(|seconds| table.row("Next", date(*seconds)));
+        status.on_demand_since.iter().for_each(|seconds| table.row("Under way", date(*seconds)));
+        stdout::print(&table.0)?;
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub struct Delete {
+    /// The key
+    key: KeyRef,
+    /// The waiting period, 7 to 30 days, and 30 if nothing is said; a local key is then erased by `atrest key purge`
+    #[arg(long, conflicts_with = "cancel")]
+    days: Option<u32>,
+    /// Cancel the deletion while it waits; the key is disabled then
+    #[arg(long)]
+    cancel: bool,
+}
+
+pub fn delete(arguments: &Delete) -> Result<(), Failure> {
+    let Delete { key, days, cancel } = arguments;
+    if *cancel {
+        administer(key, |admin| block_on(admin.cancel_deletion(key.key())))?;
+        say(&format!("cancelled the deletion of {key}; it may be disabled now: `atrest key enable {key}`"));
+        return Ok(());
+    }
+    let when = administer(key, |admin| block_on(admin.schedule_deletion(key.key(), *days)))?;
+    let when = when.map(|seconds| format!(" on {}", date(seconds))).unwrap_or_default();
+    say(&format!(
+        "{key} will be deleted{when}, and nothing that it wraps will open again; until then \
+         `atrest key delete {key} --cancel` takes that back"
+    ));
+    Ok(())
+}

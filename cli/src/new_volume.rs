@@ -1,0 +1,84 @@
+//! What every command that makes a volume is told, and how it goes about it.
+
+use std::path::PathBuf;
+
+use atrest::keys::{Envelope, KeyRef, VolumeKeys};
+use atrest::volume::CreateOptions;
+use clap::{Args, CommandFactory as _, error::ErrorKind};
+
+use crate::failure::{Failure, say, show};
+use crate::output::{Access, Output};
+use crate::{Cli, providers, scratch};
+
+#[derive(Args)]
+pub struct NewVolume {
+    /// The volume to make, a file or a block device
+    volume: PathBuf,
+    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME; without it the default key
+    /// (see `atrest key default`)
+    #[arg(long)]
+    key: Option<KeyRef>,
+    /// For data that is to be destroyed: the volume gets a key of its own, which only the local keystore holds, and
+    /// which `atrest destroy` erases; then no copy of the volume opens. It takes no other key
+    #[arg(long)]
+    scratch: bool,
+    /// The encryption sector in bytes: 512, 1024, 2048 or 4096
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    sector_size: usize,
+    /// Replace an existing file, or overwrite a block device
+    #[arg(long)]
+    force: bool,
+}
+
+impl NewVolume {
+    /// The volume's name, for messages.
+    pub fn name(&self) -> String {
+        show(&self.volume)
+    }
+
+    /// The options for a volume of `size` bytes. Refuses what no volume can be, before anything is made for it.
+    pub fn options(&self, size: u64) -> Result<CreateOptions, Failure> {
+        if let (true, Some(key)) = (self.scratch, &self.key) {
+            let why = format!(
+                "a scratch volume cannot be wrapped by {key}: its key is one of its own in the local keystore, so that \
+                 destroying that one leaves nothing that opens it; leave out --key, or --scratch"
+            );
+            Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
+        }
+        let options = CreateOptions::new(size).sector_size(self.sector_size);
+        options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), &error))?;
+        Ok(options)
+    }
+
+    /// Begins the volume's file.
+    pub fn output(&self) -> Result<Output, Failure> {
+        Output::create(&self.volume, self.force, Access::Umask)
+    }
+
+    /// Makes the volume's keys, has `make` make the volume, and tells the user what it says, and which key it is.
+    pub fn make(
+        &self,
+        make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        if self.scratch {
+            return scratch::make(&self.volume, make);
+        }
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => providers::default_key()?,
+        };
+        let (new, notice) = providers::new_keys(&key);
+        // A key that was made for this stays, whatever becomes of the volume.
+        match (new.and_then(|(envelope, keys)| make(envelope, &keys, &|| ())), notice) {
+            (Ok(line), notice) => {
+                if let Some(notice) = notice {
+                    say(&notice);
+                }
+                say(&format!("{line}, key {key}"));
+                Ok(())
+            }
+            (Err(failure), Some(notice)) => Err(failure.and(&notice)),
+            (Err(failure), None) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `atrest slot`: several keys for one volume, each of which opens it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use atrest::keys::KeyRef;
+use atrest::volume::{Error, Header};
+use clap::{Args, Subcommand};
+
+use crate::failure::{Failure, printable, say, show, warn};
+use crate::source::open_volume;
+use crate::stdout;
+use crate::wrappings::{self, Change, named};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Have the volume opened by one more key
+    Add {
+        /// The volume, a file or a block device
+        volume: PathBuf,
+        /// The key
+        #[arg(long)]
+        key: KeyRef,
+    },
+    /// Have the volume no longer opened by a key; the last one stays
+    Remove {
+        /// The volume, a file or a block device
+        volume: PathBuf,
+        /// The wrapping's number
+        slot: usize,
+    },
+    /// List the keys that open the volume, each with its number
+    List {
+        /// The volume, a file or a block device
+        volume: PathBuf,
+    },
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Add { volume, key } => {
+            let change = Change::Add { key: key.clone() };
+            let changed = wrappings::change(volume, "cannot add a key to the volume", &change)?;
+            let key = named(&changed.new.slots()[changed.slot]);
+            say(&format!("{} now opens with {key}, too (slot {})", show(volume), changed.slot));
+            Ok(())
+        }
+        Command::Remove { volume, slot } => {
+            let change = Change::Remove { slot: *slot };
+            let changed = wrappings::change(volume, "cannot remove a key from the volume", &change)?;
+            let key = named(&changed.old.slots()[changed.slot]);
+            say(&format!("{} no longer opens with {key}", show(volume)));
+            Ok(())
+        }
+        Command::List { volume } => list(volume),
+    }
+}
+
+fn list(path: &Path) -> Result<(), Failure> {
+    let failed = |error: Error| Failure::volume("cannot read the volume", show(path), &error);
+    let (header, warnings) = Header::read(&open_volume(path)?).map_err(failed)?;
+    for warning in &warnings {
+        warn(show(path), warning);
+    }
+    let envelope = header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
+    let mut lines = String::new();
+    for (i, slot) in envelope.slots().iter().enumerate() {
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "{i}\t{}", printable(&named(slot)));
+    }
+    stdout::print(&lines)
+}

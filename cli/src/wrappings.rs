@@ -1,0 +1,109 @@
+//! What the commands share that change the wrappings of a volume's key.
+
+use std::path::Path;
+
+use atrest::keys::{Envelope, KeyRef, WrappedKey};
+use atrest::volume::{Error, Header, Volume, WrappingChange};
+
+use crate::failure::{Failure, say, show, warn};
+use crate::providers;
+use crate::source::open_volume_to_change;
+
+/// What is done with which wrapping.
+pub enum Change {
+    /// Another one in its place, under this key or, without one, under the same.
+    Rewrap { slot: Option<usize>, key: Option<KeyRef> },
+    /// One more.
+    Add { key: KeyRef },
+    /// One less.
+    Remove { slot: usize },
+}
+
+/// What was done.
+pub struct Changed {
+    /// The envelope before.
+    pub old: Envelope,
+    /// The envelope after.
+    pub new: Envelope,
+    /// The slot: in both for a rewrapping, else in the one that has it.
+    pub slot: usize,
+    /// Whether the volume's keys were there to verify it.
+    pub verified: bool,
+}
+
+/// Changes the wrappings in a volume's header, and passes its warnings on. `action` is how a failure begins.
+pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Failure> {
+    let failed = |error: Error| Failure::volume(action, show(path), &error);
+    let refused = |why: &dyn std::fmt::Display| Failure::new(format!("{action} {}: {why}", show(path)));
+    let file = open_volume_to_change(path)?;
+    let (header, _) = Header::read(&file).map_err(failed)?;
+    header.data_segment().map_err(failed)?;
+    let old = header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
+
+    // Removing takes no key, but for headers of the first version.
+    let mut set = providers::of(&old).or_else(|error| match change {
+        Change::Remove { .. } => Ok(Default::default()),
+        _ => Err(refused(&error)),
+    })?;
+    let mut notice = None;
+    if let Change::Rewrap { key: Some(key), .. } | Change::Add { key } = change {
+        let provider = providers::to_wrap(key, &mut notice)?;
+        if set.get(provider.name()).is_none() {
+            set.insert(provider);
+        }
+    }
+    let (slot, change) = match change {
+        Change::Rewrap { slot, key } => {
+            let slot = choose(&old, *slot).map_err(|why| refused(&why))?;
+            let WrappedKey { provider, key: same, .. } = &old.slots()[slot];
+            let (provider, key) = match key {
+                Some(key) => (key.provider(), key.key()),
+                None => (provider.as_str(), same.as_str()),
+            };
+            (slot, WrappingChange::Rewrap { slot, provider, key })
+        }
+        Change::Add { key } => {
+            (old.slots().len(), WrappingChange::Add { provider: key.provider(), key: key.key() })
+        }
+        Change::Remove { slot } => (*slot, WrappingChange::Remove { slot: *slot }),
+    };
+    let done = Volume::change_wrappings(&file, change, &set).map_err(failed);
+    // A key that was made for this stays, whatever becomes of the volume.
+    let done = match (done, notice) {
+        (Err(failure), Some(notice)) => return Err(failure.and(&notice)),
+        (done, notice) => {
+            let done = done?;
+            notice.iter().for_each(|notice| say(notice));
+            done
+        }
+    };
+    for warning in &done.warnings {
+        warn(show(path), warning);
+    }
+    let new = done.header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
+    Ok(Changed { old, new, slot, verified: done.verified })
+}
+
+/// The slot that is meant, where there are several.
+fn choose(envelope: &Envelope, slot: Option<usize>) -> Result<usize, String> {
+    let slots = envelope.slots();
+    match slot {
+        None if slots.len() == 1 => Ok(0),
+        None => {
+            let list: Vec<String> =
+                slots.iter().enumerate().map(|(i, slot)| format!("{i} ({})", named(slot))).collect();
+            Err(format!(
+                "its key is wrapped {} times: say which with --slot, {}",
+                slots.len(),
+                list.join(" or ")
+            ))
+        }
+        Some(slot) if slot < slots.len() => Ok(slot),
+        Some(slot) => Err(format!("it has no slot {slot}: it has {}, numbered from 0", slots.len())),
+    }
+}
+
+/// The key of a wrapping, for people.
+pub fn named(slot: &WrappedKey) -> String {
+    format!("{}:{}", slot.provider, slot.key)
+}

@@ -1,0 +1,119 @@
+//! The names of keys in AWS KMS, and whether the key that answered is the one that was asked.
+
+use super::fault::{malformed, printable};
+use atrest::keys::{ErrorClass, ProviderError};
+
+/// An ARN of KMS, in its parts: `arn:PARTITION:kms:REGION:ACCOUNT:RESOURCE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// The partition, `aws` for most.
+    pub partition: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// The account, 12 digits.
+    pub account: &'a str,
+    /// `key/ID` or `alias/NAME`.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// The parts of a text that is an ARN of KMS.
+    pub fn parse(text: &'a str) -> Option<Arn<'a>> {
+        let mut parts = text.splitn(6, ':');
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let ("arn", partition, "kms", region, account, resource) =
+            (part()?, part()?, part()?, part()?, part()?, part()?)
+        else {
+            return None;
+        };
+        let resource_is = |kind: &str| resource.strip_prefix(kind).is_some_and(|name| !name.is_empty());
+        // The region becomes part of a host's name.
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (plain(partition)
+            && plain(region)
+            && plain(account)
+            && (resource_is("key/") || resource_is("alias/")))
+        .then_some(Arn { partition, region, account, resource })
+    }
+
+    /// The key's id, unless this is an alias.
+    pub fn key_id(&self) -> Option<&'a str> {
+        self.resource.strip_prefix("key/")
+    }
+}
+
+/// The ARN that an answer names as the key it used; it must fit the key that was asked for.
+pub fn answered_arn(operation: &str, key: &str, answered: Option<String>) -> Result<String, ProviderError> {
+    let answered = answered.unwrap_or_default();
+    let (shown, arn) = (printable(&answered), Arn::parse(&answered));
+    let Some((arn, id)) = arn.and_then(|arn| Some((arn, arn.key_id()?))) else {
+        return Err(malformed(operation, key, &format!("{shown:?} is no ARN of a key")));
+    };
+    let fits = match Arn::parse(key) {
+        Some(asked) if asked.key_id().is_some() => key == answered,
+        Some(asked) => {
+            (asked.partition, asked.region, asked.account) == (arn.partition, arn.region, arn.account)
+        }
+        None => key.starts_with("alias/") || key == id,
+    };
+    if fits { Ok(answered) } else { Err(another_key(operation, key, &shown)) }
+}
+
+/// Another key answered than the one that was asked for.
+pub fn another_key(operation: &str, key: &str, answered: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorClass::WrongKey,
+        format!("the answer of AWS KMS to {operation} comes from the key {}, not {key}", printable(answered)),
+    )
+}
+
+/// Whether this is an alias in the part of the names that AWS keeps for its services' own keys.
+pub fn is_reserved(key: &str) -> bool {
+    key.starts_with("alias/aws/") || Arn::parse(key).is_some_and(|arn| arn.resource.starts_with("alias/aws/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    #[test]
+    fn arns_are_taken_apart_or_are_none() {
+        let arn = Arn::parse(KEY).unwrap();
+        assert_eq!((arn.partition, arn.region, arn.account), ("aws", "eu-west-1", "111122223333"));
+        assert_eq!(arn.key_id(), Some("1234abcd-12ab-34cd-56ef-1234567890ab"));
+        let alias = Arn::parse("arn:aws-cn:kms:cn-north-1:111122223333:alias/a:b/c").unwrap();
+        assert_eq!((alias.key_id(), alias.resource), (None, "alias/a:b/c"));
+        for none in [
+            "",
+            "alias/prod",
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:s3:eu-west-1:1:key/x",
+            "arn:aws:kms:eu-west-1:111122223333:key/",
+            "arn:aws:kms::111122223333:key/x",
+            "arn:aws:kms:example.org/#:111122223333:key/x",
+            "arn:aws:kms:eu-west-1:111122223333",
+        ] {
+            assert_eq!(Arn::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_answer_must_come_from_the_key_that_was_asked() {
+        let check = |key: &str, answered: &str| answered_arn("Decrypt", key, Some(answered.to_owned()));
+        let id = Arn::parse(KEY).unwrap().key_id().unwrap();
+        for key in [KEY, id, "alias/prod", "arn:aws:kms:eu-west-1:111122223333:alias/prod"] {
+            assert_eq!(check(key, KEY).unwrap(), KEY);
+        }
+        let class = |result: Result<String, ProviderError>| result.unwrap_err().class();
+        let other = KEY.replace("12ab", "12ac");
+        for key in [KEY, id, "arn:aws:kms:eu-west-2:111122223333:alias/prod"] {
+            assert_eq!(class(check(key, &other)), ErrorClass::WrongKey, "{key}");
+        }
+        for none in ["", id, "arn:aws:kms:eu-west-1:111122223333:alias/prod"] {
+            assert_eq!(class(check("alias/prod", none)), ErrorClass::Malformed);
+        }
+        assert_eq!(class(answered_arn("Decrypt", KEY, None)), ErrorClass::Malformed);
+    }
+}

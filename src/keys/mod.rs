@@ -1,0 +1,84 @@
+//! A volume's root key: generated, wrapped and unwrapped by key providers.
+//!
+//! A volume has one [`RootKey`] of 32 bytes, from which its [`VolumeKeys`] are derived. The root key is stored
+//! wrapped, in an [`Envelope`], by one or more key-encryption keys; these belong to a [`KeyProvider`]: a key
+//! management service, or the [`LocalKeystore`] of this machine's user.
+//!
+//! ```
+//! use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let home = home.path().join("atrest");
+//! let keystore = LocalKeystore::open_or_create(&home)?;
+//! keystore.ensure_key("default")?;
+//!
+//! let volume = new_uuid()?;
+//! let (envelope, keys) = block_on(Envelope::create(&keystore, "default", volume, Class::Persistent))?;
+//! let stored = envelope.to_json();
+//!
+//! let envelope = Envelope::from_json(stored.as_bytes())?;
+//! let opened = block_on(envelope.open(&Providers::new().with(keystore)))?;
+//! assert_eq!(opened.xts_key(), keys.xts_key());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is protected
+//! Root keys and derived keys live in [`Secret`] memory. Text and buffers that held key material are wiped
+//! after use, and so is the stack below the code that derives and wraps. What the compiler keeps in registers,
+//! and what a debugger or the kernel reads from a running process, is out of reach.
+
+mod admin;
+mod cache;
+pub(crate) mod clock;
+mod context;
+mod date;
+mod description;
+mod document;
+mod error;
+mod flight;
+mod grants;
+mod json;
+mod kept;
+mod keyref;
+mod local;
+mod origin;
+mod provider;
+mod providers;
+mod root;
+mod secret;
+mod slots;
+mod wait;
+
+pub use admin::{KeyAdmin, KeyAlias, KeyCheck, PermissionCheck, PermissionOutcome};
+pub use cache::{CacheStatistics, RootKeyCache};
+pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
+pub use date::utc_date;
+pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
+pub use document::{Class, Envelope};
+pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};
+pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
+pub use keyref::{KeyRef, KeyRefError};
+pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
+#[cfg(feature = "volume")]
+pub(crate) use origin::Origin;
+pub use provider::{BoxFuture, KeyProvider, WrappedKey};
+pub use providers::Providers;
+#[cfg(feature = "volume")]
+pub(crate) use root::on_wiped_stack;
+pub use root::{RootKey, VolumeKeys};
+pub use secret::{Protection, Secret, SecretError};
+pub use slots::Rewrapped;
+pub use uuid::Uuid;
+#[cfg(feature = "volume")]
+pub(crate) use wait::block_on_while;
+pub use wait::{block_on, block_on_timeout};
+
+/// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.
+///
+/// # Errors
+/// [`SecretError::Random`] when the generator fails.
+pub fn new_uuid() -> Result<Uuid, SecretError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}

@@ -1,0 +1,104 @@
+//! The set of key providers that a caller has.
+
+use super::{KeyProvider, ProviderError, RootKey, RootKeyCache, WrappedKey};
+#[cfg(feature = "volume")]
+use std::sync::Weak;
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// The key providers that a caller has, by name.
+///
+/// ```no_run
+/// use atrest::keys::{LocalKeystore, Providers};
+///
+/// let keystore = LocalKeystore::open(LocalKeystore::default_path()?)?;
+/// let providers = Providers::new().with(keystore);
+/// assert!(providers.get("local").is_some());
+/// # Ok::<(), atrest::keys::ProviderError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Providers {
+    providers: BTreeMap<&'static str, Arc<dyn KeyProvider>>,
+    cache: Option<Arc<RootKeyCache>>,
+}
+
+impl Providers {
+    /// A set without any provider: no envelope opens with it.
+    pub const fn new() -> Providers {
+        Providers { providers: BTreeMap::new(), cache: None }
+    }
+
+    /// Adds a provider; one that was there under the same name is replaced.
+    #[must_use]
+    pub fn with(mut self, provider: impl KeyProvider + 'static) -> Providers {
+        self.insert(Arc::new(provider));
+        self
+    }
+
+    /// Adds a provider that the caller shares; one that was there under the same name is replaced.
+    ///
+    /// What a [cache](Providers::with_cache) holds of the one that was there does not serve this set any more.
+    pub fn insert(&mut self, provider: Arc<dyn KeyProvider>) {
+        let replaced = self.providers.insert(provider.name(), provider).is_some();
+        if let Some(cache) = &self.cache
+            && (replaced || Arc::strong_count(cache) > 1)
+        {
+            // Not cleared: clones of this set may share it, and still have the provider that it asked; or get one of that
+            // name, which must not be answered by what this one's may do.
+            self.cache = cache.another().map(Arc::new);
+        }
+    }
+
+    /// Keeps root keys, once unwrapped, as `cache` says: [`Envelope::open`](super::Envelope::open), and so opening a
+    /// volume, asks a provider only for those that it does not have.
+    /// Everything else that needs a root key, changes of wrappings and rechecks of open volumes, asks in any case.
+    ///
+    /// Clones of the set share the cache, until one of them gets another provider: then that one has a cache of its own.
+    #[must_use]
+    pub fn with_cache(mut self, cache: RootKeyCache) -> Providers {
+        self.cache = Some(Arc::new(cache));
+        self
+    }
+
+    /// The cache, where there is one.
+    pub fn cache(&self) -> Option<&RootKeyCache> {
+        self.cache.as_deref()
+    }
+
+    /// The cache, for somebody who must not keep it.
+    #[cfg(feature = "volume")]
+    pub(crate) fn weak_cache(&self) -> Weak<RootKeyCache> {
+        self.cache.as_ref().map(Arc::downgrade).unwrap_or_default()
+    }
+
+    /// The same providers, which are asked each time.
+    #[must_use]
+    pub fn without_cache(&self) -> Providers {
+        Providers { providers: self.providers.clone(), cache: None }
+    }
+
+    /// The provider of that name.
+    pub fn get(&self, name: &str) -> Option<&dyn KeyProvider> {
+        self.providers.get(name).map(|provider| &**provider)
+    }
+
+    /// The names of all providers, in byte order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> {
+        self.providers.keys().copied()
+    }
+
+    /// Unwraps a root key with the provider of its wrapping, or takes it from the cache.
+    pub(super) async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Arc<RootKey>, ProviderError> {
+        // With its error where there is none.
+        let provider = super::slots::find(self, &wrapped.provider)?;
+        match (&self.cache, self.providers.get(&*wrapped.provider)) {
+            (Some(cache), Some(shared)) => cache.unwrap(shared, wrapped).await,
+            _ => provider.unwrap(wrapped).await.map(Arc::new),
+        }
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.providers.keys()).finish()
+    }
+}
