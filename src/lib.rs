@@ -17,11 +17,14 @@
 #[cfg(all(feature = "volume", not(unix)))]
 compile_error!("the feature `volume` needs a Unix: positioned reads and writes, and file locks");
 
+mod code;
 #[cfg(feature = "keys")]
 pub mod keys;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;
+
+pub use code::Code;
 
 /// Not part of the API: it may change or go in any version.
 #[cfg(feature = "unstable-limit")]

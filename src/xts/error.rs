@@ -1,5 +1,6 @@
 use core::fmt;
 
+use crate::Code;
 use crate::xts::{Backend, MAX_UNIT_LEN, MIN_UNIT_LEN};
 
 /// Why a key could not be made, or why data was not touched.
@@ -67,6 +68,26 @@ pub enum Error {
     UnknownBackend,
     /// This processor, or this build, cannot run the backend.
     UnsupportedBackend(Backend),
+}
+
+impl Error {
+    /// The stable code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Error::KeyLength { .. } | Error::HalfLengths { .. } => Code::KeyLength,
+            Error::EqualHalves => Code::EqualHalves,
+            Error::SectorSize { .. } | Error::SectorSizeNot512 { .. } => Code::SectorSize,
+            Error::UnitLength { .. } => Code::UnitLength,
+            Error::DataLength { .. } => Code::DataLength,
+            Error::LengthMismatch { .. } => Code::LengthMismatch,
+            Error::SectorNumberOverflow => Code::SectorNumber,
+            Error::TweakCount { .. } => Code::TweakCount,
+            Error::SelfTest(_) => Code::SelfTest,
+            Error::UnknownBackend => Code::UnknownBackend,
+            Error::UnsupportedBackend(_) => Code::UnsupportedBackend,
+        }
+    }
 }
 
 impl fmt::Display for Error {

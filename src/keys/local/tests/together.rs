@@ -26,12 +26,7 @@ fn processes_agree_on_one_key() {
     std::fs::create_dir(parent.path().join("a")).unwrap();
     let start = || {
         Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "keys::local::tests::together::create_and_print",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", "keys::local::tests::together::create_and_print", "--ignored", "--nocapture"])
             .env("ATREST_TEST_KEYSTORE", &home)
             .stdout(Stdio::piped())
             .spawn()
