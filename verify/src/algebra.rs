@@ -40,6 +40,10 @@ pub enum Kind {
     OtherData,
     /// The bit that blinds registers.
     Blind,
+    /// What the stack holds before a call.
+    Stack,
+    /// What lies in the destination before a call.
+    Before,
 }
 
 /// Which function of a byte.

@@ -6,8 +6,9 @@ use crate::{
     elf::Architecture,
     fault::Outcome,
     machine::{Processor, aarch64::processor, x86::cpuid},
+    numbers::{First, Layout, Numbers, Sequence},
     standard::Direction,
-    subject::{First, Layout, Place, Subject, Target},
+    subject::{Place, Subject, Target},
 };
 
 /// Every backend and schedule of x86-64 that is proved. `soft` is not among them: its S-box is a circuit of its own, which
@@ -38,7 +39,7 @@ pub fn targets(architecture: Architecture) -> &'static [Target] {
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 72] = [
+pub const SLICE: [&str; 78] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -111,10 +112,16 @@ pub const SLICE: [&str; 72] = [
     "layouts:512:3",
     "layouts:4096:1",
     "layouts:520:9",
+    "sequences:16:5",
+    "list:512:1:9:2",
+    "list:520:9:9:1",
+    "list:16:140:140:1",
+    "pieces:512:9:list:0:512:512",
+    "pieces:520:9:down:18446744073709551600:100:333",
 ];
 
 /// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
-pub const FULL: [&str; 55] = [
+pub const FULL: [&str; 71] = [
     "refusals",
     "unit:16:4200:1",
     "unit:8176:8208:1",
@@ -170,6 +177,22 @@ pub const FULL: [&str; 55] = [
     "numbers:512:2:3",
     "numbers:512:2:4",
     "layouts:512:3",
+    "sequences:512:3",
+    "sequences:520:9",
+    "sequences:4096:1",
+    "sequences:16:140",
+    "list:512:1:136:1",
+    "list:16:1:140:1",
+    "list:520:1:140:1",
+    "list:1000:1:20:1",
+    "list:4096:1:20:1",
+    "list:8192:1:3:1",
+    "pieces:512:140:list:0:512:600",
+    "pieces:520:140:list:0:1000:333",
+    "pieces:16384:3:list:0:5000:7000",
+    "pieces:512:140:down:18446744073709551600:512:600",
+    "pieces:520:30:down:18446744073709551600:100:333",
+    "pieces:16384:3:down:500:5000:7000",
 ];
 
 /// For mutants, and to look at what is left behind: every way into the kernel, in a second.
@@ -200,7 +223,7 @@ pub const SHORT: [&str; 23] = [
 ];
 
 /// What is proved in one go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Job {
     /// `unit:FROM:TO:STEP`: data units of these lengths, under any tweak.
     Units { from: usize, to: usize, step: usize },
@@ -212,16 +235,14 @@ pub enum Job {
     Numbers { size: usize, count: usize, layout: Layout },
     /// `layouts:SIZE:COUNT`: so many sectors in each layout, from 0 and across carries.
     Layouts { size: usize, count: usize },
-    /// `pieces:SIZE:COUNT:LAYOUT:FIRST:CUTS:CUTS`: so many sectors in pieces of these lengths (`A,B,C`, over and over), of the
-    /// source and of the destination.
-    Pieces {
-        size: usize,
-        count: usize,
-        layout: Layout,
-        first: u64,
-        source: Vec<usize>,
-        destination: Vec<usize>,
-    },
+    /// `pieces:SIZE:COUNT:TWEAKS:FIRST:CUTS:CUTS`: so many sectors in pieces of these lengths (`A,B,C`, over and over), of the
+    /// source and of the destination. TWEAKS: a layout, `list`, or `down`, a sequence that counts down.
+    Pieces { size: usize, count: usize, numbers: Numbers, source: Vec<usize>, destination: Vec<usize> },
+    /// `list:SIZE:FROM:TO:STEP`: so many sectors of SIZE bytes, each under a tweak of its own.
+    List { size: usize, from: usize, to: usize, step: usize },
+    /// `sequences:SIZE:COUNT`: so many sectors, under sequences of every width and byte order that count up and down, by
+    /// little and by much, from where they carry and where they do not.
+    Sequences { size: usize, count: usize },
     /// `refusals`: calls that break a rule.
     Refusals,
 }
@@ -251,14 +272,29 @@ impl FromStr for Job {
             ("far", 3) => Ok(Job::Far { size: size(1)?, count: size(2)? }),
             ("numbers", 4) => Ok(Job::Numbers { size: size(1)?, count: size(2)?, layout: layout(3)? }),
             ("layouts", 3) => Ok(Job::Layouts { size: size(1)?, count: size(2)? }),
-            ("pieces", 7) => Ok(Job::Pieces {
-                size: size(1)?,
-                count: size(2)?,
-                layout: layout(3)?,
-                first: number(4)?,
-                source: cuts(5)?,
-                destination: cuts(6)?,
-            }),
+            ("pieces", 7) => {
+                let first = u128::from(number(4)?);
+                let numbers = match fields[3] {
+                    "list" => Numbers::List,
+                    "down" => Numbers::Sequence(Sequence {
+                        first: first | 0x77 << 64,
+                        step: (-3i128) as u128,
+                        width: 64,
+                        flags: crate::numbers::BIG_ENDIAN,
+                    }),
+                    _ => match layout(3)? {
+                        Layout::Plain64 => Numbers::Plain(First::Number(first)),
+                        layout if layout.is_wide() => {
+                            Numbers::Layout(layout, First::Number(first | 0x77 << 64))
+                        }
+                        layout => Numbers::Layout(layout, First::Number(first)),
+                    },
+                };
+                let (size, count, source, destination) = (size(1)?, size(2)?, cuts(5)?, cuts(6)?);
+                Ok(Job::Pieces { size, count, numbers, source, destination })
+            }
+            ("list", 5) => Ok(Job::List { size: size(1)?, from: size(2)?, to: size(3)?, step: size(4)? }),
+            ("sequences", 3) => Ok(Job::Sequences { size: size(1)?, count: size(2)? }),
             ("refusals", 1) => Ok(Job::Refusals),
             _ => Err(bad()),
         }
@@ -268,23 +304,9 @@ impl FromStr for Job {
 /// What is called.
 #[derive(Clone, Debug)]
 enum Call {
-    Unit {
-        len: usize,
-    },
-    Sectors {
-        size: usize,
-        count: usize,
-        first: First,
-        layout: Option<Layout>,
-    },
-    Pieces {
-        size: usize,
-        count: usize,
-        first: First,
-        layout: Layout,
-        source: Vec<usize>,
-        destination: Vec<usize>,
-    },
+    Unit { len: usize },
+    Sectors { size: usize, count: usize, numbers: Numbers },
+    Pieces { size: usize, count: usize, numbers: Numbers, source: Vec<usize>, destination: Vec<usize> },
     Refusals,
 }
 
@@ -306,12 +328,12 @@ impl fmt::Display for Theorem {
         };
         match &self.call {
             Call::Unit { len } => write!(f, "a unit of {len} bytes, {way}")?,
-            Call::Sectors { size, count, first, layout } => {
-                write!(f, "{count} sectors of {size} bytes, {first:x?}, {layout:?}, {way}")?;
+            Call::Sectors { size, count, numbers } => {
+                write!(f, "{count} sectors of {size} bytes, {numbers:x?}, {way}")?;
             }
-            Call::Pieces { size, count, first, layout, source, destination } => write!(
+            Call::Pieces { size, count, numbers, source, destination } => write!(
                 f,
-                "{count} sectors of {size} bytes, {first:x?}, {layout:?}, from pieces of {source:?} to {destination:?} bytes, {way}"
+                "{count} sectors of {size} bytes, {numbers:x?}, from pieces of {source:?} to {destination:?} bytes, {way}"
             )?,
             Call::Refusals => return write!(f, "calls that break a rule, {way}"),
         }
@@ -332,11 +354,11 @@ impl Theorem {
         let (direction, place) = (self.direction, self.place);
         match &self.call {
             Call::Unit { len } => subject.unit(*len, direction, place, self.skew),
-            Call::Sectors { size, count, first, layout } => {
-                subject.sectors((*size, *count), *first, *layout, direction, place, self.skew)
+            Call::Sectors { size, count, numbers } => {
+                subject.sectors((*size, *count), numbers, direction, place, self.skew)
             }
-            Call::Pieces { size, count, first, layout, source, destination } => {
-                subject.pieces((*size, *count), *first, *layout, (source, destination), direction, place)
+            Call::Pieces { size, count, numbers, source, destination } => {
+                subject.pieces((*size, *count), numbers, (source, destination), direction, place)
             }
             Call::Refusals => subject.refusals(direction),
         }
@@ -348,26 +370,28 @@ const AHEAD: u64 = 16;
 
 impl Job {
     fn calls(&self) -> Vec<Call> {
-        let number = |first: u64| First::Number(u128::from(first));
+        let plain = |first: u64| Numbers::Plain(First::Number(u128::from(first)));
         match self {
             Job::Units { from, to, step } => {
                 (*from..=*to).step_by(*step).map(|len| Call::Unit { len }).collect()
             }
             Job::Sectors { size, from, to, step, first } => (*from..=*to)
                 .step_by(*step)
-                .map(|count| Call::Sectors { size: *size, count, first: number(*first), layout: None })
+                .map(|count| Call::Sectors { size: *size, count, numbers: plain(*first) })
                 .collect(),
             Job::Far { size, count } => {
-                vec![Call::Sectors { size: *size, count: *count, first: number(5), layout: None }]
+                vec![Call::Sectors { size: *size, count: *count, numbers: plain(5) }]
             }
             Job::Numbers { size, count, layout } => cases(*count as u64 * layout.step(*size), *layout)
                 .into_iter()
                 .map(|first| Call::Sectors {
                     size: *size,
                     count: *count,
-                    first,
                     // The call of its own, for the layout that has one.
-                    layout: (*layout != Layout::Plain64).then_some(*layout),
+                    numbers: match layout {
+                        Layout::Plain64 => Numbers::Plain(first),
+                        layout => Numbers::Layout(*layout, first),
+                    },
                 })
                 .collect(),
             Job::Layouts { size, count } => {
@@ -394,22 +418,31 @@ impl Job {
                     .map(|(layout, first, _)| Call::Sectors {
                         size,
                         count: *count,
-                        first,
-                        layout: Some(layout),
+                        numbers: Numbers::Layout(layout, first),
                     })
                     .collect()
             }
-            Job::Pieces { size, count, layout, first, source, destination } => {
-                let upper = if layout.is_wide() { 0x77 << 64 } else { 0 };
+            Job::Pieces { size, count, numbers, source, destination } => {
                 vec![Call::Pieces {
                     size: *size,
                     count: *count,
-                    first: First::Number(u128::from(*first) | upper),
-                    layout: *layout,
+                    numbers: numbers.clone(),
                     source: source.clone(),
                     destination: destination.clone(),
                 }]
             }
+            Job::List { size, from, to, step } => (*from..=*to)
+                .step_by(*step)
+                .map(|count| Call::Sectors { size: *size, count, numbers: Numbers::List })
+                .collect(),
+            Job::Sequences { size, count } => sequences(*size, *count)
+                .into_iter()
+                .map(|sequence| Call::Sectors {
+                    size: *size,
+                    count: *count,
+                    numbers: Numbers::Sequence(sequence),
+                })
+                .collect(),
             Job::Refusals => vec![Call::Refusals],
         }
     }
@@ -424,7 +457,7 @@ impl Job {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
             for place in [Place::Apart, Place::Same] {
-                if *self == Job::Refusals && place == Place::Same {
+                if matches!(self, Job::Refusals) && place == Place::Same {
                     continue;
                 }
                 for call in self.calls() {
@@ -439,6 +472,27 @@ impl Job {
         }
         theorems
     }
+}
+
+/// Sequences of each width, that carry from half to half, out of the counter where that wraps, or not at all.
+fn sequences(size: usize, count: usize) -> Vec<Sequence> {
+    use crate::numbers::{BIG_ENDIAN, IN_512, WRAPS};
+    let mut sequences = Vec::new();
+    let wide: i128 = (1 << 100) | 5;
+    for width in [32, 64, 128] {
+        let most = u128::MAX >> (128 - width);
+        for step in [0, 1, -1, 1 << 40, wide, -wide] {
+            for first in [most / 3, 0, most, (1 << 64) - 1, (7 << 64) + 1] {
+                for flags in [0, BIG_ENDIAN, WRAPS, BIG_ENDIAN | WRAPS | IN_512] {
+                    let sequence = Sequence { first, step: step as u128, width, flags };
+                    if sequence.is_good(size, count) {
+                        sequences.push(sequence);
+                    }
+                }
+            }
+        }
+    }
+    sequences
 }
 
 /// All first numbers of a call that adds up to `most` to them: by their lowest bits, and where those may carry, by where

@@ -31,13 +31,16 @@
 
 mod aes;
 mod algebra;
+mod contents;
 mod coverage;
 mod elf;
 mod fault;
+mod inputs;
 mod jobs;
 mod machine;
 mod memory;
 mod mutants;
+mod numbers;
 mod pointers;
 mod prove;
 mod report;

@@ -3,6 +3,7 @@
 
 use crate::{
     algebra::Bit,
+    contents::Contents,
     elf::{BASE, Library, Segment},
     fault::{Fault, Kind, Outcome},
     pointers::Pointer,
@@ -16,8 +17,8 @@ pub struct Region {
     pub name: String,
     /// Its first address.
     pub base: u64,
-    /// What it holds, byte after byte.
-    pub bits: Vec<Bit>,
+    /// What it holds.
+    pub contents: Contents,
     /// Whether it may be written. All may be read.
     pub writable: bool,
     /// For each byte the instruction that last wrote it: its address in the library plus 1, or 0.
@@ -27,7 +28,7 @@ pub struct Region {
 impl Region {
     /// How many bytes it has.
     pub fn len(&self) -> usize {
-        self.bits.len() / 8
+        self.contents.len()
     }
 }
 
@@ -69,10 +70,11 @@ impl Memory {
     }
 
     /// Adds a region, in place of one of the same name.
-    pub fn put(&mut self, name: &str, base: u64, bits: Vec<Bit>, writable: bool) {
+    pub fn put(&mut self, name: &str, base: u64, contents: impl Into<Contents>, writable: bool) {
         self.regions.retain(|region| region.name != name);
-        let writers = vec![0; if writable { bits.len() / 8 } else { 0 }];
-        self.regions.push(Region { name: name.into(), base, bits, writable, writers });
+        let contents = contents.into();
+        let writers = vec![0; if writable { contents.len() } else { 0 }];
+        self.regions.push(Region { name: name.into(), base, contents, writable, writers });
     }
 
     /// Removes all regions but these.
@@ -89,6 +91,15 @@ impl Memory {
     /// A region.
     pub fn region(&mut self, name: &str) -> Option<&mut Region> {
         self.regions.iter_mut().find(|region| region.name == name)
+    }
+
+    /// Makes what the stack holds unknown again.
+    pub fn forget_stack(&mut self) {
+        if let Some(stack) = self.region(STACK) {
+            stack.contents.reset();
+            stack.writers.fill(0);
+        }
+        self.stack_lowest = u64::MAX;
     }
 
     /// The length of the region that starts there.
@@ -180,7 +191,7 @@ impl Memory {
         let len = out.len() / 8;
         match self.target(at, len, false)? {
             Target::Region(which, offset) => {
-                out.copy_from_slice(&self.regions[which].bits[8 * offset..8 * (offset + len)]);
+                self.regions[which].contents.read(offset, out);
             }
             Target::Segment(which, offset) => {
                 for (i, byte) in self.segments[which].bytes[offset..offset + len].iter().enumerate() {
@@ -199,7 +210,7 @@ impl Memory {
         match self.target(at, len, true)? {
             Target::Region(which, offset) => {
                 let region = &mut self.regions[which];
-                region.bits[8 * offset..8 * (offset + len)].copy_from_slice(bits);
+                region.contents.write(offset, bits);
                 region.writers[offset..offset + len].fill(self.now + 1);
             }
             Target::Segment(which, offset) => {

@@ -12,10 +12,11 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, Mnemonic};
 
 use crate::{
     elf::{Architecture, Library},
+    inputs::Random,
     jobs::{SHORT, SLICE},
     machine::aarch64,
     prove::{self, Plan, Results},
-    subject::{Random, Target},
+    subject::Target,
 };
 
 /// Whose code is changed: functions whose names contain this.

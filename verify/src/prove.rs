@@ -13,11 +13,12 @@ use crate::{
     algebra,
     elf::Library,
     fault::{Fault, Kind},
+    inputs::Inputs,
     jobs::{Job, Theorem},
     machine::Counts,
     pointers,
     residue::Residue,
-    subject::{Inputs, Subject, Target},
+    subject::{Subject, Target},
 };
 
 /// What to prove, and how.

@@ -16,9 +16,11 @@ use iced_x86::{Decoder, DecoderOptions, Instruction};
 use self::cpuid::Processor;
 use super::{Counts, Machine, RETURN, Register, contracts};
 use crate::{
-    algebra::Bit,
+    algebra::{self, Bit},
+    contents::Contents,
     elf::{BASE, Library},
     fault::{Fault, Kind, Outcome},
+    inputs::Inputs,
     memory::{Memory, STACK},
     pointers::Pointer,
     words::{Lane, Unknowns, Word},
@@ -112,10 +114,9 @@ pub struct X86 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
-    /// What registers and the stack hold before each call. They may be the same bits each time: nothing goes from one
-    /// call to the next but the key object, which was made without them.
+    /// What registers hold before each call. They may be the same bits each time, as those of the stack are: nothing goes
+    /// from one call to the next but the key object, which was made without them.
     unknown_registers: Registers,
-    unknown_stack: Vec<Bit>,
     counts: Counts,
     /// Whether the stack may lie anywhere.
     anywhere: bool,
@@ -138,13 +139,11 @@ impl X86 {
         let mut unknowns = Unknowns::new();
         let registers = Registers::unknown(&mut unknowns);
         let mut memory = Memory::new(library);
-        let mut stack = vec![Bit::ZERO; 8 * STACK_LEN];
-        unknowns.fill(&mut stack);
-        memory.put(STACK, STACK_BASE, stack.clone(), true);
+        let stack = Contents::input(Inputs::Unknown, algebra::Kind::Stack, 0, STACK_LEN);
+        memory.put(STACK, STACK_BASE, stack, true);
         let end = library.segments.iter().map(|s| s.base - BASE + s.bytes.len() as u64).max().unwrap_or(0);
         X86 {
             unknown_registers: registers.clone(),
-            unknown_stack: stack,
             before: registers.clone(),
             foreign: None,
             registers,
@@ -169,20 +168,12 @@ impl X86 {
     }
 
     /// Everything is unknown again, and what was used of the stack is forgotten.
-    fn forget(&mut self) -> Outcome<()> {
+    fn forget(&mut self) {
         self.registers = self.unknown_registers.clone();
         self.not_zero.clear();
         self.unfenced = false;
-        let lowest = self.memory.stack_lowest;
-        if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
-            self.memory.stack_floor = 0;
-            self.memory.store(lowest, &self.unknown_stack[8 * used as usize..])?;
-            if let Some(stack) = self.memory.region(STACK) {
-                stack.writers.fill(0);
-            }
-        }
-        self.memory.stack_lowest = u64::MAX;
-        Ok(())
+        self.memory.forget_stack();
+        self.memory.stack_floor = 0;
     }
 
     fn run(&mut self, most_steps: u64) -> Outcome<()> {
@@ -317,7 +308,7 @@ impl Machine for X86 {
     }
 
     fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64> {
-        self.forget()?;
+        self.forget();
         let top = STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew;
         for (i, argument) in arguments.iter().enumerate() {
             match ARGUMENTS.get(i) {
