@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use crate::{
     elf::Architecture,
     fault::Outcome,
+    laps::Laps,
     machine::{Processor, aarch64::processor, x86::cpuid},
     numbers::{First, Layout, Numbers, Sequence},
     standard::Direction,
@@ -107,7 +108,7 @@ pub const SLICE: [&str; 78] = [
     "pieces:515:20:0:5:515:515",
     "pieces:518:20:0:5:518:518",
     "pieces:524:20:0:5:524:524",
-    "numbers:512:1:0",
+    "numbers:16:1:0",
     "numbers:16:4:0",
     "layouts:512:3",
     "layouts:4096:1",
@@ -120,9 +121,8 @@ pub const SLICE: [&str; 78] = [
     "pieces:520:9:down:18446744073709551600:100:333",
 ];
 
-/// All lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
-pub const FULL: [&str; 71] = [
-    "refusals",
+/// Beside those of SLICE: all lengths to 4200 bytes, all counts to a batch and beyond, and samples of what is longer.
+pub const FULL: [&str; 62] = [
     "unit:16:4200:1",
     "unit:8176:8208:1",
     "unit:16384:16400:5",
@@ -161,22 +161,14 @@ pub const FULL: [&str; 71] = [
     "sectors:512:4096:4097:1:5",
     "sectors:4096:512:512:1:5",
     "sectors:520:4100:4100:1:5",
-    "pieces:512:40:0:9:512:512",
-    "pieces:512:40:1:9:1000:4096",
-    "pieces:4096:9:2:64:4096:1000",
     "pieces:512:300:3:18446744073709551600:512:600",
-    "pieces:520:30:4:18446744073709551600:100:333",
-    "pieces:16384:3:3:5:5000:7000",
-    "pieces:10007:2:0:5:4000,1:9000",
     "pieces:4096:70:0:5:4096:8192",
     "pieces:48:200:0:5:480,7,0,41:333",
     "numbers:512:1:0",
-    "numbers:16:4:0",
     "numbers:4096:1:0",
     "numbers:512:5:0",
     "numbers:512:2:3",
     "numbers:512:2:4",
-    "layouts:512:3",
     "sequences:512:3",
     "sequences:520:9",
     "sequences:4096:1",
@@ -243,6 +235,9 @@ pub enum Job {
     /// `sequences:SIZE:COUNT`: so many sectors, under sequences of every width and byte order that count up and down, by
     /// little and by much, from where they carry and where they do not.
     Sequences { size: usize, count: usize },
+    /// `laps:PERIOD:LEAST:MOST:FROM:TO:STEP`: data units of PERIOD n + rest bytes, for *every* n from LEAST on that makes them
+    /// not longer than MOST bytes; and each rest FROM, FROM + STEP, ... to TO (`laps.rs`).
+    Laps { laps: Laps, to: usize, step: usize },
     /// `refusals`: calls that break a rule.
     Refusals,
 }
@@ -295,6 +290,10 @@ impl FromStr for Job {
             }
             ("list", 5) => Ok(Job::List { size: size(1)?, from: size(2)?, to: size(3)?, step: size(4)? }),
             ("sequences", 3) => Ok(Job::Sequences { size: size(1)?, count: size(2)? }),
+            ("laps", 7) => {
+                let laps = Laps { period: size(1)?, least: size(2)?, most: size(3)?, rest: size(4)? };
+                Ok(Job::Laps { laps, to: size(5)?, step: size(6)? })
+            }
             ("refusals", 1) => Ok(Job::Refusals),
             _ => Err(bad()),
         }
@@ -307,6 +306,7 @@ enum Call {
     Unit { len: usize },
     Sectors { size: usize, count: usize, numbers: Numbers },
     Pieces { size: usize, count: usize, numbers: Numbers, source: Vec<usize>, destination: Vec<usize> },
+    Laps(Laps),
     Refusals,
 }
 
@@ -335,6 +335,10 @@ impl fmt::Display for Theorem {
                 f,
                 "{count} sectors of {size} bytes, {numbers:x?}, from pieces of {source:?} to {destination:?} bytes, {way}"
             )?,
+            Call::Laps(Laps { period, least, most, rest }) => write!(
+                f,
+                "units of {period} n + {rest} bytes, for each n from {least} on, up to {most} bytes, {way}"
+            )?,
             Call::Refusals => return write!(f, "calls that break a rule, {way}"),
         }
         f.write_str(match self.place {
@@ -360,6 +364,7 @@ impl Theorem {
             Call::Pieces { size, count, numbers, source, destination } => {
                 subject.pieces((*size, *count), numbers, (source, destination), direction, place)
             }
+            Call::Laps(laps) => subject.laps(laps, direction, place, self.skew),
             Call::Refusals => subject.refusals(direction),
         }
     }
@@ -443,6 +448,9 @@ impl Job {
                     numbers: Numbers::Sequence(sequence),
                 })
                 .collect(),
+            Job::Laps { laps, to, step } => {
+                (laps.rest..=*to).step_by(*step).map(|rest| Call::Laps(Laps { rest, ..*laps })).collect()
+            }
             Job::Refusals => vec![Call::Refusals],
         }
     }
@@ -452,17 +460,27 @@ impl Job {
         !matches!(self, Job::Far { .. }) || target.name.ends_with(":rows")
     }
 
+    /// Whether it takes so long that half of its theorems are enough: encryption apart, decryption in place.
+    fn is_long(&self) -> bool {
+        matches!(self, Job::Units { to, .. } if *to >= 1 << 20)
+    }
+
     /// Its theorems: each call in both directions, in place and apart.
     pub fn theorems(&self) -> Vec<Theorem> {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
             for place in [Place::Apart, Place::Same] {
-                if matches!(self, Job::Refusals) && place == Place::Same {
+                let other = match direction {
+                    Direction::Encrypt => Place::Same,
+                    Direction::Decrypt => Place::Apart,
+                };
+                if matches!(self, Job::Refusals) && place == Place::Same || self.is_long() && place == other {
                     continue;
                 }
                 for call in self.calls() {
                     let skew = match call {
                         Call::Unit { len } => len as u64 * 7,
+                        Call::Laps(laps) => laps.rest as u64 * 7,
                         Call::Sectors { count, .. } => count as u64 * 7,
                         _ => 0,
                     };

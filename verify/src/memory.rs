@@ -6,7 +6,8 @@ use crate::{
     contents::Contents,
     elf::{BASE, Library, Segment},
     fault::{Fault, Kind, Outcome},
-    pointers::Pointer,
+    machine::{Held, Part},
+    pointers::{Length, Pointer, Value},
     words::{Lane, Word},
 };
 
@@ -19,6 +20,8 @@ pub struct Region {
     pub base: u64,
     /// What it holds.
     pub contents: Contents,
+    /// How many bytes it is longer for each n (`pointers.rs`).
+    pub grows: u64,
     /// Whether it may be written. All may be read.
     pub writable: bool,
     /// For each byte the instruction that last wrote it: its address in the library plus 1, or 0.
@@ -74,7 +77,7 @@ impl Memory {
         self.regions.retain(|region| region.name != name);
         let contents = contents.into();
         let writers = vec![0; if writable { contents.len() } else { 0 }];
-        self.regions.push(Region { name: name.into(), base, contents, writable, writers });
+        self.regions.push(Region { name: name.into(), base, contents, grows: 0, writable, writers });
     }
 
     /// Removes all regions but these.
@@ -102,9 +105,46 @@ impl Memory {
         self.stack_lowest = u64::MAX;
     }
 
+    /// The parts of the stack that were used, and what they hold. Pointers are seen where they are aligned.
+    pub fn stack(&self) -> Vec<(Part, Held)> {
+        let mut parts = Vec::new();
+        let Some(stack) = self.regions.iter().find(|region| region.name == STACK) else { return parts };
+        let lowest = self.stack_lowest.saturating_sub(stack.base) as usize & !7;
+        if lowest >= stack.len() {
+            return parts;
+        }
+        let bits = stack.contents.bits(lowest, stack.len() - lowest);
+        for (at, word) in (stack.base + lowest as u64..).step_by(8).zip(bits.chunks(64)) {
+            let pointer = Pointer::from_bits(word);
+            parts.extend((at..).zip(word.chunks(8)).map(|(at, byte)| {
+                let held = match pointer {
+                    Some(pointer) => Held::Value(Value::Pointer(pointer)),
+                    None => Held::Bits(byte.to_vec()),
+                };
+                (Part::Stack(at), held)
+            }));
+        }
+        parts
+    }
+
+    /// Sets bytes of the stack.
+    pub fn set_stack(&mut self, at: u64, bits: &[Bit]) {
+        if let Some(stack) = self.region(STACK) {
+            stack.contents.write((at - stack.base) as usize, bits);
+        }
+    }
+
     /// The length of the region that starts there.
-    pub fn length_of(&self, base: u64) -> Option<u64> {
-        self.regions.iter().find(|region| region.base == base).map(|region| region.len() as u64)
+    pub fn length_of(&self, base: u64) -> Option<Length> {
+        let region = self.regions.iter().find(|region| region.base == base)?;
+        Some(Length { least: region.len() as u64, scale: region.grows })
+    }
+
+    /// Has a region be longer by so many bytes for each n. What is behind its least length is out of bounds all the same.
+    pub fn grow(&mut self, name: &str, bytes: u64) {
+        if let Some(region) = self.region(name) {
+            region.grows = bytes;
+        }
     }
 
     /// An address as a pointer into its region, which may lie anywhere.

@@ -18,13 +18,15 @@ use crate::{
 };
 
 /// Where things lie. Regions are far from each other, so that nothing between them is hit.
-const XTS: u64 = 0x1000_0000_0000;
+/// The key object's region.
+pub const OBJECT: &str = "the key object";
+pub const XTS: u64 = 0x1000_0000_0000;
 const KEY: u64 = 0x2000_0000_0011;
 const NAME: u64 = 0x2100_0000_0000;
 const OUT: u64 = 0x2200_0000_0000;
-const SOURCE: u64 = 0x3000_0000_0000;
-const DESTINATION: u64 = 0x4000_0000_0000;
-const TWEAK: u64 = 0x5000_0000_0003;
+pub const SOURCE: u64 = 0x3000_0000_0000;
+pub const DESTINATION: u64 = 0x4000_0000_0000;
+pub const TWEAK: u64 = 0x5000_0000_0003;
 const SOURCE_LIST: u64 = 0x6000_0000_0000;
 const DESTINATION_LIST: u64 = 0x6100_0000_0000;
 const NUMBERING: u64 = 0x6200_0000_0000;
@@ -66,14 +68,19 @@ pub enum Place {
 
 /// What is proved about: a backend, a key size, and a key of that size.
 pub struct Subject<'a> {
-    library: &'a Library,
+    /// The library.
+    pub library: &'a Library,
     /// The machine, after the key's expansion.
     pub machine: Box<dyn Machine>,
-    inputs: Inputs,
-    key1: Vec<Block>,
-    key2: Vec<Block>,
+    /// What keys, tweaks and data are.
+    pub inputs: Inputs,
+    /// The round keys, by the standard.
+    pub key1: Vec<Block>,
+    pub key2: Vec<Block>,
     /// The size of the key object, in bytes.
     size: usize,
+    /// The most parts of a state that a lap does not need (`laps.rs`).
+    pub old_parts: usize,
     /// The most stack that a call used, in bytes.
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
@@ -102,7 +109,7 @@ impl<'a> Subject<'a> {
         let mut object = vec![Bit::ZERO; 8 * size];
         machine.unknowns().fill(&mut object);
         let memory = machine.memory();
-        memory.put("the key object", XTS, object, true);
+        memory.put(OBJECT, XTS, object, true);
         memory.put("the key", KEY, key.clone(), false);
         memory.put("the backend's name", NAME, known(format!("{}\0", target.name).as_bytes()), false);
         memory.put("out", OUT, vec![Bit::ZERO; 64], true);
@@ -114,6 +121,7 @@ impl<'a> Subject<'a> {
             key1: standard::key_expansion(key[..8 * half].as_chunks().0),
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
             size,
+            old_parts: 0,
             stack_used: 0,
             residue: None,
             at_known_addresses: false,
@@ -132,9 +140,9 @@ impl<'a> Subject<'a> {
             return Err(Fault::new(Kind::Wrong, "atrest_xts_init() sets another pointer"));
         }
         let memory = self.machine.memory();
-        memory.keep(&[STACK, "the key object"]);
+        memory.keep(&[STACK, OBJECT]);
         // Nothing writes to it any more.
-        if let Some(mut object) = memory.take("the key object") {
+        if let Some(mut object) = memory.take(OBJECT) {
             object.writable = false;
             memory.put(&object.name, object.base, object.contents, false);
         }
@@ -162,7 +170,7 @@ impl<'a> Subject<'a> {
     }
 
     /// An address, if it is one, where it may lie anywhere.
-    fn placed(&mut self, argument: &Word) -> Word {
+    pub fn placed(&mut self, argument: &Word) -> Word {
         match argument {
             // Everything lies above this, and no length or number does, but for those that are meant to be refused.
             Word::Known(at) if !self.at_known_addresses && *at >= XTS && *at < 1 << 47 => {
@@ -173,13 +181,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Source data from byte `from` on.
-    fn data(&self, from: usize, len: usize) -> Contents {
+    pub fn data(&self, from: usize, len: usize) -> Contents {
         let kind = if self.on_other_data { algebra::Kind::OtherData } else { algebra::Kind::Data };
         Contents::input(self.inputs, kind, from, len)
     }
 
     /// What lies in the destination before, from byte `from` on.
-    fn before(&self, from: usize, len: usize, place: Place) -> Contents {
+    pub fn before(&self, from: usize, len: usize, place: Place) -> Contents {
         match place {
             Place::Same => self.data(from, len),
             Place::Apart => Contents::input(Inputs::Unknown, algebra::Kind::Before, from, len),
@@ -206,10 +214,10 @@ impl<'a> Subject<'a> {
     }
 
     /// Nothing but the key object is left of the call before.
-    fn start(&mut self, skew: u64) {
+    pub fn start(&mut self, skew: u64) {
         pointers::forget();
         self.machine.place_stack(!self.at_known_addresses, skew);
-        self.machine.memory().keep(&[STACK, "the key object"]);
+        self.machine.memory().keep(&[STACK, OBJECT]);
     }
 
     /// A data unit of `len` bytes under any tweak.
@@ -325,7 +333,7 @@ impl<'a> Subject<'a> {
 
     /// Compares what regions hold, one after the other, with what `count` data units of `size` bytes are to become; and
     /// looks at what the call left behind.
-    fn check(
+    pub fn check(
         &mut self,
         regions: &[String],
         (size, count): (usize, usize),
@@ -546,7 +554,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn function(what: &str, direction: Direction) -> String {
+/// The name of a call.
+pub fn function(what: &str, direction: Direction) -> String {
     match direction {
         Direction::Encrypt => format!("atrest_xts_encrypt_{what}"),
         Direction::Decrypt => format!("atrest_xts_decrypt_{what}"),
@@ -554,7 +563,7 @@ fn function(what: &str, direction: Direction) -> String {
 }
 
 /// What regions hold, to be compared with what is wanted, piece by piece.
-struct Comparison {
+pub struct Comparison {
     /// Their names, contents and writers.
     regions: Vec<(String, Contents, Vec<u32>)>,
     /// The region at work, the place in it, and the place among all.
@@ -568,7 +577,7 @@ struct Comparison {
 
 impl Comparison {
     /// Takes the regions out of memory.
-    fn new(subject: &mut Subject<'_>, names: &[String]) -> Outcome<Comparison> {
+    pub fn new(subject: &mut Subject<'_>, names: &[String]) -> Outcome<Comparison> {
         let memory = subject.machine.memory();
         let taken = names.iter().map(|name| {
             let region = memory.take(name);
@@ -580,7 +589,7 @@ impl Comparison {
     }
 
     /// The next bytes that are wanted.
-    fn next(&mut self, want: &[Bit]) {
+    pub fn next(&mut self, want: &[Bit]) {
         let mut want = want;
         while !want.is_empty() {
             let Some((name, contents, writers)) = self.regions.get(self.region) else {
@@ -607,16 +616,18 @@ impl Comparison {
     }
 
     /// What came of it. `size`: that of a data unit.
-    fn result(self, size: usize) -> Outcome<()> {
-        let Some((byte, name, writer)) = self.first else {
-            // Not more than is wanted, either.
-            return match self.regions.get(self.region).filter(|(_, contents, _)| contents.len() != 0) {
-                None => Ok(()),
-                Some((name, ..)) => {
-                    Err(Fault::new(Kind::Wrong, format!("{name} is longer than what is wanted")))
-                }
-            };
-        };
+    pub fn result(self, size: usize) -> Outcome<()> {
+        match self.regions.get(self.region) {
+            Some((name, contents, _)) if contents.len() != 0 => {
+                Err(Fault::new(Kind::Wrong, format!("{name} is longer than what is wanted")))
+            }
+            _ => self.result_so_far(size),
+        }
+    }
+
+    /// The same, but there may be more than was wanted so far.
+    pub fn result_so_far(self, size: usize) -> Outcome<()> {
+        let Some((byte, name, writer)) = self.first else { return Ok(()) };
         let text = format!(
             "byte {byte} (byte {} of block {} of sector or unit {}, in {name}) is not what the standard says, and {} others{}",
             byte % size % 16,

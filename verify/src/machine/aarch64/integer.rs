@@ -363,13 +363,10 @@ impl Aarch64 {
             (Logic::Or | Logic::Xor, pointer, Word::Known(0)) => Some(pointer.clone()),
             (Logic::And | Logic::Or, Word::Pointer(p), Word::Pointer(q)) if p == q => Some(a.clone()),
             (Logic::And, Word::Pointer(p), Word::Known(k))
-            | (Logic::And, Word::Known(k), Word::Pointer(p)) => {
-                let last = (1 << pointers::KNOWN_BITS) - 1;
-                (*k | last == u64::MAX).then(|| Word::Pointer(p.and_last(*k)))
-            }
+            | (Logic::And, Word::Known(k), Word::Pointer(p)) => p.and(*k).map(Word::from),
             // Of its last bits, which are known, some become 1.
             (Logic::Or, Word::Pointer(p), Word::Known(k)) | (Logic::Or, Word::Known(k), Word::Pointer(p))
-                if k >> pointers::KNOWN_BITS == 0 =>
+                if k >> p.known_bits() == 0 =>
             {
                 let added = pointers::Value::Number(k & !p.at);
                 pointers::sum(pointers::Value::Pointer(*p), added, false, |_| None).0.map(Word::from)
