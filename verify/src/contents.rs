@@ -48,6 +48,11 @@ impl Contents {
         self.len
     }
 
+    /// Leaves the first bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// Everything is as before anything was written.
     pub fn reset(&mut self) {
         self.pages.fill(None);

@@ -29,6 +29,12 @@ pub struct Region {
 }
 
 impl Region {
+    /// Leaves its first bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.contents.truncate(len);
+        self.writers.truncate(len);
+    }
+
     /// How many bytes it has.
     pub fn len(&self) -> usize {
         self.contents.len()

@@ -55,15 +55,15 @@ pub struct Length {
     pub scale: u64,
 }
 
-/// What a comparison tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a comparison tells, as far as that is always the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// Whether the difference is 0.
-    pub zero: bool,
+    pub zero: Option<bool>,
     /// Whether the first is less, as a number without sign.
-    pub carry: bool,
+    pub carry: Option<bool>,
     /// Whether the difference is negative.
-    pub sign: bool,
+    pub sign: Option<bool>,
 }
 
 thread_local! {
@@ -76,8 +76,9 @@ pub fn forget() {
     BITS.with_borrow_mut(HashMap::clear);
 }
 
-/// Sets the range of n for this thread. What was computed with another one is void.
+/// Sets the range of n for this thread. What was computed with another one is void: bits are no pointers any more.
 pub fn set_range(range: Range) {
+    forget();
     RANGE.set(range);
 }
 
@@ -162,14 +163,32 @@ impl Pointer {
             .then(|| Value::of(Pointer { at: self.at.wrapping_mul(factor), scale, ..self }))
     }
 
-    /// What a comparison of a number with 0 tells.
-    pub fn sign(self) -> Option<Known> {
+    /// What a comparison of a number with 0 tells; nothing of a pointer.
+    pub fn sign(self) -> Known {
         if !self.is_number() {
-            return None;
+            return Known::default();
         }
         let [least, most] = ends(i128::from(self.at as i64), self.scale.into());
-        let same = least.signum() == most.signum() && (least != 0 || self.scale == 0);
-        same.then_some(Known { zero: least == 0, carry: false, sign: least < 0 })
+        let zero = match (least.signum(), most.signum()) {
+            (0, 0) => Some(true),
+            (1, 1) | (-1, -1) => Some(false),
+            _ => None,
+        };
+        Known { zero, carry: Some(false), sign: ((least < 0) == (most < 0)).then_some(least < 0) }
+    }
+
+    /// The upper 64 bits of its product with a known number, if they grow evenly, too.
+    pub fn upper_product(self, factor: u64) -> Option<Value> {
+        let range = ends(i128::from(self.at), self.scale.into());
+        if !self.is_number() || range.iter().any(|end| !(0..1 << 62).contains(end)) || self.scale < 0 {
+            return None;
+        }
+        let upper = |x: i128| ((x as u128 * u128::from(factor)) >> 64) as i128;
+        let scale = upper(self.scale.into());
+        // What is lost does not come to a whole from the one end to the other, and so nowhere.
+        let [least, most] = range.map(upper);
+        (least + scale * width() == most)
+            .then(|| Value::of(Pointer { at: least as u64, scale: scale as i64, ..self }))
     }
 
     /// Its bits: the last ones are known.
@@ -253,6 +272,20 @@ impl Value {
         same.then_some(a.at.wrapping_sub(b.at) as i64)
     }
 
+    /// The same for a range whose least n is less by so much.
+    pub fn for_less(self, less: u64) -> Value {
+        let pointer = self.pointer();
+        let at = pointer.at.wrapping_sub((pointer.scale as u64).wrapping_mul(less));
+        Value::of(Pointer { at, ..pointer })
+    }
+
+    /// What it would be behind `least` laps and n more, if it grows by so much with each.
+    pub fn behind(self, least: u64, scale: i64) -> Value {
+        let pointer = self.pointer();
+        let at = pointer.at.wrapping_add((scale as u64).wrapping_mul(least));
+        Value::of(Pointer { at, scale, ..pointer })
+    }
+
     /// The same for the least n, and growing by so much.
     pub fn growing(self, scale: i64) -> Value {
         Value::of(Pointer { scale, ..self.pointer() })
@@ -282,7 +315,7 @@ pub fn sum(
     } else {
         (a.at.wrapping_add(b.at), a.at.checked_add(b.at).is_none())
     };
-    let told = Known { zero: value == 0, carry: wide, sign: value >> 63 != 0 };
+    let told = Known { zero: Some(value == 0), carry: Some(wide), sign: Some(value >> 63 != 0) };
     let small = |number: Pointer| {
         number.is_number()
             && ends(number.at.into(), number.scale.into()).iter().all(|end| (0..LOWEST.into()).contains(end))
@@ -290,7 +323,8 @@ pub fn sum(
     let told = match (subtract, result) {
         // Two addresses in regions: in the same one, or of regions whose order is kept.
         (true, Some(result)) if result.is_number() && a.is_inside(&len) && b.is_inside(&len) => {
-            result.sign().map(|known| Known { carry: known.sign, ..known })
+            let known = result.sign();
+            Some(Known { carry: known.sign, ..known })
         }
         (true, _) if a.is_inside(&len) && b.is_inside(&len) => Some(told),
         // An address and a number that is less than every address, and the other way round.
@@ -306,31 +340,35 @@ pub fn sum(
     (result.map(Value::of), told)
 }
 
-/// What the sum or the difference of two numbers tells. They are less than 2^61, or negative and not less than -2^61.
+/// What the sum or the difference of two numbers tells. As signed ones, both are negative for each n, or for none.
 fn of_numbers(a: Pointer, b: Pointer, result: Pointer, subtract: bool) -> Option<Known> {
     let both = [a, b].map(|x| ends(i128::from(x.at as i64), x.scale.into()));
-    if both.iter().flatten().any(|end| !(-(1 << 61)..1 << 61).contains(end)) {
+    if both.iter().flatten().any(|end| i64::try_from(*end).is_err()) {
         return None;
     }
-    // Whether each is negative is the same for each n.
     let negative = both.map(|[least, most]| ((least < 0) == (most < 0)).then_some(least < 0));
     let [a_negative, b_negative] = [negative[0]?, negative[1]?];
-    let known = result.sign()?;
-    let carry = match (subtract, a_negative, b_negative) {
+    let small = both.iter().flatten().all(|end| (-(1 << 61)..1 << 61).contains(end));
+    if !small {
         // As numbers without sign, negative ones are the larger.
-        (true, false, true) => true,
-        (true, true, false) => false,
+        let differ = subtract && a_negative != b_negative;
+        return differ.then_some(Known { zero: Some(false), carry: Some(b_negative), sign: None });
+    }
+    let known = result.sign();
+    let carry = match (subtract, a_negative, b_negative) {
+        (true, false, true) => Some(true),
+        (true, true, false) => Some(false),
         (true, ..) => known.sign,
-        (false, false, false) => false,
-        (false, true, true) => true,
-        (false, ..) => !known.sign,
+        (false, false, false) => Some(false),
+        (false, true, true) => Some(true),
+        (false, ..) => known.sign.map(|negative| !negative),
     };
     Some(Known { carry, ..known })
 }
 
 /// What comparing a distance of two regions with a length tells: that it is not less, if it is so everywhere.
 fn at_least(distance: Pointer, length: Pointer, len: impl Fn(u64) -> Option<Length>) -> Option<Known> {
-    let not_less = Known { zero: false, carry: false, sign: false };
+    let not_less = Known { zero: Some(false), carry: Some(false), sign: Some(false) };
     if ends(length.at.into(), length.scale.into()).iter().any(|end| !(0..1 << 62).contains(end)) {
         return None;
     }
@@ -343,7 +381,7 @@ fn at_least(distance: Pointer, length: Pointer, len: impl Fn(u64) -> Option<Leng
         let below = len(distance.plus)?;
         let [least, most] =
             ends(i128::from(below.least) - added, i128::from(below.scale) - i128::from(distance.scale));
-        return (least >= 0 && most >= 0).then_some(Known { sign: true, ..not_less });
+        return (least >= 0 && most >= 0).then_some(Known { sign: Some(true), ..not_less });
     }
     // The first lies above: from the start of the lower region to that of the upper one is more than the lower one's length.
     let below = len(distance.minus)?;
@@ -375,7 +413,7 @@ mod tests {
         assert_eq!(sum(at(A, 3), Value::Number(4), false, len).0, Some(at(A, 7)));
         let (difference, told) = sum(at(A, 3), at(A, 7), true, len);
         assert_eq!(difference, Some(Value::Number(4u64.wrapping_neg())));
-        assert_eq!(told, Some(Known { zero: false, carry: true, sign: true }));
+        assert_eq!(told, Some(Known { zero: Some(false), carry: Some(true), sign: Some(true) }));
         // Past its end, nothing is told.
         assert_eq!(sum(at(A, 3), Value::Number(98), false, len).1, None);
     }
@@ -383,7 +421,7 @@ mod tests {
     #[test]
     fn distances_lead_from_one_region_to_the_other() {
         let (Some(distance), told) = sum(at(B, 10), at(A, 20), true, len) else { panic!() };
-        assert_eq!(told, Some(Known { zero: false, carry: false, sign: false }));
+        assert_eq!(told, Some(Known { zero: Some(false), carry: Some(false), sign: Some(false) }));
         assert_eq!(sum(distance, at(A, 21), false, len).0, Some(at(B, 11)));
         // Whether it is less than a length is known, as far as the regions are apart in any case.
         assert!(sum(distance, Value::Number(90), true, len).1.is_some());
@@ -421,7 +459,7 @@ mod tests {
             (2, -100),
         ];
         let word = |(scale, at): (i64, i64)| {
-            let least = at + scale * 3;
+            let least = at.wrapping_add(scale * 3);
             Value::of(Pointer { at: least as u64, plus: 0, minus: 0, scale })
         };
         let number = |value: Value, n: u64| match value {
@@ -460,14 +498,27 @@ mod tests {
                     assert!(pointer.and(mask).is_none_or(|value| number(value, n) == x & mask));
                 }
                 assert!(pointer.times(24).is_none_or(|value| number(value, n) == x * 24));
-                let is = Known { zero: x == 0, carry: false, sign: x >> 63 != 0 };
-                assert!(pointer.sign().is_none_or(|known| known == is));
+                let Known { zero, sign, .. } = pointer.sign();
+                assert!(
+                    zero.is_none_or(|zero| zero == (x == 0))
+                        && sign.is_none_or(|sign| sign == (x >> 63 != 0))
+                );
+                let third = 0xaaaa_aaaa_aaaa_aaab;
+                let upper = pointer.upper_product(third).map(|value| number(value, n));
+                assert!(
+                    upper.is_none_or(|value| u128::from(value) == (u128::from(x) * u128::from(third)) >> 64)
+                );
                 for (i, bit) in pointer.bits().iter().enumerate() {
                     assert!(bit.known().is_none_or(|bit| bit == (x >> i & 1 != 0)));
                 }
             }
         }
         assert!(told > 80, "{told} comparisons told something");
+        let third = Pointer::count(6 * 3 + 5, 6).upper_product(0xaaaa_aaaa_aaaa_aaab);
+        assert_eq!(
+            third.and_then(|value| value.pointer().shifted(1, false)),
+            Some(Value::Pointer(Pointer::count(7, 2)))
+        );
         let length = Pointer::count(512 * 3 + 7, 512);
         assert_eq!(length.shifted(4, false), Some(Value::Pointer(Pointer::count(96, 32))));
         assert_eq!(length.and(15), Some(Value::Number(7)));

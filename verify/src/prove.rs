@@ -171,7 +171,9 @@ impl Worker<'_, '_> {
             let mut tally = Tally::default();
             let parsed = self.plan.jobs[job].parse::<Job>().ok();
             let concerned = parsed.filter(|job| job.concerns(&self.plan.targets[target]));
-            let Some(theorems) = concerned.map(|job| job.theorems()) else { continue };
+            let Some(theorems) = concerned.map(|job| job.theorems(&self.plan.targets[target])) else {
+                continue;
+            };
             for theorem in theorems {
                 match self.prove(target, key, &theorem, &mut tally) {
                     Ok(()) => tally.proved += 1,

@@ -55,6 +55,8 @@ pub struct Target {
     pub name: &'static str,
     /// The processor.
     pub processor: Processor,
+    /// Bytes after which the loops over whole tiles are as before: a lap, or several (`laps.rs`).
+    pub period: usize,
 }
 
 /// Whether a call works in place.

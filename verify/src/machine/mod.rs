@@ -82,6 +82,16 @@ pub enum Held {
     Bits(Vec<Bit>),
 }
 
+impl Held {
+    /// The same for a range whose least n is less by so much.
+    pub fn for_less(&self, less: u64) -> Held {
+        match self {
+            Held::Value(value) => Held::Value(value.for_less(less)),
+            bits => bits.clone(),
+        }
+    }
+}
+
 impl From<&Word> for Held {
     fn from(word: &Word) -> Held {
         match word.value() {
@@ -159,7 +169,7 @@ pub trait Machine {
     /// Keeps, or keeps no longer, the addresses of the library that are executed; gives those that were kept.
     fn keep_trace(&mut self, keep: bool) -> Vec<u64>;
 
-    /// Sets a general register, or eight bytes of the stack from a part on.
+    /// Sets a general or a mask register, or eight aligned bytes of the stack from a part on; nothing else.
     fn set(&mut self, part: Part, value: Value);
 
     /// The registers, after a call.

@@ -339,12 +339,16 @@ impl Aarch64 {
         let memory = &self.memory;
         let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
         // Signs are the same everywhere if the result is a number: an address may lie in either half of the address space.
-        let number = matches!(value, Some(pointers::Value::Number(_)));
+        let number = match value {
+            Some(pointers::Value::Number(_)) => true,
+            Some(pointers::Value::Pointer(pointer)) => pointer.is_number(),
+            None => false,
+        };
         self.registers.flags = known.map_or(Flags::default(), |known| Flags {
-            negative: number.then_some(Bit::from(known.sign)),
-            zero: Some(known.zero),
+            negative: known.sign.filter(|_| number).map(Bit::from),
+            zero: known.zero,
             // Of a difference, the carry says that nothing was borrowed.
-            carry: Some(Bit::from(known.carry != subtract)),
+            carry: known.carry.map(|carry| Bit::from(carry != subtract)),
             overflow: number.then_some(Bit::ZERO),
         });
         Some(match value {
@@ -385,7 +389,7 @@ impl Aarch64 {
                 let [p, q] = [*p, *q].map(pointers::Value::Pointer);
                 let memory = &self.memory;
                 let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
-                known.filter(|known| !known.zero)?;
+                known.filter(|known| known.zero == Some(false))?;
             }
             (Logic::Or, Word::Bits(_), _) | (Logic::Or, _, Word::Bits(_)) => {
                 let not_zero =

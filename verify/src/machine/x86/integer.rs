@@ -308,9 +308,9 @@ impl X86 {
         let memory = &self.memory;
         let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
         self.registers.flags = known.map_or(Flags::default(), |known| Flags {
-            carry: Some(Bit::from(known.carry)),
-            zero: Some(known.zero),
-            sign: Some(known.sign),
+            carry: known.carry.map(Bit::from),
+            zero: known.zero,
+            sign: known.sign,
             overflow: Some(false),
             parity: None,
         });
@@ -330,7 +330,7 @@ impl X86 {
                 let [p, q] = [*p, *q].map(pointers::Value::Pointer);
                 let memory = &self.memory;
                 let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
-                known.filter(|known| !known.zero)?;
+                known.filter(|known| known.zero == Some(false))?;
             }
             (Logic::Or, _, Word::Known(0)) | (Logic::Or, Word::Known(0), _) => return None,
             (Logic::Or, a, b) if self.is_not_zero(a) || self.is_not_zero(b) => {}
@@ -345,9 +345,7 @@ impl X86 {
     fn is_not_zero(&self, word: &Word) -> bool {
         match word {
             Word::Known(_) => false,
-            Word::Pointer(pointer) => {
-                pointer.address().is_some() || pointer.sign().is_some_and(|known| !known.zero)
-            }
+            Word::Pointer(pointer) => pointer.address().is_some() || pointer.sign().zero == Some(false),
             // As a whole: of a part of it nothing is known.
             Word::Bits(bits) => self.not_zero.contains(&bits[..]),
         }
@@ -390,8 +388,8 @@ impl X86 {
         let known = number.sign();
         self.registers.flags = Flags {
             carry: Some(Bit::ZERO),
-            zero: known.map(|known| known.zero),
-            sign: known.map(|known| known.sign),
+            zero: known.zero,
+            sign: known.sign,
             overflow: Some(false),
             parity: None,
         };
@@ -490,7 +488,22 @@ impl X86 {
             return Err(Fault::no_model("a wide product of less than 64 bits"));
         }
         let into = matches!(model, Integer::MultiplyWideInto);
-        let implied = self.known_general(if into { RDX } else { RAX })?;
+        let which = if into { RDX } else { RAX };
+        if let Word::Pointer(number) = self.registers.general[which].clone() {
+            // A division by a known number: its quotient is wanted.
+            let factor = self.read_known(instruction, if into { 2 } else { 0 }, "a factor")?;
+            let upper = number.upper_product(factor).ok_or_else(|| Fault::secret("a factor"))?;
+            let lower = self.unknowns.word();
+            if into {
+                self.write(instruction, 1, &lower)?;
+                return self.write(instruction, 0, &Word::from(upper));
+            }
+            self.registers.general[RAX] = lower;
+            self.registers.general[RDX] = Word::from(upper);
+            self.registers.flags = Flags::default();
+            return Ok(());
+        }
+        let implied = self.known_general(which)?;
         let factor = self.read_known(instruction, if into { 2 } else { 0 }, "a factor")?;
         let product = u128::from(implied) * u128::from(factor);
         let [low, high] = [product, product >> 64].map(|half| Word::Known(half as u64));

@@ -418,7 +418,8 @@ impl Machine for X86 {
     fn set(&mut self, part: Part, value: Value) {
         match part {
             Part::General(i) => self.registers.general[i] = Word::from(value),
-            Part::Stack(at) => self.memory.set_stack(at, &Word::from(value).bits()),
+            Part::Mask(i) => self.registers.masks[i] = Word::from(value),
+            Part::Stack(at) if at % 8 == 0 => self.memory.set_stack(at, &Word::from(value).bits()),
             _ => {}
         }
     }
