@@ -2,13 +2,14 @@
 //!
 //!     atrest-verify prove LIBRARY [OPTION...]
 //!
-//!     --full              all lengths and counts of the list FULL of src/jobs.rs, rather than of SLICE
+//!     --full              all lengths and counts of the list FULL of src/jobs.rs, beside those of SLICE
 //!     --short             those of SHORT
 //!     --job JOB           this job instead; may be repeated
 //!     --target NAME       this backend or schedule alone; may be repeated
 //!     --key-bits BITS     this key size alone
 //!     --threads N         so many threads (as many as the machine runs at once)
 //!     --report FILE       writes a report (JSON)
+//!     --record FILE       remembers what was proved, and goes on from there when it is called again
 //!     --forms FILE        adds the instructions that were executed, in hexadecimal
 //!     --at-known-addresses   buffers, the key object and the stack do not lie anywhere, but at certain addresses
 //!     --left              looks at what calls leave in registers and on the stack (with --short)
@@ -31,15 +32,20 @@
 
 mod aes;
 mod algebra;
+mod contents;
 mod coverage;
 mod elf;
 mod fault;
+mod inputs;
 mod jobs;
+mod laps;
 mod machine;
 mod memory;
 mod mutants;
+mod numbers;
 mod pointers;
 mod prove;
+mod record;
 mod report;
 mod residue;
 mod sbox;
@@ -158,7 +164,7 @@ fn prove_library(arguments: &[String]) -> Result<bool, String> {
     let (plan, options) = plan(&library, &arguments[1..])?;
     let started = Instant::now();
     println!("{path}, SHA-256 {}", library.hash);
-    let results = prove::run(&plan);
+    let results = prove::run(&plan)?;
     let seconds = started.elapsed().as_secs_f64();
     summary(&plan, &results);
     let mut good = results.totals().1 == 0;
@@ -203,17 +209,18 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         residue: None,
         at_known_addresses: false,
+        record: None,
         stop: false,
         loud: true,
     };
     let mut options = Options { report: None, forms: None, unreached: None };
-    let mut list: &[&str] = &jobs::SLICE;
+    let mut list = jobs::SLICE.to_vec();
     let mut arguments = arguments.iter();
     while let Some(option) = arguments.next() {
         let mut value = || arguments.next().cloned().ok_or(format!("{option} takes a value"));
         match option.as_str() {
-            "--full" => list = &jobs::FULL,
-            "--short" => list = &jobs::SHORT,
+            "--full" => list.extend(jobs::FULL),
+            "--short" => list = jobs::SHORT.to_vec(),
             "--at-known-addresses" => plan.at_known_addresses = true,
             "--left" => plan.residue = Some(false),
             "--left-nothing" => plan.residue = Some(true),
@@ -230,6 +237,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
             "--key-bits" => plan.key_bits = vec![value()?.parse().map_err(|_| "128 or 256")?],
             "--threads" => plan.threads = value()?.parse().map_err(|_| "how many threads?")?,
             "--report" => options.report = Some(value()?),
+            "--record" => plan.record = Some(value()?),
             "--forms" => options.forms = Some(value()?),
             "--unreached" => options.unreached = Some(value()?),
             _ => return Err(format!("{option} is not an option")),

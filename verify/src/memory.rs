@@ -3,9 +3,11 @@
 
 use crate::{
     algebra::Bit,
+    contents::Contents,
     elf::{BASE, Library, Segment},
     fault::{Fault, Kind, Outcome},
-    pointers::Pointer,
+    machine::{Held, Part},
+    pointers::{Length, Pointer, Value},
     words::{Lane, Word},
 };
 
@@ -16,8 +18,10 @@ pub struct Region {
     pub name: String,
     /// Its first address.
     pub base: u64,
-    /// What it holds, byte after byte.
-    pub bits: Vec<Bit>,
+    /// What it holds.
+    pub contents: Contents,
+    /// How many bytes it is longer for each n (`pointers.rs`).
+    pub grows: u64,
     /// Whether it may be written. All may be read.
     pub writable: bool,
     /// For each byte the instruction that last wrote it: its address in the library plus 1, or 0.
@@ -25,9 +29,15 @@ pub struct Region {
 }
 
 impl Region {
+    /// Leaves its first bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.contents.truncate(len);
+        self.writers.truncate(len);
+    }
+
     /// How many bytes it has.
     pub fn len(&self) -> usize {
-        self.bits.len() / 8
+        self.contents.len()
     }
 }
 
@@ -69,10 +79,11 @@ impl Memory {
     }
 
     /// Adds a region, in place of one of the same name.
-    pub fn put(&mut self, name: &str, base: u64, bits: Vec<Bit>, writable: bool) {
+    pub fn put(&mut self, name: &str, base: u64, contents: impl Into<Contents>, writable: bool) {
         self.regions.retain(|region| region.name != name);
-        let writers = vec![0; if writable { bits.len() / 8 } else { 0 }];
-        self.regions.push(Region { name: name.into(), base, bits, writable, writers });
+        let contents = contents.into();
+        let writers = vec![0; if writable { contents.len() } else { 0 }];
+        self.regions.push(Region { name: name.into(), base, contents, grows: 0, writable, writers });
     }
 
     /// Removes all regions but these.
@@ -91,9 +102,55 @@ impl Memory {
         self.regions.iter_mut().find(|region| region.name == name)
     }
 
+    /// Makes what the stack holds unknown again.
+    pub fn forget_stack(&mut self) {
+        if let Some(stack) = self.region(STACK) {
+            stack.contents.reset();
+            stack.writers.fill(0);
+        }
+        self.stack_lowest = u64::MAX;
+    }
+
+    /// The parts of the stack that were used, and what they hold. Pointers are seen where they are aligned.
+    pub fn stack(&self) -> Vec<(Part, Held)> {
+        let mut parts = Vec::new();
+        let Some(stack) = self.regions.iter().find(|region| region.name == STACK) else { return parts };
+        let lowest = self.stack_lowest.saturating_sub(stack.base) as usize & !7;
+        if lowest >= stack.len() {
+            return parts;
+        }
+        let bits = stack.contents.bits(lowest, stack.len() - lowest);
+        for (at, word) in (stack.base + lowest as u64..).step_by(8).zip(bits.chunks(64)) {
+            let pointer = Pointer::from_bits(word);
+            parts.extend((at..).zip(word.chunks(8)).map(|(at, byte)| {
+                let held = match pointer {
+                    Some(pointer) => Held::Value(Value::Pointer(pointer)),
+                    None => Held::Bits(byte.to_vec()),
+                };
+                (Part::Stack(at), held)
+            }));
+        }
+        parts
+    }
+
+    /// Sets bytes of the stack.
+    pub fn set_stack(&mut self, at: u64, bits: &[Bit]) {
+        if let Some(stack) = self.region(STACK) {
+            stack.contents.write((at - stack.base) as usize, bits);
+        }
+    }
+
     /// The length of the region that starts there.
-    pub fn length_of(&self, base: u64) -> Option<u64> {
-        self.regions.iter().find(|region| region.base == base).map(|region| region.len() as u64)
+    pub fn length_of(&self, base: u64) -> Option<Length> {
+        let region = self.regions.iter().find(|region| region.base == base)?;
+        Some(Length { least: region.len() as u64, scale: region.grows })
+    }
+
+    /// Has a region be longer by so many bytes for each n. What is behind its least length is out of bounds all the same.
+    pub fn grow(&mut self, name: &str, bytes: u64) {
+        if let Some(region) = self.region(name) {
+            region.grows = bytes;
+        }
     }
 
     /// An address as a pointer into its region, which may lie anywhere.
@@ -180,7 +237,7 @@ impl Memory {
         let len = out.len() / 8;
         match self.target(at, len, false)? {
             Target::Region(which, offset) => {
-                out.copy_from_slice(&self.regions[which].bits[8 * offset..8 * (offset + len)]);
+                self.regions[which].contents.read(offset, out);
             }
             Target::Segment(which, offset) => {
                 for (i, byte) in self.segments[which].bytes[offset..offset + len].iter().enumerate() {
@@ -199,7 +256,7 @@ impl Memory {
         match self.target(at, len, true)? {
             Target::Region(which, offset) => {
                 let region = &mut self.regions[which];
-                region.bits[8 * offset..8 * (offset + len)].copy_from_slice(bits);
+                region.contents.write(offset, bits);
                 region.writers[offset..offset + len].fill(self.now + 1);
             }
             Target::Segment(which, offset) => {

@@ -12,10 +12,11 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, Mnemonic};
 
 use crate::{
     elf::{Architecture, Library},
+    inputs::Random,
     jobs::{SHORT, SLICE},
     machine::aarch64,
     prove::{self, Plan, Results},
-    subject::{Random, Target},
+    subject::Target,
 };
 
 /// Whose code is changed: functions whose names contain this.
@@ -68,7 +69,7 @@ fn choose(library: &Library, executed: &[u64], count: usize, random: &mut Random
 
 /// Runs jobs on one thread, up to the first failure.
 fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> Results {
-    prove::run(&Plan {
+    let plan = Plan {
         library,
         targets: vec![target],
         key_bits: vec![key_bits],
@@ -76,9 +77,11 @@ fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> R
         threads: 1,
         residue: None,
         at_known_addresses: false,
+        record: None,
         stop: true,
         loud: false,
-    })
+    };
+    prove::run(&plan).expect("there is no record")
 }
 
 /// Tries so many mutants of a backend's code, with the jobs of SHORT, and those that survive with SLICE; prints the
@@ -94,7 +97,7 @@ pub fn run(
     assert_eq!(whole.totals().1, 0, "the library itself is not proved");
     let mut executed: Vec<u64> = whole
         .executed
-        .keys()
+        .iter()
         .copied()
         .filter(|at| library.function(*at).is_some_and(|function| function.name.contains(OF)))
         .collect();

@@ -1,7 +1,7 @@
 //! Runs jobs on several threads, and explains what fails.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,11 +13,13 @@ use crate::{
     algebra,
     elf::Library,
     fault::{Fault, Kind},
+    inputs::Inputs,
     jobs::{Job, Theorem},
     machine::Counts,
     pointers,
+    record::Record,
     residue::Residue,
-    subject::{Inputs, Subject, Target},
+    subject::{Subject, Target},
 };
 
 /// What to prove, and how.
@@ -36,6 +38,8 @@ pub struct Plan<'a> {
     pub residue: Option<bool>,
     /// Whether addresses are known numbers, rather than those of regions that lie anywhere.
     pub at_known_addresses: bool,
+    /// A file that remembers what was proved.
+    pub record: Option<String>,
     /// Whether to stop at the first failure.
     pub stop: bool,
     /// Whether to say what is going on.
@@ -77,8 +81,8 @@ pub struct Results {
     pub tallies: BTreeMap<(usize, usize, usize), Tally>,
     /// The first failures.
     pub failures: Vec<Failure>,
-    /// How often each address of the library was executed, by backend.
-    pub executed: HashMap<u64, u64>,
+    /// The addresses of the library that were executed.
+    pub executed: BTreeSet<u64>,
     /// The instructions, as they can be run anywhere.
     pub encodings: BTreeSet<Vec<u8>>,
     /// By backend and key size: the most stack that a call used, and what was counted.
@@ -87,7 +91,34 @@ pub struct Results {
     pub residue: BTreeMap<(usize, usize), Residue>,
 }
 
+/// What executing a job's theorems showed, beside that they hold.
+#[derive(Default)]
+pub struct Done {
+    /// Addresses that were executed, and encodings, for the first time.
+    pub executed: Vec<u64>,
+    pub encodings: Vec<Vec<u8>>,
+    /// The most stack that a call used.
+    pub stack: u64,
+    /// What was counted.
+    pub counts: Counts,
+}
+
 impl Results {
+    /// Adds a job: its backend, key size and place in the plan.
+    pub fn add(&mut self, (target, key, job): (usize, usize, usize), tally: Tally, done: &Done) {
+        self.executed.extend(&done.executed);
+        self.encodings.extend(done.encodings.iter().cloned());
+        let (stack, counts) = self.used.entry((target, key)).or_default();
+        *stack = done.stack.max(*stack);
+        counts.steps += done.counts.steps;
+        counts.unknown_sums += done.counts.unknown_sums;
+        counts.streamed += done.counts.streamed;
+        for (name, calls) in &done.counts.foreign {
+            *counts.foreign.entry(name.clone()).or_default() += calls;
+        }
+        self.tallies.insert((target, key, job), tally);
+    }
+
     /// All theorems that were proved, and all that were not.
     pub fn totals(&self) -> (u64, u64) {
         self.tallies
@@ -100,26 +131,35 @@ impl Results {
 const EXPLAINED: usize = 12;
 
 /// Runs a plan.
-pub fn run(plan: &Plan<'_>) -> Results {
+///
+/// # Errors
+/// If the record of what was proved before is of no use.
+pub fn run(plan: &Plan<'_>) -> Result<Results, String> {
+    let mut results = Results::default();
+    let record = plan.record.as_ref().map(|path| Record::open(path, plan, &mut results)).transpose()?;
+    let record = Mutex::new(record);
     let mut items = Vec::new();
     for target in 0..plan.targets.len() {
         for key in 0..plan.key_bits.len() {
             items.extend((0..plan.jobs.len()).map(|job| (target, key, job)));
         }
     }
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Results::default()));
+    items.retain(|item| !results.tallies.contains_key(item));
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(results));
     std::thread::scope(|scope| {
         for _ in 0..plan.threads {
-            scope.spawn(|| Worker { plan, results: &results, now: None }.work(&items, &next));
+            scope
+                .spawn(|| Worker { plan, results: &results, record: &record, now: None }.work(&items, &next));
         }
     });
-    results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    Ok(results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
 /// One thread.
 struct Worker<'a, 'p> {
     plan: &'p Plan<'a>,
     results: &'p Mutex<Results>,
+    record: &'p Mutex<Option<Record>>,
     /// The subject at work, its backend and its key size.
     now: Option<(usize, usize, Subject<'a>)>,
 }
@@ -131,7 +171,9 @@ impl Worker<'_, '_> {
             let mut tally = Tally::default();
             let parsed = self.plan.jobs[job].parse::<Job>().ok();
             let concerned = parsed.filter(|job| job.concerns(&self.plan.targets[target]));
-            let Some(theorems) = concerned.map(|job| job.theorems()) else { continue };
+            let Some(theorems) = concerned.map(|job| job.theorems(&self.plan.targets[target])) else {
+                continue;
+            };
             for theorem in theorems {
                 match self.prove(target, key, &theorem, &mut tally) {
                     Ok(()) => tally.proved += 1,
@@ -157,9 +199,8 @@ impl Worker<'_, '_> {
                     tally.time.as_secs_f64()
                 );
             }
-            self.results().tallies.insert((target, key, job), tally);
+            self.gather((target, key, job), tally);
         }
-        self.finish();
     }
 
     fn results(&self) -> std::sync::MutexGuard<'_, Results> {
@@ -174,7 +215,6 @@ impl Worker<'_, '_> {
         tally: &mut Tally,
     ) -> Result<(), Fault> {
         if algebra::is_full() || self.now.as_ref().is_none_or(|(t, k, _)| (*t, *k) != (target, key)) {
-            self.finish();
             algebra::forget();
             pointers::forget();
             let (target_is, key_bits) = (&self.plan.targets[target], self.plan.key_bits[key]);
@@ -195,32 +235,40 @@ impl Worker<'_, '_> {
         result
     }
 
-    /// Gathers what the subject knows.
-    fn finish(&mut self) {
-        let Some((target, key, subject)) = self.now.take() else { return };
+    /// Adds a job's tally to the results, and what the subject knows.
+    fn gather(&mut self, item: (usize, usize, usize), tally: Tally) {
+        let mut done = Done::default();
+        if let Some((_, _, subject)) = &mut self.now {
+            done.executed = subject.machine.executed();
+            done.encodings = subject.machine.encodings();
+            done.stack = std::mem::take(&mut subject.stack_used);
+            done.counts = subject.machine.take_counts();
+            let residue = subject.residue.as_mut().map(|residue| (residue.strict, std::mem::take(residue)));
+            if let Some((strict, found)) = residue {
+                subject.residue = Some(Residue::new(strict));
+                self.results().residue.entry((item.0, item.1)).or_default().join(&found);
+            }
+        }
         let mut results = self.results();
-        for (at, count) in subject.machine.executed() {
-            *results.executed.entry(at).or_default() += count;
+        done.executed.retain(|at| !results.executed.contains(at));
+        done.encodings.retain(|code| !results.encodings.contains(code));
+        if tally.failed == 0 {
+            let mut record = self.record.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let line = format!(
+                "{} {} {}",
+                self.plan.targets[item.0].name, self.plan.key_bits[item.1], self.plan.jobs[item.2]
+            );
+            if let Some(Err(error)) = record.as_mut().map(|record| record.add(&line, &tally, &done)) {
+                eprintln!("{line} was not recorded: {error}");
+            }
         }
-        results.encodings.extend(subject.machine.encodings());
-        let (stack, counts) = results.used.entry((target, key)).or_default();
-        *stack = subject.stack_used.max(*stack);
-        let more = subject.machine.counts();
-        counts.steps += more.steps;
-        counts.unknown_sums += more.unknown_sums;
-        counts.streamed += more.streamed;
-        for (name, calls) in &more.foreign {
-            *counts.foreign.entry(name.clone()).or_default() += calls;
-        }
-        if let Some(residue) = &subject.residue {
-            results.residue.entry((target, key)).or_default().join(residue);
-        }
+        results.add(item, tally, &done);
     }
 
     fn failed(&mut self, target: usize, key: usize, theorem: &Theorem, fault: Fault) {
         // A machine that has stopped halfway is not used any more.
         if fault.kind != Kind::Left {
-            self.finish();
+            self.now = None;
         }
         if self.results().failures.len() >= EXPLAINED {
             return;

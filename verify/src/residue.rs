@@ -117,7 +117,10 @@ impl Residue {
     /// Keeps what a call left, to compare it with the same call's on other data.
     pub fn keep(&mut self, machine: &mut dyn Machine) {
         let registers = machine.registers().iter().flat_map(|register| bytes(&register.now)).collect();
-        let stack = machine.memory().region(STACK).map_or(Vec::new(), |stack| bytes(&stack.bits).collect());
+        let stack = machine
+            .memory()
+            .region(STACK)
+            .map_or(Vec::new(), |stack| bytes(&stack.contents.bits(0, stack.len())).collect());
         self.other = Some((registers, stack));
     }
 
@@ -153,7 +156,9 @@ impl Residue {
             }
         }
         if let Some(stack) = machine.memory().region(STACK) {
-            for (at, (byte, writer)) in bytes(&stack.bits).zip(&stack.writers).enumerate() {
+            for (at, (byte, writer)) in
+                bytes(&stack.contents.bits(0, stack.len())).zip(&stack.writers).enumerate()
+            {
                 // What was not written is what was there before.
                 let class = writer.checked_sub(1).and_then(|_| class(&byte, other_stack.get(at)));
                 let Some(class) = class else { continue };

@@ -2,25 +2,31 @@
 //! memory is what the standards say.
 
 use crate::{
-    aes::{Block, known, known_block},
+    aes::{Block, known},
     algebra::{self, Bit},
+    contents::Contents,
     elf::Library,
     fault::{Fault, Kind, Outcome},
+    inputs::Inputs,
     machine::{self, Machine, Processor},
     memory::STACK,
+    numbers::{Numbers, Sequence},
+    pointers,
     residue::{self, Residue},
     standard::{self, Direction},
     words::Word,
 };
 
 /// Where things lie. Regions are far from each other, so that nothing between them is hit.
-const XTS: u64 = 0x1000_0000_0000;
+/// The key object's region.
+pub const OBJECT: &str = "the key object";
+pub const XTS: u64 = 0x1000_0000_0000;
 const KEY: u64 = 0x2000_0000_0011;
 const NAME: u64 = 0x2100_0000_0000;
 const OUT: u64 = 0x2200_0000_0000;
-const SOURCE: u64 = 0x3000_0000_0000;
-const DESTINATION: u64 = 0x4000_0000_0000;
-const TWEAK: u64 = 0x5000_0000_0003;
+pub const SOURCE: u64 = 0x3000_0000_0000;
+pub const DESTINATION: u64 = 0x4000_0000_0000;
+pub const TWEAK: u64 = 0x5000_0000_0003;
 const SOURCE_LIST: u64 = 0x6000_0000_0000;
 const DESTINATION_LIST: u64 = 0x6100_0000_0000;
 const NUMBERING: u64 = 0x6200_0000_0000;
@@ -36,6 +42,8 @@ mod status {
     pub const NUMBER: u64 = 9;
     pub const MISMATCH: u64 = 14;
     pub const TWEAKS: u64 = 15;
+    pub const FLAGS: u64 = 17;
+    pub const TWEAK_COUNT: u64 = 19;
     /// A flag of atrest_xts_init().
     pub const ALLOW_EQUAL_HALVES: u64 = 1;
 }
@@ -47,6 +55,8 @@ pub struct Target {
     pub name: &'static str,
     /// The processor.
     pub processor: Processor,
+    /// Bytes after which the loops over whole tiles are as before: a lap, or several (`laps.rs`).
+    pub period: usize,
 }
 
 /// Whether a call works in place.
@@ -58,188 +68,21 @@ pub enum Place {
     Apart,
 }
 
-/// What keys, tweaks and data are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inputs {
-    /// Unknown, for theorems.
-    Unknown,
-    /// Numbers, for a counterexample.
-    Numbers(u64),
-}
-
-impl Inputs {
-    /// The bits of an input.
-    pub fn bits(self, kind: algebra::Kind, bytes: usize) -> Vec<Bit> {
-        match self {
-            Inputs::Unknown => {
-                let mut bits = vec![Bit::ZERO; 8 * bytes];
-                for (i, block) in (0..).zip(bits.chunks_mut(128)) {
-                    algebra::base(kind, i, block);
-                }
-                bits
-            }
-            Inputs::Numbers(seed) => {
-                let mut random = Random(seed ^ (kind as u64) << 56);
-                known(&(0..bytes).map(|_| random.next() as u8).collect::<Vec<u8>>())
-            }
-        }
-    }
-}
-
-/// Numbers that look random (SplitMix64).
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next one.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
-/// How sector numbers become tweaks: `atrest_layout`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// 64 bits, little-endian.
-    Plain64 = 0,
-    /// 64 bits, big-endian, in the last eight bytes.
-    Plain64Be = 1,
-    /// 64 bits, little-endian, in units of 512 bytes.
-    Plain64In512 = 2,
-    /// 128 bits, little-endian.
-    Number128 = 3,
-    /// 128 bits, big-endian.
-    Number128Be = 4,
-    /// 32 bits, little-endian, and around.
-    Plain = 5,
-    /// 64 bits, little-endian, in the last eight bytes.
-    Upper64 = 6,
-    /// The same in units of 512 bytes.
-    Upper64In512 = 7,
-    /// 64 bits, little-endian, and 2^63 - 1 minus that in the last eight bytes.
-    WithComplement = 8,
-    /// 128 bits, little-endian, of which 32 count.
-    Counter32 = 9,
-}
-
-impl Layout {
-    /// By its value in C.
-    pub fn of(value: u64) -> Option<Layout> {
-        use Layout::*;
-        let all = [
-            Plain64,
-            Plain64Be,
-            Plain64In512,
-            Number128,
-            Number128Be,
-            Plain,
-            Upper64,
-            Upper64In512,
-            WithComplement,
-            Counter32,
-        ];
-        all.into_iter().find(|layout| *layout as u64 == value)
-    }
-
-    /// What a sector adds to the number.
-    pub fn step(self, size: usize) -> u64 {
-        if self.is_in_512() { size as u64 / 512 } else { 1 }
-    }
-
-    /// Whether numbers have 128 bits, rather than 64 that carry into the upper ones.
-    pub fn is_wide(self) -> bool {
-        matches!(self, Layout::Number128 | Layout::Number128Be | Layout::Counter32)
-    }
-
-    /// Whether it counts in units of 512 bytes, and is for multiples of that alone.
-    pub fn is_in_512(self) -> bool {
-        matches!(self, Layout::Plain64In512 | Layout::Upper64In512)
-    }
-
-    /// The largest number of a sector, where the call refuses larger ones.
-    pub fn most(self, first: u128) -> u128 {
-        match self {
-            Layout::Plain64
-            | Layout::Plain64In512
-            | Layout::Plain
-            | Layout::Number128
-            | Layout::Number128Be => u128::MAX,
-            Layout::Plain64Be | Layout::Upper64 | Layout::Upper64In512 => u128::from(u64::MAX),
-            Layout::WithComplement => (1 << 63) - 1,
-            Layout::Counter32 => first | u128::from(u32::MAX),
-        }
-    }
-
-    /// A number as a tweak.
-    fn tweak(self, number: &Block) -> Block {
-        match self {
-            Layout::Plain64Be | Layout::Number128Be => {
-                std::array::from_fn(|i| number[8 * (15 - i / 8) + i % 8])
-            }
-            Layout::Plain => std::array::from_fn(|i| if i < 32 { number[i] } else { Bit::ZERO }),
-            Layout::Upper64 | Layout::Upper64In512 => {
-                std::array::from_fn(|i| if i < 64 { Bit::ZERO } else { number[i - 64] })
-            }
-            // 2^63 - 1 minus a number of 63 bits is its complement.
-            Layout::WithComplement => std::array::from_fn(|i| match i {
-                0..64 => number[i],
-                64..127 => !number[i - 64],
-                _ => Bit::ZERO,
-            }),
-            _ => *number,
-        }
-    }
-}
-
-/// A first sector's number: all those with the same lowest bits, and with a carry that ends in the same place.
-#[derive(Clone, Copy, Debug)]
-pub enum First {
-    /// One number.
-    Number(u128),
-    /// The lowest `low` bits are those of `value`; above them are `ones` ones and a zero, if a carry comes; the rest is
-    /// anything.
-    Any { value: u64, low: usize, ones: Option<usize> },
-}
-
-impl First {
-    fn bits(self, inputs: Inputs, layout: Layout) -> Block {
-        match self {
-            First::Number(number) => known_block(number.to_le_bytes()),
-            First::Any { value, low, ones } => {
-                let width = if layout.is_wide() { 128 } else { 64 };
-                let mut bits = [Bit::ZERO; 128];
-                bits[..width].copy_from_slice(&inputs.bits(algebra::Kind::Number, 16)[..width]);
-                for i in 0..low {
-                    bits[i] = Bit::from(value >> i & 1 != 0);
-                }
-                if let Some(ones) = ones {
-                    bits[low..low + ones].fill(Bit::ONE);
-                    if low + ones < width {
-                        bits[low + ones] = Bit::ZERO;
-                    }
-                }
-                bits
-            }
-        }
-    }
-}
-
 /// What is proved about: a backend, a key size, and a key of that size.
 pub struct Subject<'a> {
-    library: &'a Library,
+    /// The library.
+    pub library: &'a Library,
     /// The machine, after the key's expansion.
     pub machine: Box<dyn Machine>,
-    inputs: Inputs,
-    /// Source data, as much as was needed so far; and what lies in the destination before.
-    data: Vec<Bit>,
-    before: Vec<Bit>,
-    key1: Vec<Block>,
-    key2: Vec<Block>,
+    /// What keys, tweaks and data are.
+    pub inputs: Inputs,
+    /// The round keys, by the standard.
+    pub key1: Vec<Block>,
+    pub key2: Vec<Block>,
     /// The size of the key object, in bytes.
     size: usize,
+    /// The most parts of a state that a lap does not need (`laps.rs`).
+    pub old_parts: usize,
     /// The most stack that a call used, in bytes.
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
@@ -268,7 +111,7 @@ impl<'a> Subject<'a> {
         let mut object = vec![Bit::ZERO; 8 * size];
         machine.unknowns().fill(&mut object);
         let memory = machine.memory();
-        memory.put("the key object", XTS, object, true);
+        memory.put(OBJECT, XTS, object, true);
         memory.put("the key", KEY, key.clone(), false);
         memory.put("the backend's name", NAME, known(format!("{}\0", target.name).as_bytes()), false);
         memory.put("out", OUT, vec![Bit::ZERO; 64], true);
@@ -277,11 +120,10 @@ impl<'a> Subject<'a> {
             library,
             machine,
             inputs,
-            data: Vec::new(),
-            before: Vec::new(),
             key1: standard::key_expansion(key[..8 * half].as_chunks().0),
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
             size,
+            old_parts: 0,
             stack_used: 0,
             residue: None,
             at_known_addresses: false,
@@ -300,11 +142,11 @@ impl<'a> Subject<'a> {
             return Err(Fault::new(Kind::Wrong, "atrest_xts_init() sets another pointer"));
         }
         let memory = self.machine.memory();
-        memory.keep(&[STACK, "the key object"]);
+        memory.keep(&[STACK, OBJECT]);
         // Nothing writes to it any more.
-        if let Some(mut object) = memory.take("the key object") {
+        if let Some(mut object) = memory.take(OBJECT) {
             object.writable = false;
-            memory.put(&object.name, object.base, object.bits, false);
+            memory.put(&object.name, object.base, object.contents, false);
         }
         Ok(self)
     }
@@ -330,7 +172,7 @@ impl<'a> Subject<'a> {
     }
 
     /// An address, if it is one, where it may lie anywhere.
-    fn placed(&mut self, argument: &Word) -> Word {
+    pub fn placed(&mut self, argument: &Word) -> Word {
         match argument {
             // Everything lies above this, and no length or number does, but for those that are meant to be refused.
             Word::Known(at) if !self.at_known_addresses && *at >= XTS && *at < 1 << 47 => {
@@ -340,167 +182,142 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Source data of that length.
-    fn data(&mut self, len: usize) -> Vec<Bit> {
-        if self.data.len() < 8 * len {
-            self.data = self.inputs.bits(algebra::Kind::Data, len);
-            self.before = vec![Bit::ZERO; 8 * len];
-            self.machine.unknowns().fill(&mut self.before);
+    /// Source data from byte `from` on.
+    pub fn data(&self, from: usize, len: usize) -> Contents {
+        let kind = if self.on_other_data { algebra::Kind::OtherData } else { algebra::Kind::Data };
+        Contents::input(self.inputs, kind, from, len)
+    }
+
+    /// What lies in the destination before, from byte `from` on.
+    pub fn before(&self, from: usize, len: usize, place: Place) -> Contents {
+        match place {
+            Place::Same => self.data(from, len),
+            Place::Apart => Contents::input(Inputs::Unknown, algebra::Kind::Before, from, len),
         }
-        if self.on_other_data {
-            return self.inputs.bits(algebra::Kind::OtherData, len);
-        }
-        self.data[..8 * len].to_vec()
     }
 
     /// Puts source and destination in place; gives their addresses.
-    fn buffers(&mut self, data: &[Bit], place: Place, skew: u64) -> (u64, u64) {
+    fn buffers(&mut self, len: usize, place: Place, skew: u64) -> (u64, u64) {
         let (mut source, mut destination) = (SOURCE, DESTINATION);
         if skew & 8 != 0 {
             // The other one comes first in memory.
             (source, destination) = (destination, source);
         }
         let (source, destination) = (source + skew % 64, destination + skew * 3 % 64);
-        self.machine.place_stack(!self.at_known_addresses, skew / 2);
-        let before = match place {
-            Place::Same => data.to_vec(),
-            Place::Apart => self.before[..data.len()].to_vec(),
-        };
+        self.start(skew / 2);
+        let (data, before) = (self.data(0, len), self.before(0, len, place));
         let memory = self.machine.memory();
-        memory.keep(&[STACK, "the key object"]);
         memory.put("the destination", destination, before, true);
         if place == Place::Same {
             return (destination, destination);
         }
-        memory.put("the source", source, data.to_vec(), false);
+        memory.put("the source", source, data, false);
         (source, destination)
+    }
+
+    /// Nothing but the key object is left of the call before.
+    pub fn start(&mut self, skew: u64) {
+        pointers::forget();
+        self.machine.place_stack(!self.at_known_addresses, skew);
+        self.machine.memory().keep(&[STACK, OBJECT]);
     }
 
     /// A data unit of `len` bytes under any tweak.
     pub fn unit(&mut self, len: usize, direction: Direction, place: Place, skew: u64) -> Outcome<()> {
-        let data = self.data(len);
         let tweak: Block = self.inputs.bits(algebra::Kind::Tweak, 16).try_into().expect("16 bytes");
-        let (source, destination) = self.buffers(&data, place, skew);
+        let (source, destination) = self.buffers(len, place, skew);
         self.machine.memory().put("the tweak", TWEAK, tweak.to_vec(), false);
         let arguments = [XTS, TWEAK, source, destination, len as u64].map(Word::Known);
         self.call(&function("unit", direction), &arguments, len, 0)?;
-        let want = standard::unit(&self.key1, &self.key2, &tweak, &data, direction);
-        self.compare(&["the destination".into()], &want, len)?;
-        self.look_behind(&data, &want, direction, &[tweak], len)
+        self.check(&["the destination".into()], (len, 1), |_, _| Ok(tweak), direction)
     }
 
     /// `count` sectors of `size` bytes.
     pub fn sectors(
         &mut self,
         (size, count): (usize, usize),
-        first: First,
-        layout: Option<Layout>,
+        numbers: &Numbers,
         direction: Direction,
         place: Place,
         skew: u64,
     ) -> Outcome<()> {
         let len = size * count;
-        let data = self.data(len);
-        let (source, destination) = self.buffers(&data, place, skew);
-        let number = first.bits(self.inputs, layout.unwrap_or(Layout::Plain64));
-        let buffers = [size as u64, source, destination, len as u64].map(Word::Known);
-        let (name, first) = match layout {
-            None => ("sectors", Word::from_bits(&number[..64])),
-            Some(layout) => ("sectors_tweaks", self.tweaks(&number, layout)),
+        let (source, destination) = self.buffers(len, place, skew);
+        let (call, tweaks) = self.tweaks("sectors", numbers, count);
+        let mut arguments = vec![Word::Known(XTS)];
+        arguments.extend(tweaks);
+        arguments.extend([size as u64, source, destination, len as u64].map(Word::Known));
+        self.call(&function(&call, direction), &arguments, len, 0)?;
+        let tweak = |subject: &Self, i| numbers.tweak(subject.inputs, i, size);
+        self.check(&["the destination".into()], (size, count), tweak, direction)
+    }
+
+    /// The call for numbers of a kind, and how they are passed to it; puts in place what that points to.
+    fn tweaks(&mut self, call: &str, numbers: &Numbers, count: usize) -> (String, Vec<Word>) {
+        let bits = numbers.in_memory(self.inputs, count);
+        let words = match numbers {
+            Numbers::Plain(_) => return (call.into(), vec![Word::from_bits(&bits)]),
+            Numbers::Layout(..) | Numbers::Sequence(_) => vec![Word::Known(NUMBERING)],
+            Numbers::List => vec![Word::Known(NUMBERING), Word::Known(count as u64)],
         };
-        let [a, b, c, d] = buffers;
-        self.call(&function(name, direction), &[Word::Known(XTS), first, a, b, c, d], len, 0)?;
-        let (want, tweaks) =
-            self.expected(&data, size, &number, layout.unwrap_or(Layout::Plain64), direction)?;
-        self.compare(&["the destination".into()], &want, size)?;
-        self.look_behind(&data, &want, direction, &tweaks, size)
-    }
-
-    /// Puts a `struct atrest_tweaks` in place.
-    fn tweaks(&mut self, number: &Block, layout: Layout) -> Word {
-        let mut bits = number.to_vec();
-        bits.extend(known(&(layout as u64).to_le_bytes()));
         self.machine.memory().put("the tweaks", NUMBERING, bits, false);
-        Word::Known(NUMBERING)
-    }
-
-    /// What sectors are to become, and their tweaks.
-    fn expected(
-        &self,
-        data: &[Bit],
-        size: usize,
-        first: &Block,
-        layout: Layout,
-        direction: Direction,
-    ) -> Outcome<(Vec<Bit>, Vec<Block>)> {
-        let (mut want, mut tweaks) = (Vec::with_capacity(data.len()), Vec::new());
-        for (i, sector) in (0u128..).zip(data.chunks(8 * size)) {
-            let (added, mut number) =
-                (known_block((i * u128::from(layout.step(size))).to_le_bytes()), [Bit::ZERO; 128]);
-            let _ = algebra::add(first, &added, Bit::ZERO, &mut number)?;
-            let tweak = layout.tweak(&number);
-            want.extend(standard::unit(&self.key1, &self.key2, &tweak, sector, direction));
-            tweaks.push(tweak);
-        }
-        Ok((want, tweaks))
+        (format!("{call}{}", numbers.suffix()), words)
     }
 
     /// Sectors in pieces of memory: those of the source, and of the destination, have these lengths, over and over.
-    #[allow(clippy::too_many_arguments)]
     pub fn pieces(
         &mut self,
         (size, count): (usize, usize),
-        first: First,
-        layout: Layout,
+        numbers: &Numbers,
         cuts: (&[usize], &[usize]),
         direction: Direction,
         place: Place,
     ) -> Outcome<()> {
         let len = size * count;
-        let data = self.data(len);
-        self.machine.place_stack(!self.at_known_addresses, count as u64);
-        self.machine.memory().keep(&[STACK, "the key object"]);
-        let destinations =
-            self.list("destination", DESTINATION, DESTINATION_LIST, cuts.1, &data, place == Place::Same);
+        self.start(count as u64);
+        let destinations = self.list(DESTINATION, DESTINATION_LIST, cuts.1, len, Some(place));
         let destination = [DESTINATION_LIST, destinations.len() as u64].map(Word::Known);
         let source = match place {
             Place::Same => destination.clone(),
             Place::Apart => {
-                let sources = self.list("source", SOURCE, SOURCE_LIST, cuts.0, &data, true);
+                let sources = self.list(SOURCE, SOURCE_LIST, cuts.0, len, None);
                 [SOURCE_LIST, sources.len() as u64].map(Word::Known)
             }
         };
-        let number = first.bits(self.inputs, layout);
         // The call without a layout, where it has one; but not in place, so that the other one has each layout, too.
-        let (name, tweaks) = match (layout, place) {
-            (Layout::Plain64, Place::Apart) => ("iov", Word::from_bits(&number[..64])),
-            _ => ("iov_tweaks", self.tweaks(&number, layout)),
+        let numbers = match place {
+            Place::Same => numbers.with_layout(),
+            Place::Apart => numbers.clone(),
         };
-        let mut arguments = vec![Word::Known(XTS), tweaks, Word::Known(size as u64)];
+        let (call, tweaks) = self.tweaks("iov", &numbers, count);
+        let mut arguments = vec![Word::Known(XTS)];
+        arguments.extend(tweaks);
+        arguments.push(Word::Known(size as u64));
         arguments.extend(source.into_iter().chain(destination));
-        self.call(&function(name, direction), &arguments, len, 0)?;
-        let (want, tweaks) = self.expected(&data, size, &number, layout, direction)?;
-        self.compare(&destinations, &want, size)?;
-        self.look_behind(&data, &want, direction, &tweaks, size)
+        self.call(&function(&call, direction), &arguments, len, 0)?;
+        let tweak = |subject: &Self, i| numbers.tweak(subject.inputs, i, size);
+        self.check(&destinations, (size, count), tweak, direction)
     }
 
-    /// Puts pieces in place, and the list of them; gives their names.
+    /// Puts pieces of the source, or of a destination, in place, and the list of them; gives their names.
     fn list(
         &mut self,
-        name: &str,
         base: u64,
         list: u64,
         cuts: &[usize],
-        data: &[Bit],
-        is_source: bool,
+        all: usize,
+        writable: Option<Place>,
     ) -> Vec<String> {
+        let name = if writable.is_some() { "destination" } else { "source" };
         let (mut names, mut entries, mut at, mut done) = (Vec::new(), Vec::new(), base, 0);
         for &cut in cuts.iter().cycle() {
-            let len = cut.min(data.len() / 8 - done);
-            let from = if is_source { data } else { &self.before };
-            let bits = from[8 * done..8 * (done + len)].to_vec();
+            let len = cut.min(all - done);
+            let contents = match writable {
+                None => self.data(done, len),
+                Some(place) => self.before(done, len, place),
+            };
             let piece = format!("piece {} of the {name}", names.len());
-            self.machine.memory().put(&piece, at, bits, name == "destination");
+            self.machine.memory().put(&piece, at, contents, writable.is_some());
             for word in [Word::Known(at), Word::Known(len as u64)] {
                 entries.extend(self.placed(&word).bits());
             }
@@ -508,7 +325,7 @@ impl<'a> Subject<'a> {
             // Something that is not to be touched behind each, and any alignment.
             at += ((len as u64 + 4096) & !63) + names.len() as u64 * 5 % 64 - (at % 64);
             done += len;
-            if done == data.len() / 8 {
+            if done == all {
                 break;
             }
         }
@@ -516,53 +333,57 @@ impl<'a> Subject<'a> {
         names
     }
 
-    /// Compares what regions hold, one after the other, with what is wanted.
-    fn compare(&mut self, regions: &[String], want: &[Bit], size: usize) -> Outcome<()> {
-        let mut at = 0;
-        for name in regions {
-            let region = self.machine.memory().region(name);
-            let region = region.ok_or_else(|| Fault::new(Kind::Wrong, format!("{name} is gone")))?;
-            let want = &want[8 * at..8 * (at + region.len())];
-            if let Some(bit) = (0..want.len()).find(|&i| region.bits[i] != want[i]) {
-                let different = region.bits.chunks(8).zip(want.chunks(8)).filter(|(a, b)| a != b).count();
-                let byte = at + bit / 8;
-                let writer = region.writers[bit / 8].checked_sub(1);
-                let text = format!(
-                    "byte {byte} (byte {} of block {} of sector or unit {}, in {name}) is not what the standard says, \
-                     and {} others{}",
-                    byte % size % 16,
-                    byte % size / 16,
-                    byte / size,
-                    different - 1,
-                    if writer.is_some() { "" } else { "; nothing wrote it" },
-                );
-                return Err(Fault { at: writer.map(u64::from), ..Fault::new(Kind::Wrong, text) });
-            }
-            at += region.len();
-        }
-        Ok(())
-    }
-
-    /// Looks for secrets in registers and on the stack.
-    fn look_behind(
+    /// Compares what regions hold, one after the other, with what `count` data units of `size` bytes are to become; and
+    /// looks at what the call left behind.
+    pub fn check(
         &mut self,
-        data: &[Bit],
-        want: &[Bit],
+        regions: &[String],
+        (size, count): (usize, usize),
+        tweak: impl Fn(&Self, usize) -> Outcome<Block>,
         direction: Direction,
-        tweaks: &[Block],
-        size: usize,
     ) -> Outcome<()> {
-        let Some(residue) = &mut self.residue else { return Ok(()) };
+        let mut residue = self.residue.take();
         if self.on_other_data {
-            residue.keep(&mut *self.machine);
+            if let Some(residue) = &mut residue {
+                residue.keep(&mut *self.machine);
+            }
+            self.residue = residue;
             return Ok(());
         }
-        let (plain, cipher) = match direction {
-            Direction::Encrypt => (data, want),
-            Direction::Decrypt => (want, data),
-        };
-        let secrets = residue::Secrets::new(plain, cipher, [&self.key1, &self.key2], tweaks, size);
-        residue.look(&secrets, &mut *self.machine)
+        let data = self.data(0, size * count);
+        let mut comparison = Comparison::new(self, regions)?;
+        let (mut all, mut tweaks) = (Vec::new(), Vec::new());
+        for i in 0..count {
+            let (tweak, end) = (tweak(self, i)?, size * (i + 1));
+            let block = |j: usize| {
+                let (mut block, at) = ([Bit::ZERO; 128], size * i + 16 * j);
+                data.read(at, &mut block[..8 * 16.min(end - at)]);
+                block
+            };
+            let output = |bits: &[Bit]| {
+                comparison.next(bits);
+                if residue.is_some() {
+                    all.extend_from_slice(bits);
+                }
+            };
+            standard::unit(&self.key1, &self.key2, &tweak, size, block, output, direction);
+            if residue.is_some() {
+                tweaks.push(tweak);
+            }
+        }
+        comparison.result(size)?;
+        if let Some(residue) = &mut residue {
+            let data = data.bits(0, size * count);
+            let (plain, cipher) = match direction {
+                Direction::Encrypt => (&data, &all),
+                Direction::Decrypt => (&all, &data),
+            };
+            let secrets = residue::Secrets::new(plain, cipher, [&self.key1, &self.key2], &tweaks, size);
+            let found = residue.look(&secrets, &mut *self.machine);
+            self.residue = Some(std::mem::take(residue));
+            return found;
+        }
+        Ok(())
     }
 
     /// Calls that break a rule: each returns its status, and leaves the destination as it is.
@@ -576,8 +397,7 @@ impl<'a> Subject<'a> {
 
     fn all_refusals(&mut self, direction: Direction) -> Outcome<()> {
         use status::*;
-        let data = self.data(1024);
-        let (s, d) = self.buffers(&data, Place::Apart, 0);
+        let (s, d) = self.buffers(1024, Place::Apart, 0);
         self.machine.memory().put("the tweak", TWEAK, vec![Bit::ZERO; 128], false);
         let most = u64::MAX;
         for (tweak, from, to, len, status) in [
@@ -625,6 +445,8 @@ impl<'a> Subject<'a> {
             self.pieces_refused(direction, size, &[(s, len)], &[(d, len)], status)?;
         }
         self.refused("sectors_tweaks", direction, &[XTS, 0, 512, s, d, 512], NULL)?;
+        self.sequences_refused(direction, s, d)?;
+        self.lists_refused(direction, s, d)?;
         self.machine.memory().put("the tweaks", NUMBERING, known(&[0; 24]), false);
         let halves = [(d, 512), (d + 512, 512)];
         for (from, to, status) in [
@@ -642,6 +464,49 @@ impl<'a> Subject<'a> {
             (&[], &[], 0),
         ] {
             self.pieces_refused(direction, 512, from, to, status)?;
+        }
+        Ok(())
+    }
+
+    /// Sequences that break a rule.
+    fn sequences_refused(&mut self, direction: Direction, s: u64, d: u64) -> Outcome<()> {
+        use status::*;
+        let (most, less) = (u128::MAX, (-1i128) as u128);
+        for (first, step, width, flags, size, status) in [
+            (0, 1, 31, 0, 512, TWEAKS),
+            (0, 1, 0, 0, 512, TWEAKS),
+            (0, 1, 64, 8, 512, FLAGS),
+            (0, less, 32, 0, 512, NUMBER),
+            (0, less, 64, 0, 512, NUMBER),
+            (0, less, 128, 0, 512, NUMBER),
+            (u128::from(u32::MAX), 1, 32, 0, 512, NUMBER),
+            (u128::from(u64::MAX) - 2, 3, 64, 1, 512, NUMBER),
+            (most, 1, 128, 0, 512, NUMBER),
+            (most - 1, 2, 128, 4, 512, NUMBER),
+            (0, 1, 128, 4, 520, SECTOR_SIZE),
+        ] {
+            let sequence = Sequence { first, step, width, flags };
+            let bits = Numbers::Sequence(sequence).in_memory(self.inputs, 2);
+            self.machine.memory().put("the tweaks", NUMBERING, bits, false);
+            let len = if size == 512 { 1024 } else { 520 };
+            self.refused("sectors_sequence", direction, &[XTS, NUMBERING, size, s, d, len], status)?;
+        }
+        self.refused("sectors_sequence", direction, &[XTS, 0, 512, s, d, 512], NULL)
+    }
+
+    /// Lists of tweaks that break a rule.
+    fn lists_refused(&mut self, direction: Direction, s: u64, d: u64) -> Outcome<()> {
+        use status::*;
+        self.machine.memory().put("the tweaks", NUMBERING, vec![Bit::ZERO; 128 * 3], false);
+        for (list, count, status) in [
+            (NUMBERING, 1, TWEAK_COUNT),
+            (NUMBERING, 3, TWEAK_COUNT),
+            (NUMBERING, 0, TWEAK_COUNT),
+            (0, 2, NULL),
+            (d + 1023, 2, OVERLAP),
+            (d - 31, 2, OVERLAP),
+        ] {
+            self.refused("sectors_list", direction, &[XTS, list, count, 512, s, d, 1024], status)?;
         }
         Ok(())
     }
@@ -670,12 +535,20 @@ impl<'a> Subject<'a> {
     }
 
     fn refused(&mut self, call: &str, direction: Direction, arguments: &[u64], status: u64) -> Outcome<()> {
-        let before = self.machine.memory().region("the destination").map(|region| region.bits.clone());
+        let before = self
+            .machine
+            .memory()
+            .region("the destination")
+            .map(|region| region.contents.bits(0, region.len()));
         let words: Vec<Word> = arguments.iter().map(|&x| Word::Known(x)).collect();
         let about =
             |fault: Fault| Fault { text: format!("{} (arguments {arguments:x?})", fault.text), ..fault };
         self.call(&function(call, direction), &words, 1 << 16, status).map_err(about)?;
-        let after = self.machine.memory().region("the destination").map(|region| region.bits.clone());
+        let after = self
+            .machine
+            .memory()
+            .region("the destination")
+            .map(|region| region.contents.bits(0, region.len()));
         if status != 0 && before != after {
             return Err(about(Fault::new(Kind::Wrong, "writes to the destination all the same")));
         }
@@ -683,9 +556,88 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn function(what: &str, direction: Direction) -> String {
+/// The name of a call.
+pub fn function(what: &str, direction: Direction) -> String {
     match direction {
         Direction::Encrypt => format!("atrest_xts_encrypt_{what}"),
         Direction::Decrypt => format!("atrest_xts_decrypt_{what}"),
+    }
+}
+
+/// What regions hold, to be compared with what is wanted, piece by piece.
+pub struct Comparison {
+    /// Their names, contents and writers.
+    regions: Vec<(String, Contents, Vec<u32>)>,
+    /// The region at work, the place in it, and the place among all.
+    region: usize,
+    offset: usize,
+    at: usize,
+    /// The first difference, and how many bytes are different.
+    first: Option<(usize, String, Option<u32>)>,
+    different: usize,
+}
+
+impl Comparison {
+    /// Takes the regions out of memory.
+    pub fn new(subject: &mut Subject<'_>, names: &[String]) -> Outcome<Comparison> {
+        let memory = subject.machine.memory();
+        let taken = names.iter().map(|name| {
+            let region = memory.take(name);
+            let region = region.ok_or_else(|| Fault::new(Kind::Wrong, format!("{name} is gone")))?;
+            Ok((region.name, region.contents, region.writers))
+        });
+        let regions = taken.collect::<Outcome<Vec<_>>>()?;
+        Ok(Comparison { regions, region: 0, offset: 0, at: 0, first: None, different: 0 })
+    }
+
+    /// The next bytes that are wanted.
+    pub fn next(&mut self, want: &[Bit]) {
+        let mut want = want;
+        while !want.is_empty() {
+            let Some((name, contents, writers)) = self.regions.get(self.region) else {
+                // The regions are as long as what is wanted.
+                self.first.get_or_insert((self.at, "nowhere".into(), None));
+                return;
+            };
+            let len = (want.len() / 8).min(contents.len() - self.offset);
+            let mut bits = [Bit::ZERO; 128];
+            let bits = &mut bits[..8 * len];
+            contents.read(self.offset, bits);
+            if *bits != want[..8 * len] {
+                for (i, _) in bits.chunks(8).zip(want.chunks(8)).enumerate().filter(|(_, (a, b))| a != b) {
+                    let writer = writers[self.offset + i].checked_sub(1);
+                    self.first.get_or_insert((self.at + i, name.clone(), writer));
+                    self.different += 1;
+                }
+            }
+            (self.at, self.offset, want) = (self.at + len, self.offset + len, &want[8 * len..]);
+            if self.offset == contents.len() {
+                (self.region, self.offset) = (self.region + 1, 0);
+            }
+        }
+    }
+
+    /// What came of it. `size`: that of a data unit.
+    pub fn result(self, size: usize) -> Outcome<()> {
+        match self.regions.get(self.region) {
+            Some((name, contents, _)) if contents.len() != 0 => {
+                Err(Fault::new(Kind::Wrong, format!("{name} is longer than what is wanted")))
+            }
+            _ => self.result_so_far(size),
+        }
+    }
+
+    /// The same, but there may be more than was wanted so far.
+    pub fn result_so_far(self, size: usize) -> Outcome<()> {
+        let Some((byte, name, writer)) = self.first else { return Ok(()) };
+        let text = format!(
+            "byte {byte} (byte {} of block {} of sector or unit {}, in {name}) is not what the standard says, and {} others{}",
+            byte % size % 16,
+            byte % size / 16,
+            byte / size,
+            self.different.saturating_sub(1),
+            if writer.is_some() { "" } else { "; nothing wrote it" },
+        );
+        Err(Fault { at: writer.map(u64::from), ..Fault::new(Kind::Wrong, text) })
     }
 }

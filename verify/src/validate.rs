@@ -13,8 +13,8 @@ use crate::{
     aes::known,
     algebra::{self, Bit},
     fault::Fault,
+    inputs::Random,
     machine::x86::{Flags, Model, Registers, X86, cpuid, operand_size},
-    subject::Random,
     words::{Lane, Word},
 };
 
@@ -342,7 +342,11 @@ impl State {
         }
         self.machine.memory.put("scratch", self.scratch.0.as_ptr().addr() as u64, bits, true);
         self.machine.step(instruction, Model::of(instruction).as_ref())?;
-        let memory = self.machine.memory.take("scratch").map_or(Vec::new(), |region| region.bits);
+        let memory = self
+            .machine
+            .memory
+            .take("scratch")
+            .map_or(Vec::new(), |region| region.contents.bits(0, region.len()));
         Ok((self.machine.registers.clone(), memory))
     }
 }

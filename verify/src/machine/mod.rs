@@ -21,13 +21,14 @@ pub mod aarch64;
 pub mod contracts;
 pub mod x86;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     algebra::Bit,
     elf::{Architecture, Library},
     fault::{Fault, Outcome},
     memory::Memory,
+    pointers::Value,
     words::{Unknowns, Word},
 };
 
@@ -45,6 +46,63 @@ pub struct Register {
     /// What it holds now.
     pub now: Vec<Bit>,
 }
+
+/// Where an instruction is stopped at: its address in the library, and which time that it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The address.
+    pub at: u64,
+    /// From 1 on.
+    pub time: u64,
+}
+
+/// A part of a machine's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A general register.
+    General(usize),
+    /// A lane of a vector register.
+    Lane(usize, usize),
+    /// A mask register.
+    Mask(usize),
+    /// A flag.
+    Flag(usize),
+    /// A byte of the stack, by its address.
+    Stack(u64),
+    /// Whether streaming stores are unfenced.
+    Unfenced,
+}
+
+/// What a part holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A number or a pointer.
+    Value(Value),
+    /// Bits; none, where a flag is not known.
+    Bits(Vec<Bit>),
+}
+
+impl Held {
+    /// The same for a range whose least n is less by so much.
+    pub fn for_less(&self, less: u64) -> Held {
+        match self {
+            Held::Value(value) => Held::Value(value.for_less(less)),
+            bits => bits.clone(),
+        }
+    }
+}
+
+impl From<&Word> for Held {
+    fn from(word: &Word) -> Held {
+        match word.value() {
+            Some(value) => Held::Value(value),
+            None => Held::Bits(word.bits().to_vec()),
+        }
+    }
+}
+
+/// A machine's registers and its stack, as far as it was used.
+pub type State = BTreeMap<Part, Held>;
 
 /// What executed code did, over all calls.
 #[derive(Clone, Debug, Default)]
@@ -78,19 +136,56 @@ pub trait Machine {
     ///
     /// # Errors
     /// A fault, with the instruction to blame.
-    fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64>;
+    fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64> {
+        self.begin(function, arguments)?;
+        self.go_on(most_steps, None)?;
+        self.end()
+    }
+
+    /// Begins such a call: nothing is executed yet.
+    ///
+    /// # Errors
+    /// If there is no such call.
+    fn begin(&mut self, function: u64, arguments: &[Word]) -> Outcome<()>;
+
+    /// Executes the call that began; gives whether it was stopped before that instruction, rather than returned.
+    ///
+    /// # Errors
+    /// A fault, with the instruction to blame.
+    fn go_on(&mut self, most_steps: u64, stop: Option<Stop>) -> Outcome<bool>;
+
+    /// What the call returned, and whether it kept the platform's rules.
+    ///
+    /// # Errors
+    /// If it did not.
+    fn end(&mut self) -> Outcome<u64>;
+
+    /// The registers, and the stack as far as it was used.
+    fn state(&mut self) -> State;
+
+    /// Makes parts of the state unknown, and forgets what is known about unknown words.
+    fn make_unknown(&mut self, parts: &BTreeSet<Part>);
+
+    /// Keeps, or keeps no longer, the addresses of the library that are executed; gives those that were kept.
+    fn keep_trace(&mut self, keep: bool) -> Vec<u64>;
+
+    /// Sets a general or a mask register, or eight aligned bytes of the stack from a part on; nothing else.
+    fn set(&mut self, part: Part, value: Value);
 
     /// The registers, after a call.
     fn registers(&self) -> Vec<Register>;
 
-    /// The addresses that were executed, with how often.
-    fn executed(&self) -> Vec<(u64, u64)>;
+    /// The addresses that were executed.
+    fn executed(&self) -> Vec<u64>;
 
     /// The encodings of the instructions that were executed, each made independent of where it stands.
     fn encodings(&self) -> Vec<Vec<u8>>;
 
     /// What was counted.
     fn counts(&self) -> &Counts;
+
+    /// The same, and everything is counted from 0 again.
+    fn take_counts(&mut self) -> Counts;
 }
 
 /// A processor, as it describes itself to software.

@@ -339,12 +339,16 @@ impl Aarch64 {
         let memory = &self.memory;
         let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
         // Signs are the same everywhere if the result is a number: an address may lie in either half of the address space.
-        let number = matches!(value, Some(pointers::Value::Number(_)));
+        let number = match value {
+            Some(pointers::Value::Number(_)) => true,
+            Some(pointers::Value::Pointer(pointer)) => pointer.is_number(),
+            None => false,
+        };
         self.registers.flags = known.map_or(Flags::default(), |known| Flags {
-            negative: number.then_some(Bit::from(known.sign)),
-            zero: Some(known.zero),
+            negative: known.sign.filter(|_| number).map(Bit::from),
+            zero: known.zero,
             // Of a difference, the carry says that nothing was borrowed.
-            carry: Some(Bit::from(known.carry != subtract)),
+            carry: known.carry.map(|carry| Bit::from(carry != subtract)),
             overflow: number.then_some(Bit::ZERO),
         });
         Some(match value {
@@ -363,13 +367,10 @@ impl Aarch64 {
             (Logic::Or | Logic::Xor, pointer, Word::Known(0)) => Some(pointer.clone()),
             (Logic::And | Logic::Or, Word::Pointer(p), Word::Pointer(q)) if p == q => Some(a.clone()),
             (Logic::And, Word::Pointer(p), Word::Known(k))
-            | (Logic::And, Word::Known(k), Word::Pointer(p)) => {
-                let last = (1 << pointers::KNOWN_BITS) - 1;
-                (*k | last == u64::MAX).then(|| Word::Pointer(p.and_last(*k)))
-            }
+            | (Logic::And, Word::Known(k), Word::Pointer(p)) => p.and(*k).map(Word::from),
             // Of its last bits, which are known, some become 1.
             (Logic::Or, Word::Pointer(p), Word::Known(k)) | (Logic::Or, Word::Known(k), Word::Pointer(p))
-                if k >> pointers::KNOWN_BITS == 0 =>
+                if k >> p.known_bits() == 0 =>
             {
                 let added = pointers::Value::Number(k & !p.at);
                 pointers::sum(pointers::Value::Pointer(*p), added, false, |_| None).0.map(Word::from)
@@ -388,7 +389,7 @@ impl Aarch64 {
                 let [p, q] = [*p, *q].map(pointers::Value::Pointer);
                 let memory = &self.memory;
                 let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
-                known.filter(|known| !known.zero)?;
+                known.filter(|known| known.zero == Some(false))?;
             }
             (Logic::Or, Word::Bits(_), _) | (Logic::Or, _, Word::Bits(_)) => {
                 let not_zero =

@@ -9,19 +9,21 @@ mod tests;
 pub mod validate;
 mod vector;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use self::{
     decode::{Address, Instruction, Operand, Register as Number, STACK_POINTER, Update, ZERO, decode},
     processor::Processor,
 };
-use super::{Counts, Machine, RETURN, Register, contracts};
+use super::{Counts, Held, Machine, Part, RETURN, Register, State, Stop, contracts};
 use crate::{
-    algebra::Bit,
+    algebra::{self, Bit},
+    contents::Contents,
     elf::{BASE, Library},
     fault::{Fault, Kind, Outcome},
+    inputs::Inputs,
     memory::{Memory, STACK},
-    pointers::Pointer,
+    pointers::{Pointer, Value},
     words::{Lane, Unknowns, Word},
 };
 
@@ -81,7 +83,6 @@ struct Decoded {
     at: u64,
     code: u32,
     instruction: Option<Instruction>,
-    count: u64,
 }
 
 /// An AArch64 machine.
@@ -97,10 +98,9 @@ pub struct Aarch64 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
-    /// What registers and the stack hold before each call. They may be the same bits each time: nothing goes from one
-    /// call to the next but the key object, which was made without them.
+    /// What registers hold before each call. They may be the same bits each time, as those of the stack are: nothing goes
+    /// from one call to the next but the key object, which was made without them.
     unknown_registers: Registers,
-    unknown_stack: Vec<Bit>,
     counts: Counts,
     /// Whether the stack may lie anywhere.
     anywhere: bool,
@@ -108,6 +108,10 @@ pub struct Aarch64 {
     skew: u64,
     /// Unknown words that are known not to be 0.
     not_zero: HashSet<Vec<Bit>>,
+    /// How often the address of the last stop was passed.
+    reached: u64,
+    /// The addresses that were executed, if they are kept.
+    trace: Option<Vec<u64>>,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
@@ -121,15 +125,15 @@ impl Aarch64 {
         let mut unknowns = Unknowns::new();
         let registers = Registers::unknown(&mut unknowns);
         let mut memory = Memory::new(library);
-        let mut stack = vec![Bit::ZERO; 8 * STACK_LEN];
-        unknowns.fill(&mut stack);
-        memory.put(STACK, STACK_BASE, stack.clone(), true);
+        let stack = Contents::input(Inputs::Unknown, algebra::Kind::Stack, 0, STACK_LEN);
+        memory.put(STACK, STACK_BASE, stack, true);
         let end = library.segments.iter().map(|s| s.base - BASE + s.bytes.len() as u64).max().unwrap_or(0);
         Aarch64 {
             unknown_registers: registers.clone(),
-            unknown_stack: stack,
             before: registers.clone(),
             foreign: None,
+            reached: 0,
+            trace: None,
             registers,
             memory,
             next: 0,
@@ -152,30 +156,33 @@ impl Aarch64 {
     }
 
     /// Everything is unknown again, and what was used of the stack is forgotten.
-    fn forget(&mut self) -> Outcome<()> {
+    fn forget(&mut self) {
         self.registers = self.unknown_registers.clone();
         self.not_zero.clear();
-        let lowest = self.memory.stack_lowest;
-        if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
-            self.memory.stack_floor = 0;
-            self.memory.store(lowest, &self.unknown_stack[8 * used as usize..])?;
-            if let Some(stack) = self.memory.region(STACK) {
-                stack.writers.fill(0);
-            }
-        }
-        self.memory.stack_lowest = u64::MAX;
-        Ok(())
+        self.memory.forget_stack();
+        self.memory.stack_floor = 0;
     }
 
-    fn run(&mut self, most_steps: u64) -> Outcome<()> {
+    fn run(&mut self, most_steps: u64, stop: Option<Stop>) -> Outcome<bool> {
         let last = self.counts.steps + most_steps;
         while self.next != RETURN {
+            if let Some(stop) = stop
+                && self.next == BASE + stop.at
+            {
+                if self.reached + 1 == stop.time {
+                    return Ok(true);
+                }
+                self.reached += 1;
+            }
             if let Some(name) = self.imports.get(&self.next) {
                 let name = name.clone();
                 self.foreign(&name)?;
                 continue;
             }
             let at = self.next;
+            if let Some(trace) = &mut self.trace {
+                trace.push(at - BASE);
+            }
             self.counts.steps += 1;
             if self.counts.steps > last {
                 let fault = Fault::new(Kind::Endless, format!("does not end in {most_steps} instructions"));
@@ -193,7 +200,12 @@ impl Aarch64 {
                 return Err(self.blame(at, fault));
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// The stack pointer before a call.
+    fn top(&self) -> u64 {
+        STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew
     }
 
     fn blame(&self, at: u64, mut fault: Fault) -> Fault {
@@ -216,11 +228,10 @@ impl Aarch64 {
                 return Err(outside());
             }
             let code = u32::from_le_bytes(*code);
-            self.decoded.push(Decoded { at, code, instruction: decode(code), count: 0 });
+            self.decoded.push(Decoded { at, code, instruction: decode(code) });
             *place = self.decoded.len() as u32;
         }
         let decoded = &mut self.decoded[*place as usize - 1];
-        decoded.count += 1;
         Ok((decoded.code, decoded.instruction))
     }
 
@@ -327,9 +338,10 @@ impl Machine for Aarch64 {
         &mut self.unknowns
     }
 
-    fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64> {
-        self.forget()?;
-        let top = STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew;
+    fn begin(&mut self, function: u64, arguments: &[Word]) -> Outcome<()> {
+        self.forget();
+        self.reached = 0;
+        let top = self.top();
         for (i, argument) in arguments.iter().enumerate() {
             if i < ARGUMENTS {
                 self.registers.general[i] = argument.clone();
@@ -343,7 +355,14 @@ impl Machine for Aarch64 {
         self.before = self.registers.clone();
         self.foreign = None;
         self.next = function;
-        self.run(most_steps)?;
+        Ok(())
+    }
+
+    fn go_on(&mut self, most_steps: u64, stop: Option<Stop>) -> Outcome<bool> {
+        self.run(most_steps, stop)
+    }
+
+    fn end(&mut self) -> Outcome<u64> {
         let broken = |text: String| Err(Fault::new(Kind::Convention, text));
         for i in SAVED {
             if !self.registers.general[i].is_same(&self.before.general[i]) {
@@ -355,10 +374,60 @@ impl Machine for Aarch64 {
                 return broken(format!("does not restore d{i}"));
             }
         }
-        if self.stack()? != top {
+        if self.stack()? != self.top() {
             return broken("does not restore the stack pointer".into());
         }
         self.registers.general[0].low(4).known().ok_or_else(|| Fault::secret("the status"))
+    }
+
+    fn state(&mut self) -> State {
+        let mut state = State::new();
+        let registers = &self.registers;
+        for (i, word) in registers.general.iter().enumerate() {
+            state.insert(Part::General(i), Held::from(word));
+        }
+        for (i, lane) in registers.vectors.iter().enumerate() {
+            state.insert(Part::Lane(i, 0), Held::Bits(lane.bits().to_vec()));
+        }
+        let Flags { negative, zero, carry, overflow } = &registers.flags;
+        for (i, flag) in [*negative, zero.map(Bit::from), *carry, *overflow].into_iter().enumerate() {
+            state.insert(Part::Flag(i), Held::Bits(flag.into_iter().collect()));
+        }
+        state.extend(self.memory.stack());
+        state
+    }
+
+    fn make_unknown(&mut self, parts: &BTreeSet<Part>) {
+        self.not_zero.clear();
+        for part in parts {
+            match *part {
+                Part::General(i) => self.registers.general[i] = self.unknowns.word(),
+                Part::Lane(i, _) => self.registers.vectors[i] = self.unknowns.lane(),
+                Part::Flag(0) => self.registers.flags.negative = None,
+                Part::Flag(1) => self.registers.flags.zero = None,
+                Part::Flag(2) => self.registers.flags.carry = None,
+                Part::Flag(_) => self.registers.flags.overflow = None,
+                // There are none.
+                Part::Mask(_) | Part::Unfenced => {}
+                Part::Stack(at) => {
+                    let mut byte = [Bit::ZERO; 8];
+                    self.unknowns.fill(&mut byte);
+                    self.memory.set_stack(at, &byte);
+                }
+            }
+        }
+    }
+
+    fn keep_trace(&mut self, keep: bool) -> Vec<u64> {
+        std::mem::replace(&mut self.trace, keep.then(Vec::new)).unwrap_or_default()
+    }
+
+    fn set(&mut self, part: Part, value: Value) {
+        match part {
+            Part::General(i) => self.registers.general[i] = Word::from(value),
+            Part::Stack(at) if at % 8 == 0 => self.memory.set_stack(at, &Word::from(value).bits()),
+            _ => {}
+        }
     }
 
     fn registers(&self) -> Vec<Register> {
@@ -383,8 +452,8 @@ impl Machine for Aarch64 {
         general.chain(vectors).collect()
     }
 
-    fn executed(&self) -> Vec<(u64, u64)> {
-        self.decoded.iter().map(|decoded| (decoded.at - BASE, decoded.count)).collect()
+    fn executed(&self) -> Vec<u64> {
+        self.decoded.iter().map(|decoded| decoded.at - BASE).collect()
     }
 
     fn encodings(&self) -> Vec<Vec<u8>> {
@@ -394,5 +463,9 @@ impl Machine for Aarch64 {
 
     fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 }

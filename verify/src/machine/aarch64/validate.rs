@@ -20,7 +20,7 @@ use crate::{
     aes::known,
     algebra::{self, Bit},
     fault::Outcome,
-    subject::Random,
+    inputs::Random,
     words::{Lane, Word},
 };
 
@@ -348,7 +348,11 @@ impl Pair<'_> {
         self.machine.memory.put("scratch", self.runner.scratch, bits, true);
         (self.machine.now, self.machine.next) = (code, code + 4);
         self.machine.step(instruction)?;
-        let memory = self.machine.memory.take("scratch").map_or(Vec::new(), |region| region.bits);
+        let memory = self
+            .machine
+            .memory
+            .take("scratch")
+            .map_or(Vec::new(), |region| region.contents.bits(0, region.len()));
         Ok(self.differences(&memory, blind.map(|(bit, _)| bit)))
     }
 

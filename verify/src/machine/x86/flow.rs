@@ -48,7 +48,7 @@ impl X86 {
             }
             // Its address may be any, so that it need not be in a region; but it must not tell of secrets.
             Flow::Prefetch => {
-                if self.address(instruction).is_err() {
+                if !self.effective(instruction).is_ok_and(|word| word.value().is_some()) {
                     self.counts.unknown_prefetches += 1;
                     return Err(Fault::secret("a prefetched address"));
                 }

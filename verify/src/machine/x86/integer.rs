@@ -10,7 +10,7 @@ use super::{
 use crate::{
     algebra::{Bit, NotLinear, add, multiply},
     fault::{Fault, Outcome},
-    pointers,
+    pointers::{self, Pointer},
     words::{Word, mask},
 };
 
@@ -108,6 +108,15 @@ impl X86 {
                     // A register's upper half becomes 0 all the same; flags stay.
                     return self.write(instruction, 0, &value);
                 }
+                if let Some(shifted) = Self::shift_of_number(&value, way, count, bytes) {
+                    match &shifted {
+                        Word::Pointer(number) => self.flags_of_number(*number),
+                        _ => self.flags_of_logic(&shifted, bytes),
+                    }
+                    self.registers.flags.carry = None;
+                    self.registers.flags.overflow = None;
+                    return self.write(instruction, 0, &shifted);
+                }
                 let shifted = shift(&value, way, count as usize, bytes);
                 self.flags_of_shift(&value, &shifted, way, count as usize, bytes);
                 self.write(instruction, 0, &shifted)
@@ -115,7 +124,9 @@ impl X86 {
             Integer::ShiftInto(way) => {
                 let value = self.read(instruction, 1)?;
                 let count = self.count(instruction, 2)? & if bytes == 8 { 63 } else { 31 };
-                self.write(instruction, 0, &shift(&value, way, count as usize, bytes))
+                let shifted = Self::shift_of_number(&value, way, count, bytes);
+                let shifted = shifted.unwrap_or_else(|| shift(&value, way, count as usize, bytes));
+                self.write(instruction, 0, &shifted)
             }
             Integer::ShiftDouble { left } => self.shift_double(instruction, left),
             Integer::Multiply => self.multiply(instruction),
@@ -297,9 +308,9 @@ impl X86 {
         let memory = &self.memory;
         let (value, known) = pointers::sum(a, b, subtract, |region| memory.length_of(region));
         self.registers.flags = known.map_or(Flags::default(), |known| Flags {
-            carry: Some(Bit::from(known.carry)),
-            zero: Some(known.zero),
-            sign: Some(known.sign),
+            carry: known.carry.map(Bit::from),
+            zero: known.zero,
+            sign: known.sign,
             overflow: Some(false),
             parity: None,
         });
@@ -319,7 +330,7 @@ impl X86 {
                 let [p, q] = [*p, *q].map(pointers::Value::Pointer);
                 let memory = &self.memory;
                 let (_, known) = pointers::sum(p, q, true, |region| memory.length_of(region));
-                known.filter(|known| !known.zero)?;
+                known.filter(|known| known.zero == Some(false))?;
             }
             (Logic::Or, _, Word::Known(0)) | (Logic::Or, Word::Known(0), _) => return None,
             (Logic::Or, a, b) if self.is_not_zero(a) || self.is_not_zero(b) => {}
@@ -334,7 +345,7 @@ impl X86 {
     fn is_not_zero(&self, word: &Word) -> bool {
         match word {
             Word::Known(_) => false,
-            Word::Pointer(pointer) => pointer.address().is_some(),
+            Word::Pointer(pointer) => pointer.address().is_some() || pointer.sign().zero == Some(false),
             // As a whole: of a part of it nothing is known.
             Word::Bits(bits) => self.not_zero.contains(&bits[..]),
         }
@@ -347,15 +358,20 @@ impl X86 {
             (Word::Pointer(p), Word::Pointer(q)) if p == q => a.clone(),
             (Word::Pointer(p), Word::Known(k)) | (Word::Known(k), Word::Pointer(p)) => {
                 // Only last bits go, or only they stay.
-                let last = (1 << pointers::KNOWN_BITS) - 1;
-                if *k | last == u64::MAX {
-                    Word::Pointer(p.and_last(*k))
-                } else {
-                    return None;
-                }
+                Word::from(p.and(*k)?)
             }
             _ => return None,
         };
+        if let Word::Known(_) = value {
+            self.flags_of_logic(&value, bytes);
+            return Some(value);
+        }
+        if let Word::Pointer(number) = &value
+            && number.is_number()
+        {
+            self.flags_of_number(*number);
+            return Some(value);
+        }
         // No address is 0.
         self.registers.flags = Flags {
             carry: Some(Bit::ZERO),
@@ -365,6 +381,28 @@ impl X86 {
             parity: None,
         };
         Some(value)
+    }
+
+    /// The flags of a number that depends on n, as logic sets them.
+    fn flags_of_number(&mut self, number: Pointer) {
+        let known = number.sign();
+        self.registers.flags = Flags {
+            carry: Some(Bit::ZERO),
+            zero: known.zero,
+            sign: known.sign,
+            overflow: Some(false),
+            parity: None,
+        };
+    }
+
+    /// A shift of a number that depends on n.
+    fn shift_of_number(value: &Word, way: Shift, count: u64, bytes: usize) -> Option<Word> {
+        match (value, way) {
+            (Word::Pointer(number), Shift::Left | Shift::Right) if bytes == 8 => {
+                number.shifted(count as u32, matches!(way, Shift::Left)).map(Word::from)
+            }
+            _ => None,
+        }
     }
 
     fn flags_of_shift(&mut self, old: &Word, new: &Word, way: Shift, count: usize, bytes: usize) {
@@ -427,6 +465,14 @@ impl X86 {
                 self.registers.flags.overflow = Some(lost);
                 product
             }
+            (Word::Pointer(x), Word::Known(k)) | (Word::Known(k), Word::Pointer(x))
+                if bytes == 8 && x.times(*k).is_some() =>
+            {
+                // It is below 2^62.
+                self.registers.flags.carry = Some(Bit::ZERO);
+                self.registers.flags.overflow = Some(false);
+                x.times(*k).map_or(Word::Known(0), Word::from)
+            }
             (x, Word::Known(k)) | (Word::Known(k), x) => {
                 let mut product = vec![Bit::ZERO; 8 * bytes];
                 multiply(&x.bits()[..8 * bytes], *k, &mut product)?;
@@ -442,7 +488,22 @@ impl X86 {
             return Err(Fault::no_model("a wide product of less than 64 bits"));
         }
         let into = matches!(model, Integer::MultiplyWideInto);
-        let implied = self.known_general(if into { RDX } else { RAX })?;
+        let which = if into { RDX } else { RAX };
+        if let Word::Pointer(number) = self.registers.general[which].clone() {
+            // A division by a known number: its quotient is wanted.
+            let factor = self.read_known(instruction, if into { 2 } else { 0 }, "a factor")?;
+            let upper = number.upper_product(factor).ok_or_else(|| Fault::secret("a factor"))?;
+            let lower = self.unknowns.word();
+            if into {
+                self.write(instruction, 1, &lower)?;
+                return self.write(instruction, 0, &Word::from(upper));
+            }
+            self.registers.general[RAX] = lower;
+            self.registers.general[RDX] = Word::from(upper);
+            self.registers.flags = Flags::default();
+            return Ok(());
+        }
+        let implied = self.known_general(which)?;
         let factor = self.read_known(instruction, if into { 2 } else { 0 }, "a factor")?;
         let product = u128::from(implied) * u128::from(factor);
         let [low, high] = [product, product >> 64].map(|half| Word::Known(half as u64));

@@ -9,18 +9,20 @@ mod operand;
 mod tests;
 mod vector;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 use self::cpuid::Processor;
-use super::{Counts, Machine, RETURN, Register, contracts};
+use super::{Counts, Held, Machine, Part, RETURN, Register, State, Stop, contracts};
 use crate::{
-    algebra::Bit,
+    algebra::{self, Bit},
+    contents::Contents,
     elf::{BASE, Library},
     fault::{Fault, Kind, Outcome},
+    inputs::Inputs,
     memory::{Memory, STACK},
-    pointers::Pointer,
+    pointers::{Pointer, Value},
     words::{Lane, Unknowns, Word},
 };
 
@@ -98,7 +100,6 @@ impl Registers {
 struct Decoded {
     instruction: Instruction,
     model: Option<Model>,
-    count: u64,
 }
 
 /// An x86-64 machine.
@@ -112,10 +113,9 @@ pub struct X86 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
-    /// What registers and the stack hold before each call. They may be the same bits each time: nothing goes from one
-    /// call to the next but the key object, which was made without them.
+    /// What registers hold before each call. They may be the same bits each time, as those of the stack are: nothing goes
+    /// from one call to the next but the key object, which was made without them.
     unknown_registers: Registers,
-    unknown_stack: Vec<Bit>,
     counts: Counts,
     /// Whether the stack may lie anywhere.
     anywhere: bool,
@@ -125,6 +125,10 @@ pub struct X86 {
     unfenced: bool,
     /// The first bits of unknown words that are known not to be 0.
     not_zero: HashSet<Vec<Bit>>,
+    /// How often the address of the last stop was passed.
+    reached: u64,
+    /// The addresses that were executed, if they are kept.
+    trace: Option<Vec<u64>>,
     before: Registers,
     foreign: Option<Registers>,
     decoded: Vec<Decoded>,
@@ -138,15 +142,15 @@ impl X86 {
         let mut unknowns = Unknowns::new();
         let registers = Registers::unknown(&mut unknowns);
         let mut memory = Memory::new(library);
-        let mut stack = vec![Bit::ZERO; 8 * STACK_LEN];
-        unknowns.fill(&mut stack);
-        memory.put(STACK, STACK_BASE, stack.clone(), true);
+        let stack = Contents::input(Inputs::Unknown, algebra::Kind::Stack, 0, STACK_LEN);
+        memory.put(STACK, STACK_BASE, stack, true);
         let end = library.segments.iter().map(|s| s.base - BASE + s.bytes.len() as u64).max().unwrap_or(0);
         X86 {
             unknown_registers: registers.clone(),
-            unknown_stack: stack,
             before: registers.clone(),
             foreign: None,
+            reached: 0,
+            trace: None,
             registers,
             memory,
             next: 0,
@@ -169,31 +173,34 @@ impl X86 {
     }
 
     /// Everything is unknown again, and what was used of the stack is forgotten.
-    fn forget(&mut self) -> Outcome<()> {
+    fn forget(&mut self) {
         self.registers = self.unknown_registers.clone();
         self.not_zero.clear();
         self.unfenced = false;
-        let lowest = self.memory.stack_lowest;
-        if let Some(used) = lowest.checked_sub(STACK_BASE).filter(|used| *used < STACK_LEN as u64) {
-            self.memory.stack_floor = 0;
-            self.memory.store(lowest, &self.unknown_stack[8 * used as usize..])?;
-            if let Some(stack) = self.memory.region(STACK) {
-                stack.writers.fill(0);
-            }
-        }
-        self.memory.stack_lowest = u64::MAX;
-        Ok(())
+        self.memory.forget_stack();
+        self.memory.stack_floor = 0;
     }
 
-    fn run(&mut self, most_steps: u64) -> Outcome<()> {
+    fn run(&mut self, most_steps: u64, stop: Option<Stop>) -> Outcome<bool> {
         let last = self.counts.steps + most_steps;
         while self.next != RETURN {
+            if let Some(stop) = stop
+                && self.next == BASE + stop.at
+            {
+                if self.reached + 1 == stop.time {
+                    return Ok(true);
+                }
+                self.reached += 1;
+            }
             if let Some(name) = self.imports.get(&self.next) {
                 let name = name.clone();
                 self.foreign(&name)?;
                 continue;
             }
             let at = self.next;
+            if let Some(trace) = &mut self.trace {
+                trace.push(at - BASE);
+            }
             self.counts.steps += 1;
             if self.counts.steps > last {
                 let fault = Fault::new(Kind::Endless, format!("does not end in {most_steps} instructions"));
@@ -206,7 +213,12 @@ impl X86 {
                 return Err(self.blame(at, fault));
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// The stack pointer before a call.
+    fn top(&self) -> u64 {
+        STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew
     }
 
     fn blame(&self, at: u64, mut fault: Fault) -> Fault {
@@ -227,11 +239,10 @@ impl X86 {
             let code = &code[..code.len().min(15)];
             let instruction = Decoder::with_ip(64, code, at, DecoderOptions::NONE).decode();
             let model = Model::of(&instruction);
-            self.decoded.push(Decoded { instruction, model, count: 0 });
+            self.decoded.push(Decoded { instruction, model });
             *place = self.decoded.len() as u32;
         }
         let decoded = &mut self.decoded[*place as usize - 1];
-        decoded.count += 1;
         Ok((decoded.instruction, decoded.model))
     }
 
@@ -316,9 +327,10 @@ impl Machine for X86 {
         &mut self.unknowns
     }
 
-    fn call(&mut self, function: u64, arguments: &[Word], most_steps: u64) -> Outcome<u64> {
-        self.forget()?;
-        let top = STACK_BASE + STACK_LEN as u64 - ABOVE - self.skew;
+    fn begin(&mut self, function: u64, arguments: &[Word]) -> Outcome<()> {
+        self.forget();
+        self.reached = 0;
+        let top = self.top();
         for (i, argument) in arguments.iter().enumerate() {
             match ARGUMENTS.get(i) {
                 Some(&register) => self.registers.general[register] = argument.clone(),
@@ -330,7 +342,14 @@ impl Machine for X86 {
         self.before = self.registers.clone();
         self.foreign = None;
         self.next = function;
-        self.run(most_steps)?;
+        Ok(())
+    }
+
+    fn go_on(&mut self, most_steps: u64, stop: Option<Stop>) -> Outcome<bool> {
+        self.run(most_steps, stop)
+    }
+
+    fn end(&mut self) -> Outcome<u64> {
         let broken = |text: String| Err(Fault::new(Kind::Convention, text));
         for i in SAVED {
             if !self.registers.general[i].is_same(&self.before.general[i]) {
@@ -340,10 +359,69 @@ impl Machine for X86 {
         if self.unfenced {
             return broken("returns before its streaming stores are fenced".into());
         }
-        if self.stack()? != top {
+        if self.stack()? != self.top() {
             return broken("does not restore the stack pointer".into());
         }
         self.registers.general[RAX].low(4).known().ok_or_else(|| Fault::secret("the status"))
+    }
+
+    fn state(&mut self) -> State {
+        let mut state = State::new();
+        let registers = &self.registers;
+        for (i, word) in registers.general.iter().enumerate() {
+            state.insert(Part::General(i), Held::from(word));
+        }
+        for (i, word) in registers.masks.iter().enumerate() {
+            state.insert(Part::Mask(i), Held::from(word));
+        }
+        for (i, vector) in registers.vectors.iter().enumerate() {
+            for (j, lane) in vector.iter().enumerate() {
+                state.insert(Part::Lane(i, j), Held::Bits(lane.bits().to_vec()));
+            }
+        }
+        let Flags { carry, zero, sign, overflow, parity } = &registers.flags;
+        let flags = [*zero, *sign, *overflow, *parity].map(|flag| flag.map(Bit::from));
+        for (i, flag) in [*carry].into_iter().chain(flags).enumerate() {
+            state.insert(Part::Flag(i), Held::Bits(flag.into_iter().collect()));
+        }
+        state.insert(Part::Unfenced, Held::Bits(vec![Bit::from(self.unfenced)]));
+        state.extend(self.memory.stack());
+        state
+    }
+
+    fn make_unknown(&mut self, parts: &BTreeSet<Part>) {
+        self.not_zero.clear();
+        for part in parts {
+            match *part {
+                Part::General(i) => self.registers.general[i] = self.unknowns.word(),
+                Part::Mask(i) => self.registers.masks[i] = self.unknowns.word(),
+                Part::Lane(i, j) => self.registers.vectors[i][j] = self.unknowns.lane(),
+                Part::Flag(0) => self.registers.flags.carry = None,
+                Part::Flag(1) => self.registers.flags.zero = None,
+                Part::Flag(2) => self.registers.flags.sign = None,
+                Part::Flag(3) => self.registers.flags.overflow = None,
+                Part::Flag(_) => self.registers.flags.parity = None,
+                Part::Unfenced => self.unfenced = true,
+                Part::Stack(at) => {
+                    let mut byte = [Bit::ZERO; 8];
+                    self.unknowns.fill(&mut byte);
+                    self.memory.set_stack(at, &byte);
+                }
+            }
+        }
+    }
+
+    fn keep_trace(&mut self, keep: bool) -> Vec<u64> {
+        std::mem::replace(&mut self.trace, keep.then(Vec::new)).unwrap_or_default()
+    }
+
+    fn set(&mut self, part: Part, value: Value) {
+        match part {
+            Part::General(i) => self.registers.general[i] = Word::from(value),
+            Part::Mask(i) => self.registers.masks[i] = Word::from(value),
+            Part::Stack(at) if at % 8 == 0 => self.memory.set_stack(at, &Word::from(value).bits()),
+            _ => {}
+        }
     }
 
     fn registers(&self) -> Vec<Register> {
@@ -369,8 +447,8 @@ impl Machine for X86 {
         general.chain(vectors).collect()
     }
 
-    fn executed(&self) -> Vec<(u64, u64)> {
-        self.decoded.iter().map(|decoded| (decoded.instruction.ip() - BASE, decoded.count)).collect()
+    fn executed(&self) -> Vec<u64> {
+        self.decoded.iter().map(|decoded| decoded.instruction.ip() - BASE).collect()
     }
 
     fn encodings(&self) -> Vec<Vec<u8>> {
@@ -381,5 +459,9 @@ impl Machine for X86 {
 
     fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 }

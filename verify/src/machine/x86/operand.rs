@@ -104,7 +104,7 @@ impl X86 {
         let b = match b {
             Value::Number(b) => Value::Number(b << shift),
             Value::Pointer(_) if shift == 0 => b,
-            Value::Pointer(_) => return None,
+            Value::Pointer(number) => number.shifted(shift as u32, true)?,
         };
         pointers::sum(a, b, false, |_| None).0.map(Word::from)
     }

@@ -284,13 +284,32 @@ impl X86 {
                 out[..n].fill(lane);
             } else {
                 aligned(instruction, at, n)?;
-                // Of a masked operand all of it must be readable, which is more than the processor asks for.
+                // Of a masked operand all of it must be readable, which is more than the processor asks for; but moves.
                 for (i, lane) in out[..n].iter_mut().enumerate() {
                     *lane = self.memory.load_lane(at.wrapping_add(16 * i as u64))?;
                 }
             }
         } else {
             return Err(Fault::no_model("an operand that is no vector"));
+        }
+        Ok(out)
+    }
+
+    /// Reads a memory operand's elements, but for those that the mask leaves out: they need not be readable.
+    fn masked_read(&mut self, instruction: &Instruction, n: usize, element: usize) -> Outcome<Vector> {
+        let at = self.address(instruction)?;
+        aligned(instruction, at, n)?;
+        let mask = self.registers.masks[instruction.op_mask().number()].bits();
+        let mut out = ZERO;
+        for (i, lane) in out[..n].iter_mut().enumerate() {
+            let mut bits = [Bit::ZERO; 128];
+            for (j, part) in bits.chunks_mut(8 * element).enumerate() {
+                let byte = 16 * i + element * j;
+                if mask[byte / element].known() != Some(false) {
+                    self.memory.load(at.wrapping_add(byte as u64), part)?;
+                }
+            }
+            *lane = Lane::from_bits(&bits);
         }
         Ok(out)
     }
@@ -359,7 +378,11 @@ impl X86 {
         use Operation as O;
         match model {
             O::Move(element) => {
-                let value = self.vector_read(instruction, 1, n)?;
+                let value = if instruction.has_op_mask() && is_memory(instruction, 1) {
+                    self.masked_read(instruction, n, element)?
+                } else {
+                    self.vector_read(instruction, 1, n)?
+                };
                 self.vector_write(instruction, value, n, element)
             }
             O::MoveStreaming => {
