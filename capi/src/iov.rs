@@ -1,15 +1,12 @@
-//! The data calls on pieces of memory: lists of `struct iovec`.
+//! Sectors in pieces of memory
 
 use core::ffi::c_void;
 
-use super::{
-    key::atrest_xts,
-    pointer,
-    status::{
-        ATREST_ERROR_BUFFER_LENGTH, ATREST_ERROR_LENGTH_MISMATCH, ATREST_ERROR_OVERLAP, atrest_status,
-        guarded,
-    },
-};
+use super::boundary::guarded;
+use super::key::atrest_xts;
+use super::pointer;
+use super::status::atrest_status;
+use atrest::Code;
 use atrest::xts::{Direction, Pieces, TweakSource, Tweaks};
 
 /// POSIX's `struct iovec`, from `<sys/uio.h>`.
@@ -54,9 +51,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) =
-            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
-        data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = Ok(Tweaks::plain64(first_sector).into());
+        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -78,38 +74,37 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) =
-            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
-        data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = Ok(Tweaks::plain64(first_sector).into());
+        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
 /// # Safety
 /// As [`atrest_xts_encrypt_iov`].
-pub(super) unsafe fn data_call(
+pub(crate) unsafe fn iov_call(
     direction: Direction,
     xts: *const atrest_xts,
-    tweaks: Result<TweakSource<'_>, atrest_status>,
+    tweaks: Result<TweakSource<'_>, Code>,
     sector_size: usize,
     src: (*const iovec, usize),
     dst: (*const iovec, usize),
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: the C caller's contract.
-        let (key, mut target) = unsafe { (&pointer::reference(xts)?.0, List::new(dst.0, dst.1)?) };
+        let (key, mut target) = unsafe { (&pointer::reference(xts)?.key, List::new(dst.0, dst.1)?) };
         if target.overlaps_itself() {
-            return Err(ATREST_ERROR_OVERLAP);
+            return Err(Code::Overlap.into());
         }
         let mut source = None;
         if src != dst {
             // SAFETY: the C caller's contract.
             let list = unsafe { List::new(src.0, src.1) }?;
             if list.len != target.len {
-                return Err(ATREST_ERROR_LENGTH_MISMATCH);
+                return Err(Code::LengthMismatch.into());
             }
             if !list.same_pieces(&target) {
                 if list.overlaps(&target) {
-                    return Err(ATREST_ERROR_OVERLAP);
+                    return Err(Code::Overlap.into());
                 }
                 source = Some(list);
             }
@@ -117,9 +112,9 @@ pub(super) unsafe fn data_call(
         if let Ok(TweakSource::List(list)) = &tweaks
             && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
         {
-            return Err(ATREST_ERROR_OVERLAP);
+            return Err(Code::Overlap.into());
         }
-        let tweaks = tweaks.as_ref().map_err(|&status| status)?;
+        let tweaks = tweaks.as_ref().map_err(|&code| code)?;
         let len = target.len;
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
         unsafe { key.crypt_pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
@@ -142,13 +137,13 @@ struct List<'a> {
 impl<'a> List<'a> {
     /// # Safety
     /// `pieces` is NULL or holds `count` pieces, which nobody changes during `'a`.
-    unsafe fn new(pieces: *const iovec, count: usize) -> Result<List<'a>, atrest_status> {
+    unsafe fn new(pieces: *const iovec, count: usize) -> Result<List<'a>, Code> {
         // SAFETY: this function's contract.
         let pieces = unsafe { pointer::array(pieces, count) }?;
         let (mut len, mut ascending, mut end) = (0usize, true, 0);
         for piece in pieces.iter().filter(|piece| piece.iov_len != 0) {
             pointer::check(piece.iov_base.addr(), piece.iov_len)?;
-            len = len.checked_add(piece.iov_len).ok_or(ATREST_ERROR_BUFFER_LENGTH)?;
+            len = len.checked_add(piece.iov_len).ok_or(Code::BufferLength)?;
             ascending &= piece.iov_base.addr() >= end;
             end = piece.end();
         }

@@ -1,3 +1,5 @@
+//! Making, opening and closing a volume
+
 use core::ffi::{c_char, c_int};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -8,10 +10,11 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::atrest_volume;
-use crate::failure::{Failure, Line};
+use crate::error::{Failure, Line};
 use crate::providers::{as_path, atrest_providers, key_ref, provider, wait};
-use crate::status::{ATREST_ERROR_DESCRIPTOR, ATREST_ERROR_FLAGS, atrest_status};
-use crate::{object, pointer};
+use crate::status::atrest_status;
+use crate::{handle, pointer};
+use atrest::Code;
 use atrest::keys::{Class, Envelope, new_uuid};
 use atrest::volume::{CreateOptions, Error, Mode, Volume};
 
@@ -61,7 +64,7 @@ pub unsafe extern "C" fn atrest_volume_open(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |line| {
+        handle::make(out, error, error_len, |line| {
             let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
             open(open_file(path, flags.mode)?, flags, providers, timeout_ms, line)
@@ -91,7 +94,7 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |line| {
+        handle::make(out, error, error_len, |line| {
             let providers = pointer::reference(providers)?;
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
             open(checked(duplicate(fd)?)?, flags, providers, timeout_ms, line)
@@ -135,7 +138,7 @@ pub unsafe extern "C" fn atrest_volume_create(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
             new_volume_at(path, |file| new.make(file))
@@ -170,7 +173,7 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
             new.make(duplicate(fd)?)
         })
@@ -185,20 +188,20 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atrest_volume_close(volume: *mut atrest_volume) {
     // SAFETY: this function's own contract.
-    unsafe { object::free(volume) }
+    unsafe { handle::free(volume) }
 }
 
 /// What the flags of a call say.
 #[derive(Clone, Copy)]
-pub(super) struct Flags {
+pub(crate) struct Flags {
     mode: Mode,
-    pub(super) discards: bool,
+    pub(crate) discards: bool,
 }
 
 impl Flags {
-    pub(super) fn of(flags: u32, known: u32) -> Result<Flags, atrest_status> {
+    pub(crate) fn of(flags: u32, known: u32) -> Result<Flags, Code> {
         if flags & !known != 0 {
-            return Err(ATREST_ERROR_FLAGS);
+            return Err(Code::Flags);
         }
         let mode = if flags & ATREST_VOLUME_READ_ONLY != 0 { Mode::ReadOnly } else { Mode::ReadWrite };
         Ok(Flags { mode, discards: flags & ATREST_VOLUME_DISCARD != 0 })
@@ -255,7 +258,7 @@ impl New<'_> {
 }
 
 /// The size and the sector size of a new volume, 0 for the usual one, within their limits.
-pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
+pub(crate) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
     let mut options = CreateOptions::new(size);
     if sector_size != 0 {
         options = options.sector_size(sector_size);
@@ -265,7 +268,7 @@ pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOpti
 }
 
 /// Makes a new file and a volume in it; on failure no file is left.
-pub(super) fn new_volume_at(
+pub(crate) fn new_volume_at(
     path: &Path,
     make: impl FnOnce(File) -> Result<atrest_volume, Failure>,
 ) -> Result<atrest_volume, Failure> {
@@ -281,7 +284,7 @@ pub(super) fn new_volume_at(
     })
 }
 
-pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
+pub(crate) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
     options.read(true).write(mode == Mode::ReadWrite).custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -289,27 +292,27 @@ pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
 }
 
 /// A file that may hold a volume.
-pub(super) fn checked(file: File) -> Result<File, Failure> {
+pub(crate) fn checked(file: File) -> Result<File, Failure> {
     let kind = file.metadata().map_err(io_failure("asking for the file's type"))?.file_type();
     if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(Error::FileType.into()) }
 }
 
 /// A descriptor of this library's own, for the same open file.
-pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
+pub(crate) fn duplicate(fd: c_int) -> Result<File, Failure> {
     if fd < 0 {
-        return Err(ATREST_ERROR_DESCRIPTOR.into());
+        return Err(Code::Descriptor.into());
     }
     // SAFETY: not -1. Whether it is open is what the system is asked here.
     let owned = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
     let closed = rustix::io::Errno::BADF.raw_os_error();
     owned.map(File::from).map_err(|error| match error.raw_os_error() {
-        Some(code) if code == closed => ATREST_ERROR_DESCRIPTOR.into(),
+        Some(code) if code == closed => Code::Descriptor.into(),
         _ => io_failure("duplicating the descriptor")(error),
     })
 }
 
 /// Has the name of a new file written to the disk, where the file system takes that.
-pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Failure> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -324,6 +327,6 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
+pub(crate) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |source| Error::Io { action, source }.into()
 }

@@ -1,8 +1,10 @@
+//! Rewrapping the key of a volume
+
 use core::ffi::{c_char, c_int};
 use std::fs::File;
 
 use super::open::{checked, duplicate, open_file};
-use crate::failure::{Failure, Line, explained};
+use crate::error::{Failure, Line, explained};
 use crate::pointer;
 use crate::providers::{as_path, atrest_providers, key_ref, wait};
 use crate::status::atrest_status;
@@ -94,7 +96,7 @@ unsafe fn rewrap(
 }
 
 /// Changes the wrappings in a volume's header, and puts a warning into the line where there is one.
-pub(super) fn change(
+pub(crate) fn change(
     file: &File,
     change: WrappingChange<'_>,
     providers: &atrest_providers,

@@ -1,62 +1,11 @@
-//! The data calls: sectors and units in one buffer.
+//! Sectors and data units
 
-use super::{
-    key::atrest_xts,
-    pointer::{self, Buffers},
-    status::{ATREST_ERROR_NULL, atrest_status, guarded},
-};
+use super::boundary::guarded;
+use super::key::atrest_xts;
+use super::pointer::{self, Buffers};
+use super::status::atrest_status;
+use atrest::Code;
 use atrest::xts::{Direction, Key, TweakSource};
-
-/// Runs one data call with the buffers as the Rust API wants them.
-///
-/// # Safety
-/// As [`atrest_xts_encrypt_sectors`].
-#[inline(always)]
-unsafe fn data_call(
-    xts: *const atrest_xts,
-    src: *const u8,
-    dst: *mut u8,
-    len: usize,
-    same: impl FnOnce(&Key, &mut [u8]) -> Result<(), atrest_status>,
-    apart: impl FnOnce(&Key, &[u8], &mut [u8]) -> Result<(), atrest_status>,
-) -> atrest_status {
-    guarded(|| {
-        // SAFETY: the C caller's contract, as documented on each of the functions below.
-        let (key, buffers) = unsafe { (&pointer::reference(xts)?.0, pointer::buffers(src, dst, len)?) };
-        match buffers {
-            Buffers::Same(data) => same(key, data)?,
-            Buffers::Apart(src, dst) => apart(key, src, dst)?,
-        }
-        Ok(())
-    })
-}
-
-/// A data call on sectors, for which `tweaks` makes their tweaks: where they are used, since copies of them through
-/// memory take as long as a short sector.
-///
-/// # Safety
-/// As [`atrest_xts_encrypt_sectors`].
-#[inline(always)]
-pub(super) unsafe fn sectors_call<'a>(
-    direction: Direction,
-    xts: *const atrest_xts,
-    tweaks: impl FnOnce() -> Result<TweakSource<'a>, atrest_status>,
-    sector_size: usize,
-    src: *const u8,
-    dst: *mut u8,
-    len: usize,
-) -> atrest_status {
-    guarded(|| {
-        // SAFETY: this function's own contract.
-        let (key, buffers) = unsafe { (&pointer::reference(xts)?.0, pointer::buffers(src, dst, len)?) };
-        let tweaks = tweaks()?;
-        match buffers {
-            Buffers::Same(data) => key.crypt_sectors(direction, tweaks, sector_size, data)?,
-            Buffers::Apart(src, dst) => key.crypt_sectors_to(direction, tweaks, sector_size, src, dst)?,
-        }
-        Ok(())
-    })
-}
 
 /// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
 /// (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
@@ -153,7 +102,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_unit(
 ) -> atrest_status {
     // SAFETY: this function's own contract. The tweak is copied first, since it may lie in `dst`.
     unsafe {
-        let Ok(&tweak) = pointer::reference(tweak.cast::<[u8; 16]>()) else { return ATREST_ERROR_NULL };
+        let Ok(&tweak) = pointer::reference(tweak.cast::<[u8; 16]>()) else { return Code::Null.into() };
         data_call(
             xts,
             src,
@@ -184,7 +133,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_unit(
 ) -> atrest_status {
     // SAFETY: this function's own contract. The tweak is copied first, since it may lie in `dst`.
     unsafe {
-        let Ok(&tweak) = pointer::reference(tweak.cast::<[u8; 16]>()) else { return ATREST_ERROR_NULL };
+        let Ok(&tweak) = pointer::reference(tweak.cast::<[u8; 16]>()) else { return Code::Null.into() };
         data_call(
             xts,
             src,
@@ -194,4 +143,55 @@ pub unsafe extern "C" fn atrest_xts_decrypt_unit(
             |key, src, dst| Ok(key.decrypt_unit_to(&tweak, src, dst)?),
         )
     }
+}
+
+/// Runs one data call with the buffers as the Rust API wants them.
+///
+/// # Safety
+/// As [`atrest_xts_encrypt_sectors`].
+#[inline(always)]
+unsafe fn data_call(
+    xts: *const atrest_xts,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+    same: impl FnOnce(&Key, &mut [u8]) -> Result<(), atrest_status>,
+    apart: impl FnOnce(&Key, &[u8], &mut [u8]) -> Result<(), atrest_status>,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: the C caller's contract, as documented on each of the functions below.
+        let (key, buffers) = unsafe { (&pointer::reference(xts)?.key, pointer::buffers(src, dst, len)?) };
+        match buffers {
+            Buffers::Same(data) => same(key, data)?,
+            Buffers::Apart(src, dst) => apart(key, src, dst)?,
+        }
+        Ok(())
+    })
+}
+
+/// A data call on sectors, for which `tweaks` makes their tweaks: where they are used, since copies of them through
+/// memory take as long as a short sector.
+///
+/// # Safety
+/// As [`atrest_xts_encrypt_sectors`].
+#[inline(always)]
+pub(crate) unsafe fn sectors_call<'a>(
+    direction: Direction,
+    xts: *const atrest_xts,
+    tweaks: impl FnOnce() -> Result<TweakSource<'a>, Code>,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        let (key, buffers) = unsafe { (&pointer::reference(xts)?.key, pointer::buffers(src, dst, len)?) };
+        let tweaks = tweaks()?;
+        match buffers {
+            Buffers::Same(data) => key.crypt_sectors(direction, tweaks, sector_size, data)?,
+            Buffers::Apart(src, dst) => key.crypt_sectors_to(direction, tweaks, sector_size, src, dst)?,
+        }
+        Ok(())
+    })
 }

@@ -1,18 +1,20 @@
-//! Objects that C owns.
+//! Opaque handles: objects that C owns through a pointer.
 
 use core::ffi::c_char;
 use core::mem::MaybeUninit;
 use std::alloc::{Layout, alloc};
 
-use super::failure::{Failure, Line, explained};
+use super::boundary::guarded;
+use super::error::{Failure, Line, explained};
 use super::pointer;
-use super::status::{ATREST_ERROR_NO_MEMORY, atrest_status, guarded};
+use super::status::atrest_status;
+use atrest::Code;
 
 /// Runs the body of a C call that makes an object: `*out` receives it, and is NULL if it fails.
 ///
 /// # Safety
 /// `out` is NULL or writable; `error` is NULL or writable for `error_len` bytes.
-pub(super) unsafe fn make<T>(
+pub(crate) unsafe fn make<T>(
     out: *mut *mut T,
     error: *mut c_char,
     error_len: usize,
@@ -38,7 +40,7 @@ pub(super) unsafe fn make<T>(
 ///
 /// # Safety
 /// `object` is NULL, or came from `make` and was not freed.
-pub(super) unsafe fn free<T>(object: *mut T) {
+pub(crate) unsafe fn free<T>(object: *mut T) {
     if !object.is_null() {
         // What a panic would leave behind is no longer of use to anybody.
         let _ = guarded(|| {
@@ -50,12 +52,12 @@ pub(super) unsafe fn free<T>(object: *mut T) {
 }
 
 /// Memory for a `T`.
-fn room<T>() -> Result<Box<MaybeUninit<T>>, atrest_status> {
+fn room<T>() -> Result<Box<MaybeUninit<T>>, Code> {
     const { assert!(size_of::<T>() != 0) };
     // SAFETY: the layout is not empty.
     let place = unsafe { alloc(Layout::new::<T>()) }.cast::<MaybeUninit<T>>();
     if place.is_null() {
-        return Err(ATREST_ERROR_NO_MEMORY);
+        return Err(Code::NoMemory);
     }
     // SAFETY: memory of the global allocator with the layout of `T`, which may be uninitialised.
     Ok(unsafe { Box::from_raw(place) })
