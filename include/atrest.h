@@ -10,7 +10,7 @@
  *     #include <sys/random.h>
  *
  *     int main(void) {
- *         static uint8_t sectors[8 * 4096] = "a page of a database";
+ *         static uint8_t sectors[8 * 4096];
  *         uint8_t key[64];
  *         atrest_xts *xts;
  *         atrest_status status;

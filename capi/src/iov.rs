@@ -159,15 +159,8 @@ impl<'a> List<'a> {
         if self.ascending || self.pieces.len() > COMPARED {
             return false;
         }
-        let mut pieces = [(0, 0); COMPARED];
-        let mut count = 0;
-        for piece in self.pieces.iter().filter(|piece| piece.iov_len != 0) {
-            pieces[count] = (piece.iov_base.addr(), piece.end());
-            count += 1;
-        }
-        let pieces = &mut pieces[..count];
-        pieces.sort_unstable();
-        pieces.windows(2).any(|pair| pair[1].0 < pair[0].1)
+        let others = |i: usize| self.pieces[..i].iter();
+        self.pieces.iter().enumerate().any(|(i, piece)| others(i).any(|other| other.overlaps(piece)))
     }
 
     fn overlaps_bytes(&self, bytes: (usize, usize)) -> bool {
