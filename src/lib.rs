@@ -20,6 +20,8 @@ compile_error!("the feature `volume` needs a Unix: positioned reads and writes, 
 mod code;
 #[cfg(feature = "keys")]
 pub mod keys;
+#[cfg(feature = "keys")]
+mod stack;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;

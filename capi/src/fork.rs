@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use atrest::Code;
+use atrest::keys::Process;
 
 /// The calls that run on an object, and the process that they run in: the process in the upper half, their number in
 /// the lower one.
@@ -34,7 +35,7 @@ impl Calls {
 
 /// This process with so many calls.
 fn state(calls: u32) -> u64 {
-    u64::from(std::process::id()) << 32 | u64::from(calls)
+    u64::from(Process::current().number()) << 32 | u64::from(calls)
 }
 
 /// A call that runs.

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::json::escaped;
 use super::metadata::Digest;
 // HMAC leaves the key on the stack, masked by a constant.
-use crate::keys::on_wiped_stack;
+use crate::stack::on_wiped_stack;
 
 /// cryptsetup's own least. A volume key has all its 512 bits at random: there is nothing to slow down.
 const ITERATIONS: u32 = 1000;

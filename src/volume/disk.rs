@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 
 use super::error::Error;
 use super::luks2::HeaderCopy;
+use crate::keys::Process;
 
 /// How long the header's lock is waited for. cryptsetup holds it for the milliseconds of an update.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -152,7 +153,7 @@ impl<'a> HeaderLock<'a> {
         };
         let stat = rustix::fs::fstat(file).map_err(|error| Error::io("locking the header")(error.into()))?;
         #[allow(clippy::unnecessary_cast, reason = "their types differ from system to system")]
-        let here = (std::process::id(), stat.st_dev as u64, stat.st_ino as u64);
+        let here = (Process::current().number(), stat.st_dev as u64, stat.st_ino as u64);
         while !begin(here) {
             wait()?;
         }

@@ -8,7 +8,7 @@ use super::error::{Error, Warning};
 use super::header::Header;
 use super::recheck::Watch;
 use super::stripes::{CHUNK, Held, Pool, Stripes};
-use crate::keys::on_wiped_stack;
+use crate::stack::on_wiped_stack;
 use crate::xts::{Backend, Key};
 
 /// The largest sector of LUKS2, in bytes.

@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::error::Error;
 use super::io::Volume;
 use super::lease::{Lease, Withdrawal};
-use crate::keys::{Origin, Providers, SecretError, clock};
+use crate::keys::{Process, Providers, clock};
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);
@@ -91,7 +91,6 @@ impl Volume {
                 format!("none of the key providers is one of those that wrap it ({})", slots.join(", "));
             return Err(Error::Recheck(why));
         }
-        let origin = Origin::here().map_err(|error: SecretError| Error::Envelope(error.into()))?;
         let file = self.file.try_clone().map_err(Error::io("duplicating the descriptor"))?;
         let lease = match &self.watch {
             None => Lease::new(clock::now(), interval + grace, Arc::clone(&self.stripes)),
@@ -105,7 +104,8 @@ impl Volume {
         let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
         let thread = thread.map_err(Error::io("starting the thread that rechecks the key"))?;
         let new = Arc::clone(&lease);
-        let before = self.watch.replace(Watch { lease, stop, thread: Some(thread), origin });
+        let before =
+            self.watch.replace(Watch { lease, stop, thread: Some(thread), process: Process::current() });
         let Some(lease) = before.as_ref().map(|before| Arc::clone(&before.lease)) else { return Ok(()) };
         // Its thread ends here; it may have taken the key away meanwhile.
         drop(before);
@@ -142,14 +142,14 @@ pub(super) struct Watch {
     lease: Arc<Lease>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    origin: Origin,
+    process: Process,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return };
-        if self.origin.is_here() {
+        if self.process.is_current() {
             thread.thread().unpark();
             // A check under way is dropped. A panic in it has ended the lease.
             let _ = thread.join();
