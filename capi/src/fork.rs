@@ -2,8 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use atrest::Code;
-use atrest::keys::Process;
+use atrest::{Code, Process};
 
 /// The calls that run on an object, and the process that they run in: the process in the upper half, their number in
 /// the lower one.

@@ -3,9 +3,9 @@
 use super::{
     ErrorClass, KeyProvider, ProviderError, RootKey, WrappedKey,
     flight::Joined,
-    fork::Process,
     kept::{Found, Shared},
 };
+use crate::Process;
 use std::{fmt, sync::Arc, thread::JoinHandle, time::Duration};
 
 /// Unwrapped root keys, for a program that opens the same volumes again and again, or many volumes of one envelope:

@@ -1,6 +1,7 @@
 //! What a cache of root keys keeps, and the requests under way for it.
 
-use super::{CacheStatistics, KeyProvider, RootKey, WrappedKey, clock, flight::Flight, fork::Process};
+use super::{CacheStatistics, KeyProvider, RootKey, WrappedKey, clock, flight::Flight};
+use crate::Process;
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use super::error::Error;
 use super::luks2::HeaderCopy;
-use crate::keys::Process;
+use crate::Process;
 
 /// How long the header's lock is waited for. cryptsetup holds it for the milliseconds of an update.
 const LOCK_WAIT: Duration = Duration::from_secs(5);

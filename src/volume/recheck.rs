@@ -9,7 +9,8 @@ use super::checker::Checker;
 use super::error::Error;
 use super::io::Volume;
 use super::lease::{Lease, Withdrawal};
-use crate::keys::{Process, Providers, clock};
+use crate::Process;
+use crate::keys::{Providers, clock};
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);

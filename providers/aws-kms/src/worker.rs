@@ -3,7 +3,8 @@
 use super::KmsOptions;
 use super::clients::Clients;
 use super::trace::Caller;
-use atrest::keys::{BoxFuture, ErrorClass, Process, ProviderError};
+use atrest::Process;
+use atrest::keys::{BoxFuture, ErrorClass, ProviderError};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// is not asked.
 ///
 /// ```
-/// use atrest::keys::Process;
+/// use atrest::Process;
 ///
 /// let made_in = Process::current();
 /// assert!(made_in.is_current());
