@@ -22,6 +22,8 @@ mod code;
 mod fork;
 #[cfg(feature = "keys")]
 pub mod keys;
+#[cfg(feature = "volume")]
+pub mod luks2;
 #[cfg(feature = "keys")]
 mod stack;
 #[cfg(feature = "volume")]

@@ -162,6 +162,15 @@ impl Storage for MemoryStorage {
     }
 }
 
+/// A storage of a fixed length that holds these bytes.
+impl From<&[u8]> for MemoryStorage {
+    fn from(bytes: &[u8]) -> MemoryStorage {
+        let storage = MemoryStorage::new(bytes.len() as u64);
+        storage.write_at(bytes, 0).expect("it has the length");
+        storage
+    }
+}
+
 /// A storage of its own with the same content.
 impl Clone for MemoryStorage {
     fn clone(&self) -> MemoryStorage {

@@ -4,7 +4,7 @@ use pbkdf2::pbkdf2_hmac;
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
-use super::error::Error;
+use super::error::{NotSupported, VolumeKeyError};
 use super::json::escaped;
 use super::metadata::Digest;
 // HMAC leaves the key on the stack, masked by a constant.
@@ -15,30 +15,35 @@ const ITERATIONS: u32 = 1000;
 /// The most that is worked through, some seconds: a hostile header could ask for four billion.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// The digest of a new volume's key, for segment 0.
-pub(super) fn new(key: &[u8]) -> Result<Digest, Error> {
-    let mut salt = vec![0; 32];
-    getrandom::fill(&mut salt).map_err(Error::Random)?;
+/// The digest of a new volume's key, for segment 0, with a salt of random bytes.
+fn new(key: &[u8], salt: &[u8; 32]) -> Digest {
     let mut digest = vec![0; 32];
-    on_wiped_stack(|| pbkdf2_hmac::<Sha256>(key, &salt, ITERATIONS, &mut digest));
-    Ok(Digest {
+    on_wiped_stack(|| pbkdf2_hmac::<Sha256>(key, salt, ITERATIONS, &mut digest));
+    Digest {
         id: 0,
         kind: "pbkdf2".into(),
         hash: "sha256".into(),
         iterations: ITERATIONS,
-        salt,
+        salt: salt.to_vec(),
         digest,
         segments: vec![0],
         keyslots: Vec::new(),
-    })
+    }
+}
+
+impl Digest {
+    /// That of a new volume's key, for segment 0; the salt is random bytes.
+    pub(crate) fn of(key: &[u8], salt: &[u8; 32]) -> Digest {
+        new(key, salt)
+    }
 }
 
 /// PBKDF2 with one hash: key, salt, iterations, output.
 type Pbkdf2 = fn(&[u8], &[u8], u32, &mut [u8]);
 
 /// Checks `key` against the digest of `segment`, in constant time.
-pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), Error> {
-    let refuse = |why: String| Err(Error::Refused(why));
+pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), VolumeKeyError> {
+    let refuse = |why: String| Err(NotSupported(why).into());
     let Some(digest) = digests.iter().find(|digest| digest.segments.contains(&segment)) else {
         return refuse(
             "it has no digest of the volume key, so a wrong key could not be told from the right one".into(),
@@ -67,7 +72,7 @@ pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), 
     let mut computed = [0; 64];
     let computed = &mut computed[..length];
     on_wiped_stack(|| pbkdf2(key, &digest.salt, digest.iterations, computed));
-    if computed.ct_eq(&digest.digest).into() { Ok(()) } else { Err(Error::WrongVolumeKey) }
+    if computed.ct_eq(&digest.digest).into() { Ok(()) } else { Err(VolumeKeyError::WrongKey) }
 }
 
 #[cfg(test)]
@@ -76,17 +81,17 @@ mod tests {
 
     #[test]
     fn tells_the_right_key() {
-        let digest = new(&[7; 64]).unwrap();
+        let digest = new(&[7; 64], &[3; 32]);
         let check = |digest: &Digest, key: &[u8]| check(core::slice::from_ref(digest), 0, key);
         assert!(check(&digest, &[7; 64]).is_ok());
-        assert!(matches!(check(&digest, &[8; 64]), Err(Error::WrongVolumeKey)));
-        assert!(matches!(check(&digest, &[7; 32]), Err(Error::WrongVolumeKey)));
-        assert!(matches!(super::check(&[digest], 1, &[7; 64]), Err(Error::Refused(_))));
+        assert!(matches!(check(&digest, &[8; 64]), Err(VolumeKeyError::WrongKey)));
+        assert!(matches!(check(&digest, &[7; 32]), Err(VolumeKeyError::WrongKey)));
+        assert!(matches!(super::check(&[digest], 1, &[7; 64]), Err(VolumeKeyError::NotSupported(_))));
     }
 
     #[test]
     fn refuses_what_would_take_forever_or_check_nothing() {
-        let good = new(&[7; 64]).unwrap();
+        let good = new(&[7; 64], &[3; 32]);
         let refused = |change: fn(&mut Digest), because: &str| {
             let mut digest = good.clone();
             change(&mut digest);
@@ -109,7 +114,7 @@ mod tests {
             let digest = (0..expected.len()).step_by(2);
             let digest = digest.map(|i| u8::from_str_radix(&expected[i..i + 2], 16).unwrap()).collect();
             let salt = (0..32).collect();
-            let digest = Digest { hash: hash.into(), salt, digest, ..new(&key).unwrap() };
+            let digest = Digest { hash: hash.into(), salt, digest, ..new(&key, &[3; 32]) };
             assert!(check(&[digest], 0, &key).is_ok(), "{hash}");
         }
     }

@@ -1,4 +1,4 @@
-//! One copy of a LUKS2 header: a binary header of 4096 bytes, then JSON and zeros to the copy's end.
+//! One copy of a header: a binary part of 4096 bytes, then JSON and zeros to the copy's end.
 //!
 //! *LUKS2 On-Disk Format Specification* (version 1.1.1), sections 2.1 to 2.4. All numbers are big-endian. A volume
 //! has two copies, one behind the other, which differ in their magic bytes, salt, offset and checksum.
@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 use super::error::HeaderFault;
 use super::json;
 use super::metadata::Metadata;
-use crate::keys::Uuid;
+use uuid::Uuid;
 
 /// The sizes that one copy may have; also the offsets where the second copy may stand (section 2.1).
-pub(super) const SIZES: [u64; 9] =
+pub(crate) const SIZES: [u64; 9] =
     [0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000];
 /// The smallest copy.
 pub(super) const MIN_SIZE: u64 = SIZES[0];
 /// The binary part at the beginning of each copy.
-pub(super) const BINARY_SIZE: usize = 4096;
+pub(crate) const BINARY_SIZE: usize = 4096;
 /// The label's field, its closing NUL included.
-pub(super) const LABEL_SIZE: usize = 48;
+pub(crate) const LABEL_SIZE: usize = 48;
 
 const MAGIC_FIRST: [u8; 6] = *b"LUKS\xba\xbe";
 const MAGIC_SECOND: [u8; 6] = *b"SKUL\xba\xbe";
@@ -54,15 +54,17 @@ pub enum HeaderCopy {
 
 impl HeaderCopy {
     /// The other copy.
-    pub(super) const fn other(self) -> HeaderCopy {
+    #[must_use]
+    pub const fn other(self) -> HeaderCopy {
         match self {
             HeaderCopy::First => HeaderCopy::Second,
             HeaderCopy::Second => HeaderCopy::First,
         }
     }
 
-    /// Where the copy stands when each copy has `size` bytes.
-    pub(super) const fn offset(self, size: u64) -> u64 {
+    /// Where the copy stands when each has `size` bytes, in bytes.
+    #[must_use]
+    pub const fn offset(self, size: u64) -> u64 {
         match self {
             HeaderCopy::First => 0,
             HeaderCopy::Second => size,
@@ -131,7 +133,7 @@ pub(super) fn peek_size(
 }
 
 /// Whose a binary header says it is, whatever else is wrong with it.
-pub(super) fn peek_uuid(binary: &[u8; BINARY_SIZE]) -> Option<Uuid> {
+pub(crate) fn peek_uuid(binary: &[u8; BINARY_SIZE]) -> Option<Uuid> {
     let magic = &binary[field::MAGIC];
     let ours = [HeaderCopy::First, HeaderCopy::Second].iter().any(|copy| magic == copy.magic());
     uuid(&binary[field::UUID]).filter(|_| ours)

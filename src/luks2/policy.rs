@@ -1,16 +1,16 @@
 //! Which headers are opened: an allow-list. A LUKS2 header can ask for `cipher_null`, and then what looks like an
 //! encrypted volume is plain text; whatever is not known to be right is refused.
 
-use super::error::Error;
+use super::error::NotSupported;
 use super::json::escaped;
-use super::metadata::{Metadata, Segment, SegmentCipher};
-
-/// The one cipher that is decrypted here.
-pub(super) const CIPHER: &str = "aes-xts-plain64";
+use super::metadata::{CIPHER, Metadata, Segment, SegmentCipher};
 
 /// The one segment with the volume's data, and how it is encrypted. `headers` is the length of both copies of the header.
-pub(super) fn data_segment(metadata: &Metadata, headers: u64) -> Result<(&Segment, &SegmentCipher), Error> {
-    let refuse = |why: String| Err(Error::Refused(why));
+pub(super) fn data_segment(
+    metadata: &Metadata,
+    headers: u64,
+) -> Result<(&Segment, &SegmentCipher), NotSupported> {
+    let refuse = |why: String| Err(NotSupported(why));
     if let Some(requirement) = metadata.requirements.first() {
         return refuse(format!(
             "it requires \"{}\"; finish what cryptsetup began, for example with `cryptsetup reencrypt --resume-only`",

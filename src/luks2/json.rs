@@ -43,7 +43,7 @@ fn shorten(error: serde_json::Error) -> String {
 }
 
 /// Text from a header made safe to print: escaped and cut, so that no terminal obeys it.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         Some((cut, _)) => format!("{}...", text[..cut].escape_debug()),
         None => text.escape_debug().to_string(),
@@ -206,7 +206,7 @@ impl<'a> At<'a> {
 }
 
 /// A number below 2^64 in decimal digits, without sign, blanks or leading zeros.
-pub(super) fn decimal(text: &str) -> Option<u64> {
+pub(crate) fn decimal(text: &str) -> Option<u64> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }

@@ -7,8 +7,11 @@
 use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
+use super::copy::BINARY_SIZE;
 use super::json::{At, Object, decimal};
-use super::luks2::BINARY_SIZE;
+
+/// The one cipher that is decrypted here.
+pub(super) const CIPHER: &str = "aes-xts-plain64";
 
 /// A segment: where data lies, and how it is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +169,12 @@ fn ids(at: &At<'_>, key: &str) -> Result<Vec<u32>, String> {
 }
 
 impl Segment {
+    /// All that is behind `offset`, encrypted in sectors of this size; both in bytes.
+    pub(crate) fn to_the_end(offset: u64, sector_size: u32) -> Segment {
+        let cipher = SegmentCipher { encryption: CIPHER.into(), sector_size, iv_tweak: 0 };
+        Segment { id: 0, kind: "crypt".into(), offset, size: None, cipher: Some(cipher), other: Vec::new() }
+    }
+
     fn new(id: u32, at: &At<'_>) -> Result<Segment, String> {
         let kind = at.text("type")?;
         let offset = at.decimal("offset")?;
