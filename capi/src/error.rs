@@ -1,14 +1,16 @@
 //! Errors with a reason worth a sentence: a status, and one line of text in the buffer `error` of the caller's.
 
-use core::ffi::c_char;
-use std::io::{self, ErrorKind};
-
 use super::boundary::guarded;
 use super::pointer;
 use super::status::atrest_status;
 use atrest::Code;
-use atrest::keys::{EnvelopeError, ErrorClass, KeyRefError, ProviderError, SecretError};
-use atrest::volume::{Error, Warning};
+use atrest::keys::{EnvelopeError, KeyRefError, ProviderError, SecretError};
+use atrest::luks2::Warning;
+use atrest::volume::{
+    BackupError, CreateError, DestroyError, OpenError, OptionsError, ReadEnvelopeError, RecheckError,
+    RestoreError, StorageError, TargetError, Withdrawal, WrappingError,
+};
+use core::ffi::c_char;
 
 /// Why a call failed.
 pub(crate) struct Failure {
@@ -35,22 +37,20 @@ impl From<Code> for Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
+/// Errors that have a code and a text of one line.
+macro_rules! coded {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                Failure::new(error.code(), error.to_string())
+            }
+        }
+    )*};
 }
 
-impl From<EnvelopeError> for Failure {
-    fn from(error: EnvelopeError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
-
-impl From<ProviderError> for Failure {
-    fn from(error: ProviderError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
+coded! {
+    EnvelopeError, ProviderError, OpenError, CreateError, OptionsError, WrappingError, BackupError, RestoreError,
+    DestroyError, ReadEnvelopeError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
 }
 
 impl From<KeyRefError> for Failure {
@@ -62,112 +62,6 @@ impl From<KeyRefError> for Failure {
 impl From<SecretError> for Failure {
     fn from(error: SecretError) -> Failure {
         Failure::new(Code::SecretMemory, error.to_string())
-    }
-}
-
-/// Errors whose own `code` is still to come.
-pub(crate) trait Coded {
-    fn code(&self) -> Code;
-}
-
-impl Coded for Error {
-    fn code(&self) -> Code {
-        match self {
-            Error::Io { source, .. } => source.code(),
-            Error::TooShort { .. }
-            | Error::NotLuks
-            | Error::Luks1
-            | Error::NoToken
-            | Error::Destroyed(_)
-            | Error::OtherUuid { .. } => Code::NotAVolume,
-            Error::Damaged { .. } | Error::NotVerified { .. } | Error::NotOverwritten { .. } => Code::Damaged,
-            Error::NotScratch { .. } | Error::NotRestored(_) => Code::NeedsForce,
-            Error::Refused(_) | Error::HeaderFull { .. } | Error::TokenVersion(_) => Code::Refused,
-            Error::Forged | Error::Token(_) | Error::Uuid { .. } => Code::Forged,
-            Error::WrongKeys | Error::WrongVolumeKey | Error::OtherEnvelope => Code::WrongKey,
-            Error::VolumeKeyLength { .. } => Code::KeyLength,
-            Error::Truncated { .. } => Code::Truncated,
-            Error::SectorSize(_) => Code::VolumeSectorSize,
-            Error::Size { .. } | Error::DeviceTooSmall { .. } => Code::VolumeSize,
-            // No call takes a label, and changes of wrappings get their keys.
-            Error::Label { .. } | Error::NeedsKeys => Code::Internal,
-            Error::NotEmpty { .. } => Code::Exists,
-            Error::FileType => Code::FileType,
-            Error::FileReadOnly | Error::ReadOnly => Code::ReadOnly,
-            Error::FileAppends => Code::Descriptor,
-            Error::DiscardOff => Code::DiscardOff,
-            Error::OutOfBounds { .. } => Code::OutOfBounds,
-            Error::Busy | Error::Changed => Code::Busy,
-            Error::Withdrawn(_) => Code::Withdrawn,
-            Error::Recheck(_) => Code::InvalidRequest,
-            Error::Random(_) => Code::Random,
-            Error::Envelope(error) => error.code(),
-            Error::Xts(error) => error.code(),
-            _ => Code::Internal,
-        }
-    }
-}
-
-impl Coded for io::Error {
-    fn code(&self) -> Code {
-        match self.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Code::NoSpace,
-            ErrorKind::NotFound => Code::NotFound,
-            ErrorKind::AlreadyExists => Code::Exists,
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Code::Permission,
-            ErrorKind::IsADirectory => Code::FileType,
-            ErrorKind::OutOfMemory => Code::NoMemory,
-            ErrorKind::Unsupported => Code::Unsupported,
-            _ => Code::Io,
-        }
-    }
-}
-
-impl Coded for EnvelopeError {
-    fn code(&self) -> Code {
-        match self {
-            EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => Code::Slot,
-            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => Code::KeyName,
-            error => error.class().map_or(Code::Envelope, |class| class.code()),
-        }
-    }
-}
-
-impl Coded for ProviderError {
-    fn code(&self) -> Code {
-        self.class().code()
-    }
-}
-
-impl Coded for ErrorClass {
-    fn code(&self) -> Code {
-        match self {
-            ErrorClass::NotAuthorised => Code::NotAuthorised,
-            ErrorClass::KeyNotFound => Code::KeyNotFound,
-            ErrorClass::KeyExists => Code::KeyExists,
-            ErrorClass::KeyName => Code::KeyName,
-            ErrorClass::KeyDisabled => Code::KeyDisabled,
-            ErrorClass::KeyPendingDeletion => Code::KeyPendingDeletion,
-            ErrorClass::WrongKey => Code::WrongKey,
-            ErrorClass::ContextMismatchOrCorrupt => Code::ContextMismatch,
-            ErrorClass::Throttled => Code::Throttled,
-            ErrorClass::Unreachable => Code::Unreachable,
-            ErrorClass::TimedOut => Code::TimedOut,
-            ErrorClass::NoCredentials => Code::NoCredentials,
-            ErrorClass::WrongKeyType => Code::WrongKeyType,
-            ErrorClass::Malformed => Code::MalformedAnswer,
-            ErrorClass::LocalPermissions => Code::KeystorePermissions,
-            ErrorClass::LocalIo => Code::KeystoreIo,
-            ErrorClass::PassphraseRequired => Code::PassphraseRequired,
-            ErrorClass::WrongPassphrase => Code::WrongPassphrase,
-            ErrorClass::Secret => Code::SecretMemory,
-            ErrorClass::KeyUnavailable => Code::KeyUnavailable,
-            ErrorClass::LimitExceeded => Code::LimitExceeded,
-            ErrorClass::InvalidRequest => Code::InvalidRequest,
-            ErrorClass::Forked => Code::Forked,
-            ErrorClass::Unsupported => Code::Unsupported,
-            _ => Code::Internal,
-        }
     }
 }
 

@@ -191,6 +191,12 @@ impl ProviderError {
         self.class
     }
 
+    /// What programs call it: the code of its [class](ErrorClass::code).
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.class.code()
+    }
+
     /// What the service said, where a service said something.
     pub fn answer(&self) -> Option<&ServiceAnswer> {
         self.answer.as_deref()

@@ -16,7 +16,6 @@ mod scratch;
 
 pub use {data::*, header::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*};
 
-use super::error::Coded as _;
 use super::fork::Calls;
 use atrest::Code;
 use atrest::volume::Volume;
@@ -43,8 +42,11 @@ impl atrest_volume {
     }
 
     /// Runs a call on the volume, unless a fork left it in a state that would never let the call end.
-    fn with(&self, call: impl FnOnce(&Volume) -> Result<(), atrest::volume::Error>) -> Result<(), Code> {
+    fn with<E: Into<atrest::volume::Error>>(
+        &self,
+        call: impl FnOnce(&Volume) -> Result<(), E>,
+    ) -> Result<(), Code> {
         let _running = self.calls.begin()?;
-        call(&self.volume).map_err(|error| error.code())
+        call(&self.volume).map_err(|error| error.into().code())
     }
 }

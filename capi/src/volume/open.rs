@@ -16,7 +16,7 @@ use crate::status::atrest_status;
 use crate::{handle, pointer};
 use atrest::Code;
 use atrest::keys::{Class, Envelope, new_uuid};
-use atrest::volume::{CreateOptions, Error, Mode, Volume};
+use atrest::volume::{CreateOptions, Mode, StorageError, TargetError, Volume};
 
 /// For atrest_volume_open(): the volume is only read.
 pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
@@ -294,7 +294,7 @@ pub(crate) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
 /// A file that may hold a volume.
 pub(crate) fn checked(file: File) -> Result<File, Failure> {
     let kind = file.metadata().map_err(io_failure("asking for the file's type"))?.file_type();
-    if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(Error::FileType.into()) }
+    if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(TargetError::Unfit.into()) }
 }
 
 /// A descriptor of this library's own, for the same open file.
@@ -328,5 +328,5 @@ pub(crate) fn sync_directory(path: &Path) -> Result<(), Failure> {
 }
 
 pub(crate) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
-    move |source| Error::Io { action, source }.into()
+    move |source| StorageError::new(action, source).into()
 }
