@@ -1334,6 +1334,220 @@ atrest_status atrest_volume_destroy(const char *path,
                                     size_t error_len);
 
 /* ----------------------------------------------------------------------------------------------------
+ * Volumes over storage of your own
+ *
+ * A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own, a
+ * disk image. You give a table of functions. For engines that do not wait in a call there is atrest_sector_cipher_new().
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what you
+ * have: that leaves fields of later versions alone.
+ *
+ * Each function gets `context`, and returns 0, or the errno value that says why it failed: EIO, ENOSPC (no room),
+ * EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once, and
+ * by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or longjmp out.
+ * They are for as long as the volume is open, and `context` with them; the table itself is copied.
+ */
+typedef struct {
+  /* `sizeof (atrest_storage)`: how much of the table there is. */
+  size_t struct_size;
+  /* What each function gets; may be NULL. */
+  void *context;
+  /* Stores the length in bytes in `*length`. */
+  int (*size)(void *context, uint64_t *length);
+  /* Reads all of `len` bytes at `offset`. */
+  int (*read)(void *context, uint8_t *buf, size_t len, uint64_t offset);
+  /* Writes all of `len` bytes at `offset`. NULL for a storage that is only read. */
+  int (*write)(void *context, const uint8_t *buf, size_t len, uint64_t offset);
+  /* Waits until all that was written before outlives a loss of power. NULL for a storage that is only read. */
+  int (*flush)(void *context);
+  /* Makes `len` bytes at `offset` read as zeros. NULL: zeros are written. */
+  int (*write_zeros)(void *context, uint64_t len, uint64_t offset);
+  /* Gives the space of `len` bytes at `offset` back; they read as anything then. NULL: it cannot be given back. */
+  int (*discard)(void *context, uint64_t len, uint64_t offset);
+} atrest_storage;
+
+/*
+ * Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
+ *
+ * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY alone.
+ * Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one
+ * with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most
+ * 8 MiB of header.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_open_storage(const atrest_storage *storage,
+                                         uint32_t flags,
+                                         const atrest_providers *providers,
+                                         int32_t timeout_ms,
+                                         atrest_volume **out,
+                                         char *error,
+                                         size_t error_len);
+
+/*
+ * Makes a new volume in a storage of yours, whose first 16 MiB are overwritten and which must have room for the volume
+ * behind them.
+ *
+ * `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand. Everything else as for
+ * atrest_volume_create().
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_create_storage(const atrest_storage *storage,
+                                           uint64_t size,
+                                           size_t sector_size,
+                                           uint32_t flags,
+                                           const atrest_providers *providers,
+                                           const char *key,
+                                           int32_t timeout_ms,
+                                           atrest_volume **out,
+                                           char *error,
+                                           size_t error_len);
+
+/*
+ * atrest_volume_rewrap() for a volume in a storage of yours. Nobody else may change its header at the same time: your
+ * storage has no lock that this library knows.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
+                                           size_t slot,
+                                           const atrest_providers *providers,
+                                           const char *key,
+                                           int32_t timeout_ms,
+                                           char *error,
+                                           size_t error_len);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Sectors of a volume, without I/O
+ *
+ * For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes what
+ * encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read() read the
+ * same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is withdrawn.
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * What encrypts and decrypts the sectors of a volume. Immutable after creation, for any number of threads at once, and in
+ * a process that was forked as well as in its parent.
+ */
+typedef struct atrest_sector_cipher atrest_sector_cipher;
+
+/*
+ * How many bytes from the beginning of a storage hold a volume's header: 32 KiB for most, at most 8 MiB.
+ *
+ * `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no header,
+ * it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+size_t atrest_volume_header_length(const uint8_t *start, size_t len);
+
+/*
+ * Makes the cipher of a volume from its header: has its key unwrapped, and checks with it that nobody else changed the
+ * header.
+ *
+ * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where the
+ * storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for atrest_volume_open(); this
+ * call may wait on a network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is
+ * NULL. `error`, `error_len`: as for atrest_volume_open(), warnings included.
+ *
+ * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the file
+ * and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any number of
+ * threads may use one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_new(const uint8_t *header,
+                                       size_t header_len,
+                                       const atrest_providers *providers,
+                                       int32_t timeout_ms,
+                                       atrest_sector_cipher **out,
+                                       char *error,
+                                       size_t error_len);
+
+/* Wipes and frees a cipher. NULL is fine. No other thread may be using it. */
+void atrest_sector_cipher_free(atrest_sector_cipher *cipher);
+
+/*
+ * The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread may
+ * call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_size(const atrest_sector_cipher *cipher);
+
+/* The size of a sector in bytes: 512, 1024, 2048 or 4096; 0 for a NULL cipher. Any thread may call it at any time. */
+ATREST_MUST_USE
+size_t atrest_sector_cipher_sector_size(const atrest_sector_cipher *cipher);
+
+/*
+ * Where sector 0 lies, in bytes from the beginning of the storage, a multiple of 512; the others follow. 0 for a NULL
+ * cipher. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_data_offset(const atrest_sector_cipher *cipher);
+
+/*
+ * How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may call
+ * it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher);
+
+/*
+ * Encrypts whole sectors of the volume, of which the first has the number `first_sector`; number 0 is the first of the
+ * volume, whatever the sector size.
+ *
+ * `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap. Neither
+ * needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the volume
+ * does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of
+ * threads may use one cipher.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_encrypt(const atrest_sector_cipher *cipher,
+                                           uint64_t first_sector,
+                                           const uint8_t *src,
+                                           uint8_t *dst,
+                                           size_t len);
+
+/*
+ * Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and results.
+ * As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_decrypt(const atrest_sector_cipher *cipher,
+                                           uint64_t first_sector,
+                                           const uint8_t *src,
+                                           uint8_t *dst,
+                                           size_t len);
+
+/*
+ * Encrypts whole sectors of the volume that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
+ * atrest_sector_cipher_encrypt() otherwise, with the lists of atrest_xts_encrypt_iov().
+ *
+ * Returns what atrest_sector_cipher_encrypt() does; also ATREST_ERROR_LENGTH_MISMATCH. Uses up to 28 KiB of stack.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_encrypt_iov(const atrest_sector_cipher *cipher,
+                                               uint64_t first_sector,
+                                               const struct iovec *src,
+                                               size_t src_count,
+                                               const struct iovec *dst,
+                                               size_t dst_count);
+
+/*
+ * Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of atrest_sector_cipher_encrypt_iov(), with
+ * the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_decrypt_iov(const atrest_sector_cipher *cipher,
+                                               uint64_t first_sector,
+                                               const struct iovec *src,
+                                               size_t src_count,
+                                               const struct iovec *dst,
+                                               size_t dst_count);
+
+/* ----------------------------------------------------------------------------------------------------
  * Envelopes
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -1591,6 +1805,8 @@ enum atrest_status
   ATREST_ERROR_WITHDRAWN = 53,
   /* The call would destroy or bring back something that one may want to keep as it is, unless it is forced. */
   ATREST_ERROR_NEEDS_FORCE = 54,
+  /* The label of a volume is longer than 47 bytes, or has a NUL in it. */
+  ATREST_ERROR_LABEL = 55,
   /* The text names no key, or no key that this call takes. */
   ATREST_ERROR_KEY_NAME = 64,
   /* The key's owner does not let the caller do this with it. */

@@ -7,8 +7,8 @@ use atrest::Code;
 use atrest::keys::{EnvelopeError, KeyRefError, ProviderError, SecretError};
 use atrest::luks2::Warning;
 use atrest::volume::{
-    BackupError, CreateError, DestroyError, OpenError, OptionsError, ReadEnvelopeError, RecheckError,
-    RestoreError, StorageError, TargetError, Withdrawal, WrappingError,
+    BackupError, CreateError, DestroyError, OpenError, OptionsError, ReadEnvelopeError, ReadHeaderError,
+    RecheckError, RestoreError, StorageError, TargetError, Withdrawal, WrappingError,
 };
 use core::ffi::c_char;
 
@@ -50,7 +50,7 @@ macro_rules! coded {
 
 coded! {
     EnvelopeError, ProviderError, OpenError, CreateError, OptionsError, WrappingError, BackupError, RestoreError,
-    DestroyError, ReadEnvelopeError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
+    DestroyError, ReadEnvelopeError, ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
 }
 
 impl From<KeyRefError> for Failure {

@@ -91,42 +91,67 @@ pub(crate) unsafe fn iov_call(
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: the C caller's contract.
-        let (key, mut target) = unsafe { (&pointer::reference(xts)?.key, List::new(dst.0, dst.1)?) };
-        if target.overlaps_itself() {
-            return Err(Code::Overlap.into());
-        }
-        let mut source = None;
-        if src != dst {
-            // SAFETY: the C caller's contract.
-            let list = unsafe { List::new(src.0, src.1) }?;
-            if list.len != target.len {
-                return Err(Code::LengthMismatch.into());
-            }
-            if !list.same_pieces(&target) {
-                if list.overlaps(&target) {
-                    return Err(Code::Overlap.into());
-                }
-                source = Some(list);
-            }
-        }
+        let (key, mut lists) = unsafe { (&pointer::reference(xts)?.key, Lists::new(src, dst)?) };
         if let Ok(TweakSource::List(list)) = &tweaks
-            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
+            && lists.target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
         {
             return Err(Code::Overlap.into());
         }
         let tweaks = tweaks.as_ref().map_err(|&code| code)?;
-        let len = target.len;
+        let len = lists.len();
+        let (source, target) = (lists.source.as_mut(), &mut lists.target);
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.crypt_pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
+        unsafe { key.crypt_pieces(direction, tweaks, sector_size, source, target, len) }?;
         Ok(())
     })
+}
+
+/// The lists of a call, which are equally long and do not overlap; without a source it works in place.
+pub(crate) struct Lists<'a> {
+    pub(crate) source: Option<List<'a>>,
+    pub(crate) target: List<'a>,
+}
+
+impl Lists<'_> {
+    /// # Safety
+    /// Both are NULL or hold that many pieces, which nobody changes during `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn new<'a>(
+        src: (*const iovec, usize),
+        dst: (*const iovec, usize),
+    ) -> Result<Lists<'a>, Code> {
+        // SAFETY: this function's contract.
+        let target = unsafe { List::new(dst.0, dst.1)? };
+        if target.overlaps_itself() {
+            return Err(Code::Overlap);
+        }
+        let mut source = None;
+        if src != dst {
+            // SAFETY: this function's contract.
+            let list = unsafe { List::new(src.0, src.1) }?;
+            if list.len != target.len {
+                return Err(Code::LengthMismatch);
+            }
+            if !list.same_pieces(&target) {
+                if list.overlaps(&target) {
+                    return Err(Code::Overlap);
+                }
+                source = Some(list);
+            }
+        }
+        Ok(Lists { source, target })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.target.len
+    }
 }
 
 /// More pieces than these in a list that does not ascend are not compared with each other.
 const COMPARED: usize = 64;
 
 /// A list of pieces that has been looked through.
-struct List<'a> {
+pub(crate) struct List<'a> {
     pieces: &'a [iovec],
     /// All their bytes.
     len: usize,

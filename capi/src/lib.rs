@@ -48,9 +48,12 @@ mod cache;
 mod volume;
 
 #[cfg(feature = "volume")]
+mod sector_cipher;
+
+#[cfg(feature = "volume")]
 mod envelope;
 
 // Whole modules, so that no call can be forgotten; what is not for C is `pub(crate)` there.
 pub use {backends::*, iov::*, key::*, key_options::*, sectors::*, status::*, tweaks::*, version::*};
 #[cfg(feature = "volume")]
-pub use {cache::*, envelope::*, providers::*, volume::*};
+pub use {cache::*, envelope::*, providers::*, sector_cipher::*, volume::*};

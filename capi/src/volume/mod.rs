@@ -14,11 +14,14 @@ mod header;
 
 mod scratch;
 
-pub use {data::*, header::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*};
+mod storage;
+
+pub use {data::*, header::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*, storage::*};
 
 use super::fork::Calls;
 use atrest::Code;
 use atrest::volume::Volume;
+use storage::AnyStorage;
 
 /// An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
 /// length.
@@ -28,23 +31,23 @@ use atrest::volume::Volume;
 /// only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
 #[allow(non_camel_case_types)]
 pub struct atrest_volume {
-    volume: Volume,
+    volume: Volume<AnyStorage>,
     calls: Calls,
 }
 
 impl atrest_volume {
-    fn new(volume: Volume) -> atrest_volume {
+    fn new(volume: Volume<AnyStorage>) -> atrest_volume {
         atrest_volume { volume, calls: Calls::new() }
     }
 
-    pub(crate) fn volume(&self) -> &Volume {
+    pub(crate) fn volume(&self) -> &Volume<AnyStorage> {
         &self.volume
     }
 
     /// Runs a call on the volume, unless a fork left it in a state that would never let the call end.
     fn with<E: Into<atrest::volume::Error>>(
         &self,
-        call: impl FnOnce(&Volume) -> Result<(), E>,
+        call: impl FnOnce(&Volume<AnyStorage>) -> Result<(), E>,
     ) -> Result<(), Code> {
         let _running = self.calls.begin()?;
         call(&self.volume).map_err(|error| error.into().code())

@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::atrest_volume;
+use super::storage::AnyStorage;
 use crate::error::{Failure, Line};
 use crate::providers::{as_path, atrest_providers, key_ref, provider, wait};
 use crate::status::atrest_status;
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn atrest_volume_open(
         handle::make(out, error, error_len, |line| {
             let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(open_file(path, flags.mode)?, flags, providers, timeout_ms, line)
+            open(AnyStorage::File(open_file(path, flags.mode)?), flags, providers, timeout_ms, line)
         })
     }
 }
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
         handle::make(out, error, error_len, |line| {
             let providers = pointer::reference(providers)?;
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(checked(duplicate(fd)?)?, flags, providers, timeout_ms, line)
+            open(AnyStorage::File(checked(duplicate(fd)?)?), flags, providers, timeout_ms, line)
         })
     }
 }
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn atrest_volume_create(
         handle::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            new_volume_at(path, |file| new.make(file))
+            new_volume_at(path, |file| new.make(AnyStorage::File(file)))
         })
     }
 }
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
     unsafe {
         handle::make(out, error, error_len, |_| {
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            new.make(duplicate(fd)?)
+            new.make(AnyStorage::File(duplicate(fd)?))
         })
     }
 }
@@ -208,20 +209,20 @@ impl Flags {
     }
 }
 
-fn open(
-    file: File,
+pub(crate) fn open(
+    storage: AnyStorage,
     flags: Flags,
     providers: &atrest_providers,
     timeout_ms: i32,
     line: &mut Line<'_>,
 ) -> Result<atrest_volume, Failure> {
-    let volume = wait(timeout_ms, Volume::open_async(file, &providers.0, flags.mode))?;
+    let volume = wait(timeout_ms, Volume::open_async(storage, &providers.0, flags.mode))?;
     line.warn(volume.warnings());
     Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
 }
 
 /// A volume to be made, with arguments that are sound.
-struct New<'a> {
+pub(crate) struct New<'a> {
     options: CreateOptions,
     discards: bool,
     providers: &'a atrest_providers,
@@ -232,7 +233,7 @@ struct New<'a> {
 impl New<'_> {
     /// # Safety
     /// As [`atrest_volume_create`].
-    unsafe fn of<'a>(
+    pub(crate) unsafe fn of<'a>(
         size: u64,
         sector_size: usize,
         flags: u32,
@@ -248,11 +249,11 @@ impl New<'_> {
         Ok(New { options, discards, providers, key, timeout_ms })
     }
 
-    fn make(&self, file: File) -> Result<atrest_volume, Failure> {
+    pub(crate) fn make(&self, storage: AnyStorage) -> Result<atrest_volume, Failure> {
         let provider = provider(&self.providers.0, &self.key)?;
         let create = Envelope::create(provider, self.key.key(), new_uuid()?, Class::Persistent);
         let (envelope, keys) = wait(self.timeout_ms, create)?;
-        let volume = Volume::create(file, &self.options, envelope, &keys)?;
+        let volume = Volume::create(storage, &self.options, envelope, &keys)?;
         Ok(atrest_volume::new(volume.allow_discards(self.discards)))
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 
 use super::atrest_volume;
 use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
+use super::storage::AnyStorage;
 use crate::error::{Failure, Line, explained};
 use crate::providers::{as_path, keystore_path};
 use crate::status::atrest_status;
@@ -61,7 +62,7 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
             let uuid = new_uuid()?;
             let made = new_volume_at(path, |file| {
                 let (envelope, keys) = keystore.create_scratch(uuid, place.as_deref())?;
-                let volume = Volume::create(file, &options, envelope, &keys)?;
+                let volume = Volume::create(AnyStorage::File(file), &options, envelope, &keys)?;
                 Ok(atrest_volume::new(volume.allow_discards(discards)))
             });
             made.inspect_err(|_| {
