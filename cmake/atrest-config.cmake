@@ -1,8 +1,10 @@
 # find_package(atrest): the targets atrest::atrest (the shared library, or the static one where there is no other) and
 # atrest::static. This file is installed in PREFIX/share/cmake/atrest/.
 
-# What the header shows only when asked to. contrib/install writes it for the features that the library has.
+# What the header shows only when asked to, and what the static library is linked with. contrib/install writes it for the
+# features that the library has. The compiler itself links the unwinder, shared or static as the program is.
 set(_atrest_definitions)
+set(_atrest_system_libraries pthread dl m)
 include("${CMAKE_CURRENT_LIST_DIR}/atrest-features.cmake" OPTIONAL)
 
 get_filename_component(_atrest_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
@@ -28,9 +30,8 @@ if(atrest_STATIC_LIBRARY AND NOT TARGET atrest::static)
     IMPORTED_LOCATION "${atrest_STATIC_LIBRARY}"
     INTERFACE_COMPILE_DEFINITIONS "${_atrest_definitions}"
     INTERFACE_INCLUDE_DIRECTORIES "${atrest_INCLUDE_DIR}")
-  # What the standard library of Rust asks of the system.
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    set_target_properties(atrest::static PROPERTIES INTERFACE_LINK_LIBRARIES "gcc_s;pthread;dl;m")
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND _atrest_system_libraries)
+    set_target_properties(atrest::static PROPERTIES INTERFACE_LINK_LIBRARIES "${_atrest_system_libraries}")
   endif()
 endif()
 
@@ -50,3 +51,4 @@ endif()
 unset(_atrest_prefix)
 unset(_atrest_hints)
 unset(_atrest_definitions)
+unset(_atrest_system_libraries)

@@ -1,6 +1,49 @@
+/* Generated from capi/src; do not edit. ATREST_BLESS=1 cargo test -p atrest-capi --test header writes it anew. */
+/*
+ * atrest: encryption at rest for storage software. XTS-AES as fast as the processor's AES units allow, and encrypted
+ * volumes (LUKS2) whose keys a key service wraps.
+ *
+ * The simplest program makes a key and encrypts eight sectors in place:
+ *
+ *     #include <atrest.h>
+ *     #include <stdio.h>
+ *     #include <sys/random.h>
+ *
+ *     int main(void) {
+ *         static uint8_t sectors[8 * 4096];
+ *         uint8_t key[64];
+ *         atrest_xts *xts;
+ *         atrest_status status;
+ *
+ *         if (getentropy(key, sizeof key) != 0) return 1;
+ *         status = atrest_xts_new(key, sizeof key, &xts);
+ *         if (status == ATREST_OK)
+ *             status = atrest_xts_encrypt_sectors(xts, 0, 4096, sectors, sectors, sizeof sectors);
+ *         if (status != ATREST_OK) fprintf(stderr, "%s\n", atrest_status_message(status));
+ *         atrest_xts_free(xts);
+ *         return status != ATREST_OK;
+ *     }
+ *
+ *     cc program.c $(pkg-config --cflags --libs atrest)
+ *
+ * What holds for every call:
+ *
+ * - It returns ATREST_OK, which is 0, or another atrest_status, all of which stand at the end of this header. A call that
+ *   checks its arguments does so before it writes anything.
+ * - Sizes, lengths and offsets are in bytes. Buffers need no alignment.
+ * - A call that makes an object stores it in `*out`, or NULL if it fails. Whoever makes an object frees it.
+ * - Any number of threads may use one key, one volume or one set of providers at once, unless the call says otherwise.
+ * - What is freed is wiped first, if it is secret. Your own copy of a key is yours to wipe.
+ *
+ * XTS keeps data confidential and does not detect changes: whoever can write to the disk can garble sectors or bring old
+ * ones back, and decryption succeeds.
+ *
+ * The calls on volumes, key providers and envelopes are in a library that was built with them, and are shown if
+ * ATREST_WITH_VOLUME is defined; pkg-config and CMake define it where it fits. C++ has atrest.hpp.
+ * docs/abi.md says what stays compatible.
+ */
 #ifndef ATREST_H
 #define ATREST_H
-/* Generated from capi/src by cbindgen; do not edit: ATREST_BLESS=1 cargo test -p atrest-capi --test header writes it anew. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,569 +52,201 @@
 #else
 struct iovec; /* void *iov_base; size_t iov_len; */
 #endif
+
 /* The compiler warns when a status is dropped. */
 #if defined(__GNUC__) || defined(__clang__)
 #define ATREST_MUST_USE __attribute__((warn_unused_result))
 #else
 #define ATREST_MUST_USE
 #endif
-/* The version of this header, as a string. */
-#define ATREST_VERSION "0.1.0"
-/* The same as one number, as atrest_version_number() has it. */
-#define ATREST_VERSION_NUMBER (ATREST_VERSION_MAJOR * 1000000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH)
-
-/*
- A flag of atrest_xts_init(): key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
- */
-#define ATREST_XTS_ALLOW_EQUAL_HALVES 1
-
-/*
- A flag of struct atrest_tweak_sequence: the tweaks are written with their highest byte first.
- */
-#define ATREST_SEQUENCE_BIG_ENDIAN 1
-
-/*
- A flag of struct atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks.
- */
-#define ATREST_SEQUENCE_WRAPS 2
-
-/*
- A flag of struct atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
- size.
- */
-#define ATREST_SEQUENCE_IN_512 4
-
-/*
- The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change.
- */
-#define ATREST_VERSION_MAJOR 0
-
-/*
- The second number: it rises with every call, type or status that is added.
- */
-#define ATREST_VERSION_MINOR 1
-
-/*
- The third number.
- */
-#define ATREST_VERSION_PATCH 0
-
-#if defined(ATREST_WITH_VOLUME)
-/*
- For atrest_volume_open(): the volume is only read.
- */
-#define ATREST_VOLUME_READ_ONLY 1
-
-/*
- For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
- then which sectors are unused, and reading those gives bytes without meaning.
- */
-#define ATREST_VOLUME_DISCARD 2
-
-/*
- For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
- with ATREST_ERROR_NEEDS_FORCE.
- */
-#define ATREST_FORCE 1
-#endif
-
-/*
- The outcome of a call. Values never change their meaning; later versions may add some.
- */
-enum atrest_status
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif /* defined(__cplusplus) || __STDC_VERSION__ >= 202311L */
- {
-  /*
-   The call did what it says.
-   */
-  ATREST_OK = 0,
-  /*
-   A pointer that must not be NULL is NULL.
-   */
-  ATREST_ERROR_NULL = 1,
-  /*
-   The key is not 32 or 64 bytes long, or its halves are not 16 or 32.
-   */
-  ATREST_ERROR_KEY_LENGTH = 2,
-  /*
-   key1 equals key2.
-   */
-  ATREST_ERROR_EQUAL_HALVES = 3,
-  /*
-   The sector size is below 16 bytes or above 2^20 blocks (16777216 bytes); or it is no multiple of 512 where tweaks
-   count units of 512 bytes.
-   */
-  ATREST_ERROR_SECTOR_SIZE = 4,
-  /*
-   The length is not a whole number of sectors.
-   */
-  ATREST_ERROR_DATA_LENGTH = 5,
-  /*
-   The data unit is shorter than 16 bytes or longer than 2^20 blocks (16777216 bytes).
-   */
-  ATREST_ERROR_UNIT_LENGTH = 6,
-  /*
-   The length is above PTRDIFF_MAX, or the buffer would wrap around the end of the address space.
-   */
-  ATREST_ERROR_BUFFER_LENGTH = 7,
-  /*
-   Source and destination overlap without being the same buffer.
-   */
-  ATREST_ERROR_OVERLAP = 8,
-  /*
-   The last sector's number does not fit into its tweak.
-   */
-  ATREST_ERROR_SECTOR_NUMBER = 9,
-  /*
-   There is no backend of that name, neither the argument's nor, without one, that of ATREST_BACKEND.
-   */
-  ATREST_ERROR_UNKNOWN_BACKEND = 10,
-  /*
-   This processor does not run that backend.
-   */
-  ATREST_ERROR_UNSUPPORTED_BACKEND = 11,
-  /*
-   No memory.
-   */
-  ATREST_ERROR_NO_MEMORY = 12,
-  /*
-   A defect in the library, which any call may return instead of what it documents: what it was to write is then
-   undefined. Please report it.
-   */
-  ATREST_ERROR_INTERNAL = 13,
-  /*
-   The pieces of source and destination are not equally long in all.
-   */
-  ATREST_ERROR_LENGTH_MISMATCH = 14,
-  /*
-   The tweaks have a layout or width that is unknown, a number beyond it, or a reserved field that is not 0.
-   */
-  ATREST_ERROR_TWEAKS = 15,
-  /*
-   The memory for a key is smaller than atrest_xts_size(), or not aligned to atrest_xts_alignment().
-   */
-  ATREST_ERROR_MEMORY = 16,
-  /*
-   A flag that this version does not know.
-   */
-  ATREST_ERROR_FLAGS = 17,
-  /*
-   A backend gives wrong answers on this machine.
-   */
-  ATREST_ERROR_SELFTEST = 18,
-  /*
-   A list of tweaks has not one for each sector.
-   */
-  ATREST_ERROR_TWEAK_COUNT = 19,
-  /*
-   Reading or writing the file failed: the system said so.
-   */
-  ATREST_ERROR_IO = 32,
-  /*
-   There is no room left for what was written: on the disk, in the quota or below the largest file.
-   */
-  ATREST_ERROR_NO_SPACE = 33,
-  /*
-   There is no file of that name.
-   */
-  ATREST_ERROR_NOT_FOUND = 34,
-  /*
-   The file for a new volume exists, or is not empty.
-   */
-  ATREST_ERROR_EXISTS = 35,
-  /*
-   The system does not let this process open the file so.
-   */
-  ATREST_ERROR_PERMISSION = 36,
-  /*
-   The file is neither a regular file nor a block device.
-   */
-  ATREST_ERROR_FILE_TYPE = 37,
-  /*
-   The descriptor is not open, or open for appending.
-   */
-  ATREST_ERROR_DESCRIPTOR = 38,
-  /*
-   The file is not an encrypted volume, or one of another tool without atrest's token.
-   */
-  ATREST_ERROR_NOT_A_VOLUME = 39,
-  /*
-   Both copies of the volume's header are damaged, or do not read back as written.
-   */
-  ATREST_ERROR_DAMAGED = 40,
-  /*
-   The header asks for what this library does not open, another cipher for example.
-   */
-  ATREST_ERROR_REFUSED = 41,
-  /*
-   The header was changed by someone without the volume's keys.
-   */
-  ATREST_ERROR_FORGED = 42,
-  /*
-   The volume's file is shorter than its header says.
-   */
-  ATREST_ERROR_TRUNCATED = 43,
-  /*
-   The size of a new volume is above the limit, or larger than the device.
-   */
-  ATREST_ERROR_VOLUME_SIZE = 44,
-  /*
-   The sector size of a volume is not 512, 1024, 2048 or 4096 bytes.
-   */
-  ATREST_ERROR_VOLUME_SECTOR_SIZE = 45,
-  /*
-   The range reaches beyond the volume's end.
-   */
-  ATREST_ERROR_OUT_OF_BOUNDS = 46,
-  /*
-   The volume, or its descriptor, is open for reading only.
-   */
-  ATREST_ERROR_READ_ONLY = 47,
-  /*
-   The volume was opened without ATREST_VOLUME_DISCARD.
-   */
-  ATREST_ERROR_DISCARD_OFF = 48,
-  /*
-   The system, the file system, the device or the key provider cannot do that.
-   */
-  ATREST_ERROR_UNSUPPORTED = 49,
-  /*
-   The volume was in use by another thread when this process was forked, or the providers were made before: open it
-   again in this process, with new providers.
-   */
-  ATREST_ERROR_FORKED = 50,
-  /*
-   Another process is changing the volume's header.
-   */
-  ATREST_ERROR_BUSY = 51,
-  /*
-   The system gave no random bytes.
-   */
-  ATREST_ERROR_RANDOM = 52,
-  /*
-   The volume was rechecked, and has closed itself: its key was withdrawn, or nobody could be asked for too long.
-   */
-  ATREST_ERROR_WITHDRAWN = 53,
-  /*
-   The call would destroy or bring back something that one may want to keep as it is, and does so with ATREST_FORCE.
-   */
-  ATREST_ERROR_NEEDS_FORCE = 54,
-  /*
-   The text names no key, or no key that this call takes.
-   */
-  ATREST_ERROR_KEY_NAME = 64,
-  /*
-   The key's owner does not let the caller do this with it.
-   */
-  ATREST_ERROR_NOT_AUTHORISED = 65,
-  /*
-   There is no key of that name.
-   */
-  ATREST_ERROR_KEY_NOT_FOUND = 66,
-  /*
-   There is a key of that name already.
-   */
-  ATREST_ERROR_KEY_EXISTS = 67,
-  /*
-   The key's owner disabled it, and can enable it again.
-   */
-  ATREST_ERROR_KEY_DISABLED = 68,
-  /*
-   The key waits for its deletion, which its owner can still cancel.
-   */
-  ATREST_ERROR_KEY_PENDING_DELETION = 69,
-  /*
-   Another key than the stated one wrapped this, or another key answered.
-   */
-  ATREST_ERROR_WRONG_KEY = 70,
-  /*
-   The wrapped key was changed, or belongs to another volume.
-   */
-  ATREST_ERROR_CONTEXT_MISMATCH = 71,
-  /*
-   The key service got too many requests: try again later.
-   */
-  ATREST_ERROR_THROTTLED = 72,
-  /*
-   The key service cannot be reached, or no provider for it was added.
-   */
-  ATREST_ERROR_UNREACHABLE = 73,
-  /*
-   The key provider did not answer in time.
-   */
-  ATREST_ERROR_TIMED_OUT = 74,
-  /*
-   No credentials for the key service were found, or they have expired.
-   */
-  ATREST_ERROR_NO_CREDENTIALS = 75,
-  /*
-   The key is none for wrapping: it must be symmetric and for encryption.
-   */
-  ATREST_ERROR_WRONG_KEY_TYPE = 76,
-  /*
-   The provider's answer, or a file of the keystore, is not what its format says.
-   */
-  ATREST_ERROR_MALFORMED_ANSWER = 77,
-  /*
-   The local keystore is open to other users, or is not the caller's own.
-   */
-  ATREST_ERROR_KEYSTORE_PERMISSIONS = 78,
-  /*
-   Reading or writing the local keystore failed, or there is none at that path.
-   */
-  ATREST_ERROR_KEYSTORE_IO = 79,
-  /*
-   No memory for secrets, or none that this process may read after a fork.
-   */
-  ATREST_ERROR_SECRET_MEMORY = 80,
-  /*
-   The document is not an envelope that this version reads.
-   */
-  ATREST_ERROR_ENVELOPE = 81,
-  /*
-   The key cannot be used now: it waits for its material, or for the store that holds it.
-   */
-  ATREST_ERROR_KEY_UNAVAILABLE = 82,
-  /*
-   A quota of the key service is used up.
-   */
-  ATREST_ERROR_LIMIT_EXCEEDED = 83,
-  /*
-   The key service does not take the request: a name or number out of its range.
-   */
-  ATREST_ERROR_INVALID_REQUEST = 84,
-  /*
-   The envelope has no such slot, or has that very wrapping in another one.
-   */
-  ATREST_ERROR_SLOT = 85,
-  /*
-   A passphrase guards the key, and none was given.
-   */
-  ATREST_ERROR_PASSPHRASE_REQUIRED = 86,
-  /*
-   The passphrase is not the key's.
-   */
-  ATREST_ERROR_WRONG_PASSPHRASE = 87
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum atrest_status atrest_status;
-#else
-typedef int32_t atrest_status;
-#endif /* __STDC_VERSION__ >= 202311L */
-#endif /* __cplusplus */
-
-/*
- How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
- its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
- atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
-
- What makes sectors like that:
-
- - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
- - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
- - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
-   ATREST_LAYOUT_UPPER64;
- - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
- - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
-   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
- - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
-   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
-   plus that on.
-
- Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
- others are as the source or the header defines them: no device, no volume and no file of theirs was read.
- */
-enum atrest_layout
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif /* defined(__cplusplus) || __STDC_VERSION__ >= 202311L */
- {
-  /*
-   `first + i`, little-endian: dm-crypt's plain64, with iv_large_sectors for sectors of more than 512 bytes. A
-   number past 2^64 carries into the upper half.
-   */
-  ATREST_LAYOUT_PLAIN64 = 0,
-  /*
-   `first + i`, big-endian in the tweak's last 8 bytes: dm-crypt's plain64be. Numbers are below 2^64.
-   */
-  ATREST_LAYOUT_PLAIN64BE = 1,
-  /*
-   `first + i * (sector_size / 512)`, little-endian: dm-crypt's plain64 without iv_large_sectors, and LUKS2, which
-   count in units of 512 bytes. The sector size is a multiple of 512. `first` is the segment's iv_tweak plus the
-   offset in units of 512 bytes.
-   */
-  ATREST_LAYOUT_PLAIN64_IN_512 = 2,
-  /*
-   `first_upper * 2^64 + first + i`, little-endian on 128 bits: IEEE Std 1619's data unit sequence numbers.
-   */
-  ATREST_LAYOUT_NUMBER128 = 3,
-  /*
-   The same, big-endian.
-   */
-  ATREST_LAYOUT_NUMBER128BE = 4,
-  /*
-   `(first + i)` modulo 2^32, little-endian in the tweak's first 4 bytes: dm-crypt's plain. It repeats tweaks from 2
-   TiB on, in sectors of 512 bytes: for data that is so already.
-   */
-  ATREST_LAYOUT_PLAIN = 5,
-  /*
-   `first + i`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64.
-   */
-  ATREST_LAYOUT_UPPER64 = 6,
-  /*
-   `first + i * (sector_size / 512)`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. The sector
-   size is a multiple of 512.
-   */
-  ATREST_LAYOUT_UPPER64_IN_512 = 7,
-  /*
-   `first + i`, little-endian in the tweak's first 8 bytes, and 2^63 - 1 minus that in the last 8. Numbers are below
-   2^63.
-   */
-  ATREST_LAYOUT_WITH_COMPLEMENT = 8,
-  /*
-   `first_upper * 2^64 + first`, little-endian on 128 bits, of which the lowest 32 bits count sectors and the others
-   stay. The count is below 2^32.
-   */
-  ATREST_LAYOUT_COUNTER32 = 9
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum atrest_layout atrest_layout;
-#else
-typedef int32_t atrest_layout;
-#endif /* __STDC_VERSION__ >= 202311L */
-#endif /* __cplusplus */
-
-#if defined(ATREST_WITH_VOLUME)
-/*
- A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
- header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
- */
-typedef struct atrest_envelope atrest_envelope;
-
-/*
- The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
- at once; while a provider is added no other may.
- */
-typedef struct atrest_providers atrest_providers;
-
-/*
- An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
- length.
-
- After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
- then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
- only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
- */
-typedef struct atrest_volume atrest_volume;
-#endif
-
-/*
- An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
- as well as in its parent.
- */
-typedef Key atrest_xts;
-
-/*
- The tweaks of consecutive sectors: the number of the first one, and how the numbers go on. All zeros are
- ATREST_LAYOUT_PLAIN64 from sector 0.
- */
-typedef struct {
-  /*
-   The first sector's number: the lower 64 bits of it.
-   */
-  uint64_t first;
-  /*
-   Its upper 64 bits, for NUMBER128, NUMBER128BE and COUNTER32; 0 for the others.
-   */
-  uint64_t first_upper;
-  /*
-   An enum atrest_layout.
-   */
-  atrest_layout layout;
-  /*
-   0.
-   */
-  uint32_t reserved;
-} atrest_tweaks;
-
-/*
- Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
- with its lowest byte first.
-
- Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
- ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
-
- `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
- */
-typedef struct {
-  /*
-   The first sector's number: the lower 64 bits of it.
-   */
-  uint64_t first;
-  /*
-   Its upper 64 bits.
-   */
-  uint64_t first_upper;
-  /*
-   What each sector adds to it: the lower 64 bits of that.
-   */
-  uint64_t step;
-  /*
-   Its upper 64 bits. A step may be negative, in two's complement: -1 has all bits set in both halves.
-   */
-  uint64_t step_upper;
-  /*
-   32, 64 or 128.
-   */
-  uint32_t width;
-  /*
-   ATREST_SEQUENCE_ values, added.
-   */
-  uint32_t flags;
-} atrest_tweak_sequence;
 
 #ifdef __cplusplus
 extern "C" {
-#endif /* __cplusplus */
+#endif
+
+/* ----------------------------------------------------------------------------------------------------
+ * Version
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change. */
+#define ATREST_VERSION_MAJOR 0
+
+/* The second number: it rises with every call, type or status that is added. */
+#define ATREST_VERSION_MINOR 1
+
+/* The third number. */
+#define ATREST_VERSION_PATCH 0
+/* The same as a string, and as one number, as atrest_version_number() has it. */
+#define ATREST_VERSION "0.1.0"
+#define ATREST_VERSION_NUMBER (ATREST_VERSION_MAJOR * 1000000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH)
 
 /*
- A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.
+ * The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string.
+ *
+ * Any thread may call it at any time.
+ */
+const char *atrest_version(void);
 
- Any thread may call it at any time.
+/*
+ * The version of the library as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later ones are larger.
+ *
+ * Any thread may call it at any time.
+ */
+uint32_t atrest_version_number(void);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Statuses
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * The outcome of a call: ATREST_OK, which is 0, or one of the errors at the end of this header. Values never change their
+ * meaning; later versions may add some, so a program must take a value that it does not know for an error.
+ */
+#ifdef __cplusplus
+enum atrest_status : int32_t;
+#elif __STDC_VERSION__ >= 202311L
+enum atrest_status : int32_t;
+typedef enum atrest_status atrest_status;
+#else
+typedef int32_t atrest_status;
+#endif
+
+/*
+ * A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.
+ *
+ * Any thread may call it at any time.
  */
 const char *atrest_status_message(atrest_status status);
 
+/* ----------------------------------------------------------------------------------------------------
+ * Keys
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
+ * An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
+ * as well as in its parent.
+ */
+typedef struct atrest_xts atrest_xts;
 
- `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
- 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
-
- The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
- reads the environment: no other thread may be in setenv() or putenv() at the same time.
- atrest_xts_new_with_backend() does not read it.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
- _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
- stack, which it wipes.
+/*
+ * Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
+ *
+ * `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
+ * 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
+ *
+ * The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
+ * reads the environment: no other thread may be in setenv() or putenv() at the same time.
+ * atrest_xts_new_with_backend() does not read it.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
+ * _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
+ * stack, which it wipes.
  */
 ATREST_MUST_USE
-atrest_status atrest_xts_new(const uint8_t *key,
-                             size_t key_len,
-                             atrest_xts **out);
+atrest_status atrest_xts_new(const uint8_t *key, size_t key_len, atrest_xts **out);
+
+/* Wipes and frees a key. NULL is fine. No other thread may be using it. Not for keys of atrest_xts_init(). */
+void atrest_xts_free(atrest_xts *xts);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Sectors and data units
+ * ---------------------------------------------------------------------------------------------------- */
 
 /*
- As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+ * Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
+ * (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
+ * what the key encrypts.
+ *
+ * LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size: for their sectors
+ * of more than 512 bytes, and for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
+ *
+ * `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
+ * stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
+ * `src` (in place), or the two do not overlap. Neither needs any alignment.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
+ * then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
+                                         uint64_t first_sector,
+                                         size_t sector_size,
+                                         const uint8_t *src,
+                                         uint8_t *dst,
+                                         size_t len);
 
- `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
- `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
- then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+/*
+ * Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
+ *
+ * ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
+ * the wrong sector number or changed ciphertext give noise, and ATREST_OK.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
+                                         uint64_t first_sector,
+                                         size_t sector_size,
+                                         const uint8_t *src,
+                                         uint8_t *dst,
+                                         size_t len);
 
- Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
+/*
+ * Encrypts one data unit under a tweak of 16 bytes (IEEE Std 1619: the data unit sequence number, little-endian).
+ *
+ * `tweak`: 16 bytes; one tweak is for one unit of a key. `len`: 16 to 16777216 bytes, any number in between; with
+ * ciphertext stealing where it is no multiple of 16. `dst` == `src` (in place), or the two do not overlap; `tweak` may
+ * lie anywhere. None needs any alignment.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
+ * nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
+                                      const uint8_t tweak[16],
+                                      const uint8_t *src,
+                                      uint8_t *dst,
+                                      size_t len);
+
+/*
+ * Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results. As with
+ * atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
+                                      const uint8_t tweak[16],
+                                      const uint8_t *src,
+                                      uint8_t *dst,
+                                      size_t len);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Other ways to make a key
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* A flag: key1 may equal key2, as for atrest_xts_new_allowing_equal_halves(). */
+#define ATREST_XTS_ALLOW_EQUAL_HALVES 1
+
+/*
+ * As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
+ * "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+ *
+ * Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
+ * same data; without it, the one that suits the processor runs.
+ *
+ * `backend`: a NUL-terminated string.
+ */
+ATREST_MUST_USE
+atrest_status atrest_xts_new_with_backend(const uint8_t *key,
+                                          size_t key_len,
+                                          const char *backend,
+                                          atrest_xts **out);
+
+/*
+ * As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+ *
+ * `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
+ * `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
+ * then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+ *
+ * Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new_from_halves(const uint8_t *key1,
@@ -582,60 +257,38 @@ atrest_status atrest_xts_new_from_halves(const uint8_t *key1,
                                          atrest_xts **out);
 
 /*
- As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
- "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
-
- Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
- same data; without it, the one that suits the processor runs.
-
- `backend`: a NUL-terminated string.
+ * As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
+ * secure against chosen ciphertexts.
  */
 ATREST_MUST_USE
-atrest_status atrest_xts_new_with_backend(const uint8_t *key,
-                                          size_t key_len,
-                                          const char *backend,
-                                          atrest_xts **out);
+atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key, size_t key_len, atrest_xts **out);
 
 /*
- As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
- secure against chosen ciphertexts.
- */
-ATREST_MUST_USE
-atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key,
-                                                   size_t key_len,
-                                                   atrest_xts **out);
-
-/*
- Wipes and frees a key that one of the calls above made. NULL is fine. No other thread may be using it.
- */
-void atrest_xts_free(atrest_xts *xts);
-
-/*
- How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
-
- Any thread may call it at any time.
+ * How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
+ *
+ * Any thread may call it at any time.
  */
 size_t atrest_xts_size(void);
 
 /*
- What the address that atrest_xts_init() is given must be a multiple of: a power of two, 64 at most in this version.
-
- Any thread may call it at any time.
+ * What the address that atrest_xts_init() is given must be a multiple of: a power of two, 64 at most in this version.
+ *
+ * Any thread may call it at any time.
  */
 size_t atrest_xts_alignment(void);
 
 /*
- As atrest_xts_new(), and the key lives in memory of the caller's: nothing is allocated.
-
- `memory`: at least atrest_xts_size() bytes, `memory_len`, at a multiple of atrest_xts_alignment(). It holds the key
- until atrest_xts_deinit(); it must not be moved or copied meanwhile, and should be memory that is not swapped out.
- `key`, `key_len`: as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(); NULL for what
- atrest_xts_new() takes, and the environment is then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out`
- receives the key, which lies at `memory`; it is for every call that takes a key but atrest_xts_free().
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
- _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND; `*out` is NULL then, and `memory` untouched. Apart from the environment, any
- thread may call it at any time. Uses 17 KiB of stack, which it wipes.
+ * As atrest_xts_new(), and the key lives in memory of the caller's: nothing is allocated.
+ *
+ * `memory`: at least atrest_xts_size() bytes, `memory_len`, at a multiple of atrest_xts_alignment(). It holds the key
+ * until atrest_xts_deinit(); it must not be moved or copied meanwhile, and should be memory that is not swapped out.
+ * `key`, `key_len`: as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(); NULL for what
+ * atrest_xts_new() takes, and the environment is then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out`
+ * receives the key, which lies at `memory`; it is for every call that takes a key but atrest_xts_free().
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND; `*out` is NULL then, and `memory` untouched. Apart from the environment, any
+ * thread may call it at any time. Uses 17 KiB of stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_init(void *memory,
@@ -646,9 +299,7 @@ atrest_status atrest_xts_init(void *memory,
                               uint32_t flags,
                               atrest_xts **out);
 
-/*
- As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them.
- */
+/* As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them. */
 ATREST_MUST_USE
 atrest_status atrest_xts_init_from_halves(void *memory,
                                           size_t memory_len,
@@ -660,93 +311,32 @@ atrest_status atrest_xts_init_from_halves(void *memory,
                                           atrest_xts **out);
 
 /*
- Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread
- may be using the key.
+ * Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread
+ * may be using the key.
  */
 void atrest_xts_deinit(atrest_xts *xts);
 
-/*
- Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
- (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
- what the key encrypts.
-
- LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size: for their sectors
- of more than 512 bytes, and for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
-
- `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
- stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
- `src` (in place), or the two do not overlap. Neither needs any alignment.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
- then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
- */
-ATREST_MUST_USE
-atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
-                                         uint64_t first_sector,
-                                         size_t sector_size,
-                                         const uint8_t *src,
-                                         uint8_t *dst,
-                                         size_t len);
+/* ----------------------------------------------------------------------------------------------------
+ * Sectors in pieces of memory
+ * ---------------------------------------------------------------------------------------------------- */
 
 /*
- Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
-
- ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
- the wrong sector number or changed ciphertext give noise, and ATREST_OK.
- */
-ATREST_MUST_USE
-atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
-                                         uint64_t first_sector,
-                                         size_t sector_size,
-                                         const uint8_t *src,
-                                         uint8_t *dst,
-                                         size_t len);
-
-/*
- Encrypts one data unit under a tweak of 16 bytes (IEEE Std 1619: the data unit sequence number, little-endian).
-
- `tweak`: 16 bytes; one tweak is for one unit of a key. `len`: 16 to 16777216 bytes, any number in between; with
- ciphertext stealing where it is no multiple of 16. `dst` == `src` (in place), or the two do not overlap; `tweak` may
- lie anywhere. None needs any alignment.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
- nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
- */
-ATREST_MUST_USE
-atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
-                                      const uint8_t tweak[16],
-                                      const uint8_t *src,
-                                      uint8_t *dst,
-                                      size_t len);
-
-/*
- Decrypts one data unit: the reverse of atrest_xts_encrypt_unit(), with the same arguments and results. As with
- atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
- */
-ATREST_MUST_USE
-atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
-                                      const uint8_t tweak[16],
-                                      const uint8_t *src,
-                                      uint8_t *dst,
-                                      size_t len);
-
-/*
- Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
- atrest_xts_encrypt_sectors() otherwise.
-
- The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any
- number of them. `src` and `dst` are equally long in all, a whole number of sectors. A piece may be empty, and its
- iov_base then NULL; no piece needs any alignment. Sectors that lie within one piece each are about as fast as in
- one buffer; those that straddle pieces are copied once more.
-
- `src_count`, `dst_count`: the numbers of pieces, any numbers; with 0 the list may be NULL. In place: `dst` is
- `src`, or lists the same pieces in the same order. Otherwise no piece of `dst` overlaps one of `src`; and no two
- pieces of `dst` overlap. That is checked where the pieces of both lists ascend in memory, and otherwise for up to
- 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
- piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
- may use one key.
+ * Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
+ * atrest_xts_encrypt_sectors() otherwise.
+ *
+ * The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any
+ * number of them. `src` and `dst` are equally long in all, a whole number of sectors. A piece may be empty, and its
+ * iov_base then NULL; no piece needs any alignment. Sectors that lie within one piece each are about as fast as in
+ * one buffer; those that straddle pieces are copied once more.
+ *
+ * `src_count`, `dst_count`: the numbers of pieces, any numbers; with 0 the list may be NULL. In place: `dst` is
+ * `src`, or lists the same pieces in the same order. Otherwise no piece of `dst` overlaps one of `src`; and no two
+ * pieces of `dst` overlap. That is checked where the pieces of both lists ascend in memory, and otherwise for up to
+ * 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
+ * piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
+ * may use one key.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_iov(const atrest_xts *xts,
@@ -758,8 +348,8 @@ atrest_status atrest_xts_encrypt_iov(const atrest_xts *xts,
                                      size_t dst_count);
 
 /*
- Decrypts consecutive sectors that lie in pieces of memory: the reverse of atrest_xts_encrypt_iov(), with the same
- arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ * Decrypts consecutive sectors that lie in pieces of memory: the reverse of atrest_xts_encrypt_iov(), with the same
+ * arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_iov(const atrest_xts *xts,
@@ -770,15 +360,108 @@ atrest_status atrest_xts_decrypt_iov(const atrest_xts *xts,
                                      const struct iovec *dst,
                                      size_t dst_count);
 
+/* ----------------------------------------------------------------------------------------------------
+ * Other tweaks
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Encrypts consecutive sectors under the given tweaks; as atrest_xts_encrypt_sectors() otherwise.
+ * How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
+ * its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of
+ * atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
+ *
+ * What makes sectors like that:
+ *
+ * - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
+ * - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+ * - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
+ *   ATREST_LAYOUT_UPPER64;
+ * - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
+ * - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
+ *   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
+ * - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
+ *   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
+ *   plus that on.
+ *
+ * Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
+ * others are as the source or the header defines them: no device, no volume and no file of theirs was read.
+ */
+enum atrest_layout
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif /* defined(__cplusplus) || __STDC_VERSION__ >= 202311L */
+ {
+  /*
+   * `first + i`, little-endian: dm-crypt's plain64, with iv_large_sectors for sectors of more than 512 bytes. A
+   * number past 2^64 carries into the upper half.
+   */
+  ATREST_LAYOUT_PLAIN64 = 0,
+  /* `first + i`, big-endian in the tweak's last 8 bytes: dm-crypt's plain64be. Numbers are below 2^64. */
+  ATREST_LAYOUT_PLAIN64BE = 1,
+  /*
+   * `first + i * (sector_size / 512)`, little-endian: dm-crypt's plain64 without iv_large_sectors, and LUKS2, which
+   * count in units of 512 bytes. The sector size is a multiple of 512. `first` is the segment's iv_tweak plus the
+   * offset in units of 512 bytes.
+   */
+  ATREST_LAYOUT_PLAIN64_IN_512 = 2,
+  /* `first_upper * 2^64 + first + i`, little-endian on 128 bits: IEEE Std 1619's data unit sequence numbers. */
+  ATREST_LAYOUT_NUMBER128 = 3,
+  /* The same, big-endian. */
+  ATREST_LAYOUT_NUMBER128BE = 4,
+  /*
+   * `(first + i)` modulo 2^32, little-endian in the tweak's first 4 bytes: dm-crypt's plain. It repeats tweaks from 2
+   * TiB on, in sectors of 512 bytes: for data that is so already.
+   */
+  ATREST_LAYOUT_PLAIN = 5,
+  /* `first + i`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. */
+  ATREST_LAYOUT_UPPER64 = 6,
+  /*
+   * `first + i * (sector_size / 512)`, little-endian in the tweak's last 8 bytes. Numbers are below 2^64. The sector
+   * size is a multiple of 512.
+   */
+  ATREST_LAYOUT_UPPER64_IN_512 = 7,
+  /*
+   * `first + i`, little-endian in the tweak's first 8 bytes, and 2^63 - 1 minus that in the last 8. Numbers are below
+   * 2^63.
+   */
+  ATREST_LAYOUT_WITH_COMPLEMENT = 8,
+  /*
+   * `first_upper * 2^64 + first`, little-endian on 128 bits, of which the lowest 32 bits count sectors and the others
+   * stay. The count is below 2^32.
+   */
+  ATREST_LAYOUT_COUNTER32 = 9
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum atrest_layout atrest_layout;
+#else
+typedef int32_t atrest_layout;
+#endif /* __STDC_VERSION__ >= 202311L */
+#endif /* __cplusplus */
 
- `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+/*
+ * The tweaks of consecutive sectors: the number of the first one, and how the numbers go on. All zeros are
+ * ATREST_LAYOUT_PLAIN64 from sector 0.
+ */
+typedef struct {
+  /* The first sector's number: the lower 64 bits of it. */
+  uint64_t first;
+  /* Its upper 64 bits, for NUMBER128, NUMBER128BE and COUNTER32; 0 for the others. */
+  uint64_t first_upper;
+  /* An enum atrest_layout. */
+  atrest_layout layout;
+  /* 0. */
+  uint32_t reserved;
+} atrest_tweaks;
 
- Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
- layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
- layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
- untouched then.
+/*
+ * Encrypts consecutive sectors under the given tweaks; as atrest_xts_encrypt_sectors() otherwise.
+ *
+ * `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+ *
+ * Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
+ * layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
+ * layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
+ * untouched then.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_tweaks(const atrest_xts *xts,
@@ -789,8 +472,8 @@ atrest_status atrest_xts_encrypt_sectors_tweaks(const atrest_xts *xts,
                                                 size_t len);
 
 /*
- Decrypts consecutive sectors under the given tweaks: the reverse of atrest_xts_encrypt_sectors_tweaks(), with the
- same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ * Decrypts consecutive sectors under the given tweaks: the reverse of atrest_xts_encrypt_sectors_tweaks(), with the
+ * same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_sectors_tweaks(const atrest_xts *xts,
@@ -801,8 +484,8 @@ atrest_status atrest_xts_decrypt_sectors_tweaks(const atrest_xts *xts,
                                                 size_t len);
 
 /*
- Encrypts consecutive sectors that lie in pieces of memory, under the given tweaks: as atrest_xts_encrypt_iov(), with
- `tweaks` and the statuses of atrest_xts_encrypt_sectors_tweaks().
+ * Encrypts consecutive sectors that lie in pieces of memory, under the given tweaks: as atrest_xts_encrypt_iov(), with
+ * `tweaks` and the statuses of atrest_xts_encrypt_sectors_tweaks().
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_iov_tweaks(const atrest_xts *xts,
@@ -814,9 +497,9 @@ atrest_status atrest_xts_encrypt_iov_tweaks(const atrest_xts *xts,
                                             size_t dst_count);
 
 /*
- Decrypts consecutive sectors that lie in pieces of memory, under the given tweaks: the reverse of
- atrest_xts_encrypt_iov_tweaks(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
- does not say that the plaintext is right.
+ * Decrypts consecutive sectors that lie in pieces of memory, under the given tweaks: the reverse of
+ * atrest_xts_encrypt_iov_tweaks(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+ * does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_iov_tweaks(const atrest_xts *xts,
@@ -827,14 +510,50 @@ atrest_status atrest_xts_decrypt_iov_tweaks(const atrest_xts *xts,
                                             const struct iovec *dst,
                                             size_t dst_count);
 
+/* A flag of atrest_tweak_sequence: the tweaks are written with their highest byte first. */
+#define ATREST_SEQUENCE_BIG_ENDIAN 1
+
+/* A flag of atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks. */
+#define ATREST_SEQUENCE_WRAPS 2
+
 /*
- Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
+ * A flag of atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
+ * size.
+ */
+#define ATREST_SEQUENCE_IN_512 4
 
- `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+/*
+ * Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
+ * with its lowest byte first.
+ *
+ * Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
+ * ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
+ *
+ * `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
+ */
+typedef struct {
+  /* The first sector's number: the lower 64 bits of it. */
+  uint64_t first;
+  /* Its upper 64 bits. */
+  uint64_t first_upper;
+  /* What each sector adds to it: the lower 64 bits of that. */
+  uint64_t step;
+  /* Its upper 64 bits. A step may be negative, in two's complement: -1 has all bits set in both halves. */
+  uint64_t step_upper;
+  /* 32, 64 or 128. */
+  uint32_t width;
+  /* ATREST_SEQUENCE_ values, added. */
+  uint32_t flags;
+} atrest_tweak_sequence;
 
- Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
- counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
- untouched then.
+/*
+ * Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
+ *
+ * `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+ *
+ * Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
+ * counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
+ * untouched then.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_sequence(const atrest_xts *xts,
@@ -845,9 +564,9 @@ atrest_status atrest_xts_encrypt_sectors_sequence(const atrest_xts *xts,
                                                   size_t len);
 
 /*
- Decrypts consecutive sectors under the tweaks of a sequence: the reverse of atrest_xts_encrypt_sectors_sequence(), with
- the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is
- right.
+ * Decrypts consecutive sectors under the tweaks of a sequence: the reverse of atrest_xts_encrypt_sectors_sequence(), with
+ * the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is
+ * right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_sectors_sequence(const atrest_xts *xts,
@@ -858,8 +577,8 @@ atrest_status atrest_xts_decrypt_sectors_sequence(const atrest_xts *xts,
                                                   size_t len);
 
 /*
- Encrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: as atrest_xts_encrypt_iov(),
- with `tweaks` and the statuses of atrest_xts_encrypt_sectors_sequence().
+ * Encrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: as atrest_xts_encrypt_iov(),
+ * with `tweaks` and the statuses of atrest_xts_encrypt_sectors_sequence().
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_iov_sequence(const atrest_xts *xts,
@@ -871,9 +590,9 @@ atrest_status atrest_xts_encrypt_iov_sequence(const atrest_xts *xts,
                                               size_t dst_count);
 
 /*
- Decrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: the reverse of
- atrest_xts_encrypt_iov_sequence(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
- does not say that the plaintext is right.
+ * Decrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: the reverse of
+ * atrest_xts_encrypt_iov_sequence(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+ * does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_iov_sequence(const atrest_xts *xts,
@@ -885,14 +604,14 @@ atrest_status atrest_xts_decrypt_iov_sequence(const atrest_xts *xts,
                                               size_t dst_count);
 
 /*
- Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
- that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
-
- `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
- atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
-
- Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
- ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
+ * Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
+ * that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
+ *
+ * `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
+ * atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
+ *
+ * Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
+ * ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_list(const atrest_xts *xts,
@@ -904,8 +623,8 @@ atrest_status atrest_xts_encrypt_sectors_list(const atrest_xts *xts,
                                               size_t len);
 
 /*
- Decrypts sectors each under a tweak of its own: the reverse of atrest_xts_encrypt_sectors_list(), with the same
- arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ * Decrypts sectors each under a tweak of its own: the reverse of atrest_xts_encrypt_sectors_list(), with the same
+ * arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_sectors_list(const atrest_xts *xts,
@@ -917,8 +636,8 @@ atrest_status atrest_xts_decrypt_sectors_list(const atrest_xts *xts,
                                               size_t len);
 
 /*
- Encrypts sectors that lie in pieces of memory, each under a tweak of its own: as atrest_xts_encrypt_iov(), with
- `tweaks`, `tweak_count` and the statuses of atrest_xts_encrypt_sectors_list(). The tweaks overlap no piece of `dst`.
+ * Encrypts sectors that lie in pieces of memory, each under a tweak of its own: as atrest_xts_encrypt_iov(), with
+ * `tweaks`, `tweak_count` and the statuses of atrest_xts_encrypt_sectors_list(). The tweaks overlap no piece of `dst`.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_iov_list(const atrest_xts *xts,
@@ -931,9 +650,9 @@ atrest_status atrest_xts_encrypt_iov_list(const atrest_xts *xts,
                                           size_t dst_count);
 
 /*
- Decrypts sectors that lie in pieces of memory, each under a tweak of its own: the reverse of
- atrest_xts_encrypt_iov_list(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
- does not say that the plaintext is right.
+ * Decrypts sectors that lie in pieces of memory, each under a tweak of its own: the reverse of
+ * atrest_xts_encrypt_iov_list(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+ * does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_iov_list(const atrest_xts *xts,
@@ -945,74 +664,75 @@ atrest_status atrest_xts_decrypt_iov_list(const atrest_xts *xts,
                                           const struct iovec *dst,
                                           size_t dst_count);
 
-/*
- The version of the library, which may be a later one than the header's, "MAJOR.MINOR.PATCH": a static string.
-
- Any thread may call it at any time.
- */
-const char *atrest_version(void);
+/* ----------------------------------------------------------------------------------------------------
+ * Backends and the self-test
+ * ---------------------------------------------------------------------------------------------------- */
 
 /*
- The version of the library as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later ones are larger.
-
- Any thread may call it at any time.
- */
-uint32_t atrest_version_number(void);
-
-/*
- The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
-
- Any thread may call it at any time.
+ * The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
+ *
+ * Any thread may call it at any time.
  */
 const char *atrest_backend_name(const atrest_xts *xts);
 
 /*
- The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
- NULL from their number on. The last one is what atrest_xts_new() takes, unless ATREST_BACKEND says otherwise. The
- strings are static.
-
- Any thread may call it at any time.
+ * The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
+ * NULL from their number on. The last one is what atrest_xts_new() takes, unless ATREST_BACKEND says otherwise. The
+ * strings are static.
+ *
+ * Any thread may call it at any time.
  */
 const char *atrest_usable_backend(size_t index);
 
 /*
- Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
- ciphertext stealing, long batches, both directions. For start-up checks that a policy asks for, and for emulators.
-
- Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and data must
- not be entrusted to it. It takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of
- stack. Any thread may call it at any time.
+ * Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
+ * ciphertext stealing, long batches, both directions. For start-up checks that a policy asks for, and for emulators.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and data must
+ * not be entrusted to it. It takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of
+ * stack. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_selftest(void);
 
 #if defined(ATREST_WITH_VOLUME)
+
+/* ----------------------------------------------------------------------------------------------------
+ * Key providers
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Makes a set of key providers, with none in it.
+ * The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
+ * at once; while a provider is added no other may.
+ */
+typedef struct atrest_providers atrest_providers;
 
- `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+/*
+ * Makes a set of key providers, with none in it.
+ *
+ * `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
  */
 ATREST_MUST_USE atrest_status atrest_providers_new(atrest_providers **out);
 
 /*
- Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
- it do not.
+ * Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
+ * it do not.
  */
 void atrest_providers_free(atrest_providers *providers);
 
 /*
- Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
-
- `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
- $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
- reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
- for one line that says why it failed, as for atrest_volume_open(); may be NULL.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
- _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
- be using the set.
+ * Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
+ *
+ * `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
+ * $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
+ * reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
+ * for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
+ * _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
+ * be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_add_local(atrest_providers *providers,
@@ -1021,17 +741,17 @@ atrest_status atrest_providers_add_local(atrest_providers *providers,
                                          size_t error_len);
 
 /*
- Adds a local keystore as atrest_providers_add_local() does, some of whose keys are guarded by this passphrase: it is
- tried for each key that has one, which takes about 0.1 seconds and 64 MiB each time that a volume is opened.
-
- `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory, which
- is wiped when the set is freed and in a forked child; the caller's own copy is for the caller to wipe, and may go
- when this returns. `keystore`, `error`, `error_len`: as for atrest_providers_add_local().
-
- Returns what atrest_providers_add_local() does, ATREST_ERROR_NULL for a NULL passphrase too; or
- ATREST_ERROR_INVALID_REQUEST for a length out of its range, _SECRET_MEMORY. The passphrase is not tried: calls that
- need a key answer ATREST_ERROR_WRONG_PASSPHRASE, after a fork ATREST_ERROR_FORKED, and without this call
- ATREST_ERROR_PASSPHRASE_REQUIRED. No other thread may be using the set.
+ * Adds a local keystore as atrest_providers_add_local() does, some of whose keys are guarded by this passphrase: it is
+ * tried for each key that has one, which takes about 0.1 seconds and 64 MiB each time that a volume is opened.
+ *
+ * `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory, which
+ * is wiped when the set is freed and in a forked child; the caller's own copy is for the caller to wipe, and may go
+ * when this returns. `keystore`, `error`, `error_len`: as for atrest_providers_add_local().
+ *
+ * Returns what atrest_providers_add_local() does, ATREST_ERROR_NULL for a NULL passphrase too; or
+ * ATREST_ERROR_INVALID_REQUEST for a length out of its range, _SECRET_MEMORY. The passphrase is not tried: calls that
+ * need a key answer ATREST_ERROR_WRONG_PASSPHRASE, after a fork ATREST_ERROR_FORKED, and without this call
+ * ATREST_ERROR_PASSPHRASE_REQUIRED. No other thread may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_add_local_with_passphrase(atrest_providers *providers,
@@ -1040,24 +760,26 @@ atrest_status atrest_providers_add_local_with_passphrase(atrest_providers *provi
                                                          size_t passphrase_len,
                                                          char *error,
                                                          size_t error_len);
-#endif
 
-#if (defined(ATREST_WITH_VOLUME) && defined(ATREST_WITH_KMS))
+#endif /* defined(ATREST_WITH_VOLUME) */
+
+#if defined(ATREST_WITH_VOLUME) && defined(ATREST_WITH_KMS)
+
 /*
- Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there
- before is replaced.
-
- `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another
- service than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS
- SDKs take from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
- atrest_volume_open(); may be NULL.
-
- Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
- reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
- the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as
- it was then. No other thread may be using the set.
+ * Adds AWS Key Management Service, which holds the keys "aws:" and an ARN, a key id or an alias; one that was there
+ * before is replaced.
+ *
+ * `region`: of keys that are not named by an ARN; `profile`: in the files in ~/.aws; `endpoint`: the URL of another
+ * service than AWS's own ("http:" for this machine's own addresses alone). Each may be NULL, and is then what the AWS
+ * SDKs take from the environment and the files in ~/.aws, as credentials always are. `error`, `error_len`: as for
+ * atrest_volume_open(); may be NULL.
+ *
+ * Starts a thread, which ends when the set is freed. Nobody is asked before the first call that needs a key; that one
+ * reads the environment. Each such call takes at most 20 seconds, or its `timeout_ms` where that is less. After a fork
+ * the child gets ATREST_ERROR_FORKED from this provider, and needs a new set.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _UNREACHABLE (no thread); the set is as
+ * it was then. No other thread may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_add_aws(atrest_providers *providers,
@@ -1066,43 +788,46 @@ atrest_status atrest_providers_add_aws(atrest_providers *providers,
                                        const char *endpoint,
                                        char *error,
                                        size_t error_len);
-#endif
+
+#endif /* defined(ATREST_WITH_VOLUME) && defined(ATREST_WITH_KMS) */
 
 #if defined(ATREST_WITH_VOLUME)
+
 /*
- Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
- volumes of its keys cannot be opened.
-
- `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
- dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
- NULL.
-
- Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
- a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
- _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
- time.
+ * Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
+ * volumes of its keys cannot be opened.
+ *
+ * `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
+ * dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
+ * NULL.
+ *
+ * Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
+ * a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+ * _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
+ * time.
  */
 ATREST_MUST_USE
-atrest_status atrest_local_create_key(const char *keystore,
-                                      const char *key,
-                                      char *error,
-                                      size_t error_len);
+atrest_status atrest_local_create_key(const char *keystore, const char *key, char *error, size_t error_len);
+
+/* ----------------------------------------------------------------------------------------------------
+ * A cache of root keys
+ * ---------------------------------------------------------------------------------------------------- */
 
 /*
- Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
- and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
- key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
- the key service in any case.
-
- `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
- off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
- day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
- with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
-
- `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
- No network. No other thread may be using the set.
+ * Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
+ * and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
+ * key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
+ * the key service in any case.
+ *
+ * `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+ * off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
+ * day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
+ * with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+ *
+ * `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
+ * No network. No other thread may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_set_cache(atrest_providers *providers,
@@ -1112,198 +837,65 @@ atrest_status atrest_providers_set_cache(atrest_providers *providers,
                                          size_t error_len);
 
 /*
- Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
- withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+ * Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
+ * withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
 
+/* ----------------------------------------------------------------------------------------------------
+ * Volumes
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Reads a part of a volume, and decrypts it.
-
- `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
- alignment, and may be NULL when `len` is 0.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
- _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
- plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
- was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
-
- Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
- KiB of the volume, against writes of the same volume. It allocates nothing.
+ * An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
+ * length.
+ *
+ * After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
+ * then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
+ * only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
  */
-ATREST_MUST_USE
-atrest_status atrest_volume_read(const atrest_volume *volume,
-                                 uint8_t *buf,
-                                 size_t len,
-                                 uint64_t offset);
+typedef struct atrest_volume atrest_volume;
+
+/* ----------------------------------------------------------------------------------------------------
+ * Making, opening and closing a volume
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* For atrest_volume_open(): the volume is only read. */
+#define ATREST_VOLUME_READ_ONLY 1
 
 /*
- Encrypts bytes, and writes them to a part of a volume.
-
- `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
- only read, needs no alignment, and may be NULL when `len` is 0.
-
- What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
- write that is to be on the disk when it is answered (FUA) is this call and then that one.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
- untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
- at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
- both.
-
- Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
- KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
- file know nothing of each other: do not write through both.
+ * For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
+ * then which sectors are unused, and reading those gives bytes without meaning.
  */
-ATREST_MUST_USE
-atrest_status atrest_volume_write(const atrest_volume *volume,
-                                  const uint8_t *buf,
-                                  size_t len,
-                                  uint64_t offset);
+#define ATREST_VOLUME_DISCARD 2
 
 /*
- Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
- as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
-
- `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
- one it is for any number of threads.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_write_zeros(const atrest_volume *volume,
-                                        uint64_t len,
-                                        uint64_t offset);
-
-/*
- Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
- system or the device (trim, unmap). Parts of sectors at the edges keep their content.
-
- Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
- zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
- whoever sees the file which parts of the volume are unused, which is why a volume must be opened with
- ATREST_VOLUME_DISCARD for this.
-
- `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
- _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
- system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
- Blocks on the file; no network. Any number of threads may use one volume.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_discard(const atrest_volume *volume,
-                                    uint64_t len,
-                                    uint64_t offset);
-
-/*
- Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
- (fdatasync).
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
- succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
- number of threads may use one volume.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_flush(const atrest_volume *volume);
-
-/*
- The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
- may call it at any time.
- */
-ATREST_MUST_USE
-uint64_t atrest_volume_size(const atrest_volume *volume);
-
-/*
- The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
- call it at any time.
- */
-ATREST_MUST_USE
-size_t atrest_volume_sector_size(const atrest_volume *volume);
-
-/*
- A volume's UUID, which is in its header and in the encryption context of its keys.
-
- `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
- ATREST_ERROR_NULL. Any thread may call it at any time.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_uuid(const atrest_volume *volume,
-                                 uint8_t uuid[16]);
-
-/*
- The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
- which keys wrap it.
-
- `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
- Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_envelope(const atrest_volume *volume,
-                                     atrest_envelope **out);
-
-/*
- Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
- here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
- key now, opens the volume, whatever becomes of its header.
-
- `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
- returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
- needed. It waits up to five seconds for the file's lock (flock).
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
- answers for the file and for what is in it. Any thread may call it at any time.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_backup_header(const char *path,
-                                          const char *backup,
-                                          char *error,
-                                          size_t error_len);
-
-/*
- Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
- first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
- removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
-
- `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
- for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
- other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
- to five seconds for the file's lock (flock).
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
- and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
- _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
- */
-ATREST_MUST_USE
-atrest_status atrest_volume_restore_header(const char *path,
-                                           const char *backup,
-                                           uint32_t flags,
-                                           char *error,
-                                           size_t error_len);
-
-/*
- Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
- Writes nothing.
-
- `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
- ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
- any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
- takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
- several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
- seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
- NULL.
-
- `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
- NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
- it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
- `error_len` 0; it may not overlap any other argument.
-
- Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
- putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
- _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
- other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
- _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
+ * Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
+ * Writes nothing.
+ *
+ * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
+ * ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
+ * any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
+ * takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
+ * several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
+ * seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
+ * NULL.
+ *
+ * `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
+ * NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
+ * it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
+ * `error_len` 0; it may not overlap any other argument.
+ *
+ * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
+ * putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
+ * _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
+ * other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open(const char *path,
@@ -1315,12 +907,12 @@ atrest_status atrest_volume_open(const char *path,
                                  size_t error_len);
 
 /*
- Opens the volume in a file that is open already.
-
- `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
- works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
- call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
- that is not open or open for appending, _READ_ONLY for one that is not open for writing.
+ * Opens the volume in a file that is open already.
+ *
+ * `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
+ * works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
+ * call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
+ * that is not open or open for appending, _READ_ONLY for one that is not open for writing.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_fd(int fd,
@@ -1332,22 +924,22 @@ atrest_status atrest_volume_open_fd(int fd,
                                     size_t error_len);
 
 /*
- Makes a new volume in a new file, and opens it for reading and writing.
-
- `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
- of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
- 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
- wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
- `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
- `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
-
- The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
- bytes without meaning. On failure no file is left.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
- _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
- the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
- statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+ * Makes a new volume in a new file, and opens it for reading and writing.
+ *
+ * `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
+ * of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
+ * 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
+ * wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
+ * `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
+ * `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
+ *
+ * The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
+ * bytes without meaning. On failure no file is left.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
+ * _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
+ * the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+ * statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create(const char *path,
@@ -1362,13 +954,13 @@ atrest_status atrest_volume_create(const char *path,
                                    size_t error_len);
 
 /*
- Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
- overwritten and which must have room for the volume behind them.
-
- `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
- failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
- atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
- directory entry of a new file is on the disk is up to the caller.
+ * Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
+ * overwritten and which must have room for the volume behind them.
+ *
+ * `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
+ * failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
+ * atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
+ * directory entry of a new file is on the disk is up to the caller.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create_fd(int fd,
@@ -1383,38 +975,148 @@ atrest_status atrest_volume_create_fd(int fd,
                                       size_t error_len);
 
 /*
- Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
- whether it worked. No other thread may be using the volume.
+ * Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
+ * whether it worked. No other thread may be using the volume.
  */
 void atrest_volume_close(atrest_volume *volume);
 
+/* ----------------------------------------------------------------------------------------------------
+ * Reading and writing a volume
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Has the key providers asked again and again, while a volume is open, whether its key may still be used, and the volume
- close itself when it may not. Without this an open volume goes on working when its key is withdrawn.
+ * Reads a part of a volume, and decrypts it.
+ *
+ * `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
+ * alignment, and may be NULL when `len` is 0.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
+ * _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
+ * plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
+ * was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
+ *
+ * Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+ * KiB of the volume, against writes of the same volume. It allocates nothing.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_read(const atrest_volume *volume, uint8_t *buf, size_t len, uint64_t offset);
 
- `interval_ms`: how often, 10 to 604800000 milliseconds (a week). `grace_ms`: how long after that the volume goes on
- without an answer, in the same range; longer than the providers take, 20 seconds for AWS KMS with its retries. An
- answer is good for both times together, from the moment of the question. Each check reads the header from the file and
- has its wrapped key unwrapped, as an open does: all wrappings are tried, and a cache is left aside. The first one begins
- at once, and is not waited for.
+/*
+ * Encrypts bytes, and writes them to a part of a volume.
+ *
+ * `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
+ * only read, needs no alignment, and may be NULL when `len` is 0.
+ *
+ * What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
+ * write that is to be on the disk when it is answered (FUA) is this call and then that one.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
+ * untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
+ * at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
+ * both.
+ *
+ * Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
+ * KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
+ * file know nothing of each other: do not write through both.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_write(const atrest_volume *volume,
+                                  const uint8_t *buf,
+                                  size_t len,
+                                  uint64_t offset);
 
- A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, by all that can be asked) closes the
- volume at once. All else (unreachable, throttled, timed out, no credentials and so on) is tried again, and closes it
- when both times have passed since the last success; suspended time counts, on Linux. From then on, and until the volume
- is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN but for atrest_volume_flush(), which still
- brings to the disk what was written before; the key is wiped as soon as the calls under way are done.
- atrest_volume_check_lease() tells why.
+/*
+ * Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
+ * as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
+ *
+ * `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
+ * one it is for any number of threads.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_write_zeros(const atrest_volume *volume, uint64_t len, uint64_t offset);
 
- Starts a thread, which ends in atrest_volume_close(). `providers` is not needed any more once this has returned. A
- second call replaces times and providers. After a fork the child has no such thread: there the volume closes itself
- when its time is over, unless the child calls this for itself, with providers of its own where these are AWS KMS. (So
- a daemon calls this when it is in the background.)
+/*
+ * Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
+ * system or the device (trim, unmap). Parts of sectors at the edges keep their content.
+ *
+ * Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
+ * zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
+ * whoever sees the file which parts of the volume are unused, which is why a volume must be opened with
+ * ATREST_VOLUME_DISCARD for this.
+ *
+ * `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
+ * _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
+ * system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
+ * Blocks on the file; no network. Any number of threads may use one volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_discard(const atrest_volume *volume, uint64_t len, uint64_t offset);
 
- `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/*
+ * Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
+ * (fdatasync).
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
+ * succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
+ * number of threads may use one volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_flush(const atrest_volume *volume);
 
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of their ranges, or no provider
- for any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY; the volume
- is as it was then. No network. No other thread may be using the volume.
+/*
+ * The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
+ * may call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_volume_size(const atrest_volume *volume);
+
+/*
+ * The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
+ * call it at any time.
+ */
+ATREST_MUST_USE
+size_t atrest_volume_sector_size(const atrest_volume *volume);
+
+/*
+ * A volume's UUID, which is in its header and in the encryption context of its keys.
+ *
+ * `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ * ATREST_ERROR_NULL. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_uuid(const atrest_volume *volume, uint8_t uuid[16]);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Closing a volume when its key is withdrawn
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Has the key providers asked again and again, while a volume is open, whether its key may still be used, and the volume
+ * close itself when it may not. Without this an open volume goes on working when its key is withdrawn.
+ *
+ * `interval_ms`: how often, 10 to 604800000 milliseconds (a week). `grace_ms`: how long after that the volume goes on
+ * without an answer, in the same range; longer than the providers take, 20 seconds for AWS KMS with its retries. An
+ * answer is good for both times together, from the moment of the question. Each check reads the header from the file and
+ * has its wrapped key unwrapped, as an open does: all wrappings are tried, and a cache is left aside. The first one begins
+ * at once, and is not waited for.
+ *
+ * A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, by all that can be asked) closes the
+ * volume at once. All else (unreachable, throttled, timed out, no credentials and so on) is tried again, and closes it
+ * when both times have passed since the last success; suspended time counts, on Linux. From then on, and until the volume
+ * is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN but for atrest_volume_flush(), which still
+ * brings to the disk what was written before; the key is wiped as soon as the calls under way are done.
+ * atrest_volume_check_lease() tells why.
+ *
+ * Starts a thread, which ends in atrest_volume_close(). `providers` is not needed any more once this has returned. A
+ * second call replaces times and providers. After a fork the child has no such thread: there the volume closes itself
+ * when its time is over, unless the child calls this for itself, with providers of its own where these are AWS KMS. (So
+ * a daemon calls this when it is in the background.)
+ *
+ * `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of their ranges, or no provider
+ * for any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY; the volume
+ * is as it was then. No network. No other thread may be using the volume.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_recheck(atrest_volume *volume,
@@ -1425,39 +1127,41 @@ atrest_status atrest_volume_recheck(atrest_volume *volume,
                                     size_t error_len);
 
 /*
- Whether a volume may use its key, as each call on data asks before it does; always so without atrest_volume_recheck().
-
- `error`, `error_len`: room for one line that says why not, since when and what to do, as for atrest_volume_open(); 700
- bytes hold most; may be NULL.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, whose reason may be the answer of a key provider
- or that there was none for too long. Does not wait. Any thread may call it at any time.
+ * Whether a volume may use its key, as each call on data asks before it does; always so without atrest_volume_recheck().
+ *
+ * `error`, `error_len`: room for one line that says why not, since when and what to do, as for atrest_volume_open(); 700
+ * bytes hold most; may be NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, whose reason may be the answer of a key provider
+ * or that there was none for too long. Does not wait. Any thread may call it at any time.
  */
 ATREST_MUST_USE
-atrest_status atrest_volume_check_lease(const atrest_volume *volume,
-                                        char *error,
-                                        size_t error_len);
+atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error, size_t error_len);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Rewrapping the key of a volume
+ * ---------------------------------------------------------------------------------------------------- */
 
 /*
- Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
- the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
- open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
- wrapped and, before the header is written, unwrapped again.
-
- Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
- volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
- the header elsewhere (backups, snapshots) still open with the old key.
-
- `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
- those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
- the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
- it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
- atrest_volume_open(); on success a warning may stand there, too.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
- the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
- was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
- it at any time.
+ * Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
+ * the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
+ * open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+ * wrapped and, before the header is written, unwrapped again.
+ *
+ * Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
+ * volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
+ * the header elsewhere (backups, snapshots) still open with the old key.
+ *
+ * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
+ * those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
+ * the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
+ * it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
+ * atrest_volume_open(); on success a warning may stand there, too.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
+ * the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
+ * was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
+ * it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap(const char *path,
@@ -1469,10 +1173,10 @@ atrest_status atrest_volume_rewrap(const char *path,
                                    size_t error_len);
 
 /*
- atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
-
- `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
- is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+ * atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
+ *
+ * `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
+ * is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap_fd(int fd,
@@ -1483,18 +1187,113 @@ atrest_status atrest_volume_rewrap_fd(int fd,
                                       char *error,
                                       size_t error_len);
 
+/* ----------------------------------------------------------------------------------------------------
+ * More keys than one for a volume
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
- only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
- opened as any volume of a local key is, and no other key can wrap its key.
+ * Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
+ * key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
+ *
+ * `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
+ * atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
+ * interruption leaves.
+ *
+ * Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
+ * taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_add_slot(const char *path,
+                                     const atrest_providers *providers,
+                                     const char *key,
+                                     int32_t timeout_ms,
+                                     char *error,
+                                     size_t error_len);
 
- `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
- atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
- in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
- failure neither a file nor a key is left.
+/*
+ * Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
+ * stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
+ *
+ * `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
+ * of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
+ * atrest_volume_rewrap(), and so is what an interruption leaves.
+ *
+ * Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
+ * for a scratch volume. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_remove_slot(const char *path,
+                                        size_t slot,
+                                        const atrest_providers *providers,
+                                        int32_t timeout_ms,
+                                        char *error,
+                                        size_t error_len);
 
- Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
- thread may call it at any time.
+/* ----------------------------------------------------------------------------------------------------
+ * Backups of a volume's header
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
+ * here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
+ * key now, opens the volume, whatever becomes of its header.
+ *
+ * `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
+ * returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
+ * needed. It waits up to five seconds for the file's lock (flock).
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
+ * answers for the file and for what is in it. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_backup_header(const char *path,
+                                          const char *backup,
+                                          char *error,
+                                          size_t error_len);
+
+/*
+ * Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
+ * first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
+ * removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
+ *
+ * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+ * for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
+ * other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
+ * to five seconds for the file's lock (flock).
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
+ * and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
+ * _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_restore_header(const char *path,
+                                           const char *backup,
+                                           uint32_t flags,
+                                           char *error,
+                                           size_t error_len);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Scratch volumes, and the end of a volume
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
+ * with ATREST_ERROR_NEEDS_FORCE.
+ */
+#define ATREST_FORCE 1
+
+/*
+ * Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
+ * only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
+ * opened as any volume of a local key is, and no other key can wrap its key.
+ *
+ * `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
+ * atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
+ * in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
+ * failure neither a file nor a key is left.
+ *
+ * Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
+ * thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create_scratch(const char *path,
@@ -1507,24 +1306,24 @@ atrest_status atrest_volume_create_scratch(const char *path,
                                            size_t error_len);
 
 /*
- Destroys a volume: erases the key of a scratch volume, then overwrites both copies of its header and the area for
- keyslots. No data is read or written. It may be repeated, and finishes what an interruption left; a key that is gone
- already is no failure.
-
- `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
- volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
- it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
- whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
- name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
- It waits up to five seconds for the file's lock (flock); no network.
-
- Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
- where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
- one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
- changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
- read back: the key is gone. Any thread may call it at any time.
+ * Destroys a volume: erases the key of a scratch volume, then overwrites both copies of its header and the area for
+ * keyslots. No data is read or written. It may be repeated, and finishes what an interruption left; a key that is gone
+ * already is no failure.
+ *
+ * `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
+ * volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
+ * it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
+ * whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
+ * name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
+ * It waits up to five seconds for the file's lock (flock); no network.
+ *
+ * Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
+ * where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
+ * one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
+ * changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
+ * read back: the key is gone. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_destroy(const char *path,
@@ -1534,58 +1333,244 @@ atrest_status atrest_volume_destroy(const char *path,
                                     char *error,
                                     size_t error_len);
 
+/* ----------------------------------------------------------------------------------------------------
+ * Volumes over storage of your own
+ *
+ * A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own, a
+ * disk image. You give a table of functions. For engines that do not wait in a call there is atrest_sector_cipher_new().
+ * ---------------------------------------------------------------------------------------------------- */
+
 /*
- Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
- key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
+ * The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what you
+ * have: that leaves fields of later versions alone.
+ *
+ * Each function gets `context`, and returns 0, or the errno value that says why it failed: EIO, ENOSPC (no room),
+ * EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once, and
+ * by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or longjmp out.
+ * They are for as long as the volume is open, and `context` with them; the table itself is copied.
+ */
+typedef struct {
+  /* `sizeof (atrest_storage)`: how much of the table there is. */
+  size_t struct_size;
+  /* What each function gets; may be NULL. */
+  void *context;
+  /* Stores the length in bytes in `*length`. */
+  int (*size)(void *context, uint64_t *length);
+  /* Reads all of `len` bytes at `offset`. */
+  int (*read)(void *context, uint8_t *buf, size_t len, uint64_t offset);
+  /* Writes all of `len` bytes at `offset`. NULL for a storage that is only read. */
+  int (*write)(void *context, const uint8_t *buf, size_t len, uint64_t offset);
+  /* Waits until all that was written before outlives a loss of power. NULL for a storage that is only read. */
+  int (*flush)(void *context);
+  /* Makes `len` bytes at `offset` read as zeros. NULL: zeros are written. */
+  int (*write_zeros)(void *context, uint64_t len, uint64_t offset);
+  /* Gives the space of `len` bytes at `offset` back; they read as anything then. NULL: it cannot be given back. */
+  int (*discard)(void *context, uint64_t len, uint64_t offset);
+} atrest_storage;
 
- `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
- atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
- interruption leaves.
-
- Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
- taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+/*
+ * Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
+ *
+ * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY alone.
+ * Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one
+ * with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most
+ * 8 MiB of header.
  */
 ATREST_MUST_USE
-atrest_status atrest_volume_add_slot(const char *path,
-                                     const atrest_providers *providers,
-                                     const char *key,
-                                     int32_t timeout_ms,
-                                     char *error,
-                                     size_t error_len);
+atrest_status atrest_volume_open_storage(const atrest_storage *storage,
+                                         uint32_t flags,
+                                         const atrest_providers *providers,
+                                         int32_t timeout_ms,
+                                         atrest_volume **out,
+                                         char *error,
+                                         size_t error_len);
 
 /*
- Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
- stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
-
- `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
- of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
- atrest_volume_rewrap(), and so is what an interruption leaves.
-
- Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
- for a scratch volume. Any thread may call it at any time.
+ * Makes a new volume in a storage of yours, whose first 16 MiB are overwritten and which must have room for the volume
+ * behind them.
+ *
+ * `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand. Everything else as for
+ * atrest_volume_create().
  */
 ATREST_MUST_USE
-atrest_status atrest_volume_remove_slot(const char *path,
-                                        size_t slot,
-                                        const atrest_providers *providers,
-                                        int32_t timeout_ms,
-                                        char *error,
-                                        size_t error_len);
+atrest_status atrest_volume_create_storage(const atrest_storage *storage,
+                                           uint64_t size,
+                                           size_t sector_size,
+                                           uint32_t flags,
+                                           const atrest_providers *providers,
+                                           const char *key,
+                                           int32_t timeout_ms,
+                                           atrest_volume **out,
+                                           char *error,
+                                           size_t error_len);
 
 /*
- Makes a new root key, wrapped under a key, and the envelope around it. The root key comes from the key's provider
- and is unwrapped once, which proves that it can be.
+ * atrest_volume_rewrap() for a volume in a storage of yours. Nobody else may change its header at the same time: your
+ * storage has no lock that this library knows.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
+                                           size_t slot,
+                                           const atrest_providers *providers,
+                                           const char *key,
+                                           int32_t timeout_ms,
+                                           char *error,
+                                           size_t error_len);
 
- `key`: "local:NAME", or "aws:" and an ARN, a key id or an alias. `uuid`: the 16 bytes of the UUID of what is to be
- encrypted, to which the wrapping is bound and from which, with the root key, the XTS key is derived; NULL for a
- random one. `timeout_ms`: how long to wait for the key's provider in milliseconds, negative for as long as it takes,
- as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. `*out`
- receives the envelope; free it with atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room
- for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/* ----------------------------------------------------------------------------------------------------
+ * Sectors of a volume, without I/O
+ *
+ * For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes what
+ * encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read() read the
+ * same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is withdrawn.
+ * ---------------------------------------------------------------------------------------------------- */
 
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _UNREACHABLE (no provider was added for the key,
- too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87), _NO_MEMORY. Any number of
- threads may use one set of providers.
+/*
+ * What encrypts and decrypts the sectors of a volume. Immutable after creation, for any number of threads at once, and in
+ * a process that was forked as well as in its parent.
+ */
+typedef struct atrest_sector_cipher atrest_sector_cipher;
+
+/*
+ * How many bytes from the beginning of a storage hold a volume's header: 32 KiB for most, at most 8 MiB.
+ *
+ * `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no header,
+ * it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+size_t atrest_volume_header_length(const uint8_t *start, size_t len);
+
+/*
+ * Makes the cipher of a volume from its header: has its key unwrapped, and checks with it that nobody else changed the
+ * header.
+ *
+ * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where the
+ * storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for atrest_volume_open(); this
+ * call may wait on a network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is
+ * NULL. `error`, `error_len`: as for atrest_volume_open(), warnings included.
+ *
+ * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the file
+ * and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any number of
+ * threads may use one set of providers.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_new(const uint8_t *header,
+                                       size_t header_len,
+                                       const atrest_providers *providers,
+                                       int32_t timeout_ms,
+                                       atrest_sector_cipher **out,
+                                       char *error,
+                                       size_t error_len);
+
+/* Wipes and frees a cipher. NULL is fine. No other thread may be using it. */
+void atrest_sector_cipher_free(atrest_sector_cipher *cipher);
+
+/*
+ * The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread may
+ * call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_size(const atrest_sector_cipher *cipher);
+
+/* The size of a sector in bytes: 512, 1024, 2048 or 4096; 0 for a NULL cipher. Any thread may call it at any time. */
+ATREST_MUST_USE
+size_t atrest_sector_cipher_sector_size(const atrest_sector_cipher *cipher);
+
+/*
+ * Where sector 0 lies, in bytes from the beginning of the storage, a multiple of 512; the others follow. 0 for a NULL
+ * cipher. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_data_offset(const atrest_sector_cipher *cipher);
+
+/*
+ * How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may call
+ * it at any time.
+ */
+ATREST_MUST_USE
+uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher);
+
+/*
+ * Encrypts whole sectors of the volume, of which the first has the number `first_sector`; number 0 is the first of the
+ * volume, whatever the sector size.
+ *
+ * `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap. Neither
+ * needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the volume
+ * does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of
+ * threads may use one cipher.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_encrypt(const atrest_sector_cipher *cipher,
+                                           uint64_t first_sector,
+                                           const uint8_t *src,
+                                           uint8_t *dst,
+                                           size_t len);
+
+/*
+ * Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and results.
+ * As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_decrypt(const atrest_sector_cipher *cipher,
+                                           uint64_t first_sector,
+                                           const uint8_t *src,
+                                           uint8_t *dst,
+                                           size_t len);
+
+/*
+ * Encrypts whole sectors of the volume that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
+ * atrest_sector_cipher_encrypt() otherwise, with the lists of atrest_xts_encrypt_iov().
+ *
+ * Returns what atrest_sector_cipher_encrypt() does; also ATREST_ERROR_LENGTH_MISMATCH. Uses up to 28 KiB of stack.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_encrypt_iov(const atrest_sector_cipher *cipher,
+                                               uint64_t first_sector,
+                                               const struct iovec *src,
+                                               size_t src_count,
+                                               const struct iovec *dst,
+                                               size_t dst_count);
+
+/*
+ * Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of atrest_sector_cipher_encrypt_iov(), with
+ * the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ */
+ATREST_MUST_USE
+atrest_status atrest_sector_cipher_decrypt_iov(const atrest_sector_cipher *cipher,
+                                               uint64_t first_sector,
+                                               const struct iovec *src,
+                                               size_t src_count,
+                                               const struct iovec *dst,
+                                               size_t dst_count);
+
+/* ----------------------------------------------------------------------------------------------------
+ * Envelopes
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
+ * header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
+ */
+typedef struct atrest_envelope atrest_envelope;
+
+/*
+ * Makes a new root key, wrapped under a key, and the envelope around it. The root key comes from the key's provider
+ * and is unwrapped once, which proves that it can be.
+ *
+ * `key`: "local:NAME", or "aws:" and an ARN, a key id or an alias. `uuid`: the 16 bytes of the UUID of what is to be
+ * encrypted, to which the wrapping is bound and from which, with the root key, the XTS key is derived; NULL for a
+ * random one. `timeout_ms`: how long to wait for the key's provider in milliseconds, negative for as long as it takes,
+ * as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. `*out`
+ * receives the envelope; free it with atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room
+ * for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _UNREACHABLE (no provider was added for the key,
+ * too), _KEY_NOT_FOUND, _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87), _NO_MEMORY. Any number of
+ * threads may use one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_create(const atrest_providers *providers,
@@ -1597,16 +1582,16 @@ atrest_status atrest_envelope_create(const atrest_providers *providers,
                                      size_t error_len);
 
 /*
- Reads an envelope from its JSON document.
-
- `json`: `json_len` bytes, at most 65536, without a NUL at the end. `*out` receives the envelope; free it with
- atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed,
- as for atrest_volume_open(); may be NULL.
-
- Nothing in an envelope is authenticated by itself. What an attacker reaches by changing one is that it does not
- open.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _ENVELOPE, _NO_MEMORY. Any thread may call it at any time.
+ * Reads an envelope from its JSON document.
+ *
+ * `json`: `json_len` bytes, at most 65536, without a NUL at the end. `*out` receives the envelope; free it with
+ * atrest_envelope_free(). On failure `*out` is NULL. `error`, `error_len`: room for one line that says why it failed,
+ * as for atrest_volume_open(); may be NULL.
+ *
+ * Nothing in an envelope is authenticated by itself. What an attacker reaches by changing one is that it does not
+ * open.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _ENVELOPE, _NO_MEMORY. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_parse(const uint8_t *json,
@@ -1616,45 +1601,53 @@ atrest_status atrest_envelope_parse(const uint8_t *json,
                                     size_t error_len);
 
 /*
- The JSON document of an envelope, at most 65536 bytes and a NUL; equal envelopes have equal documents. It lives as
- long as the envelope. NULL for a NULL envelope. Any thread may call it at any time.
+ * The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+ * which keys wrap it.
+ *
+ * `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_envelope(const atrest_volume *volume, atrest_envelope **out);
+
+/*
+ * The JSON document of an envelope, at most 65536 bytes and a NUL; equal envelopes have equal documents. It lives as
+ * long as the envelope. NULL for a NULL envelope. Any thread may call it at any time.
  */
 ATREST_MUST_USE
 const char *atrest_envelope_json(const atrest_envelope *envelope);
 
 /*
- A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot`
- 0, and so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope.
- Nothing has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
+ * A key that wraps an envelope's root key, as "local:NAME" (or "aws:" and an ARN): of its first wrapping with `slot`
+ * 0, and so on. It lives as long as the envelope. NULL where the envelope has no such slot, and for a NULL envelope.
+ * Nothing has checked that the key exists, or that it opens the envelope. Any thread may call it at any time.
  */
 ATREST_MUST_USE
-const char *atrest_envelope_key(const atrest_envelope *envelope,
-                                size_t slot);
+const char *atrest_envelope_key(const atrest_envelope *envelope, size_t slot);
 
 /*
- The UUID that an envelope's wrappings are bound to.
-
- `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
- ATREST_ERROR_NULL. Any thread may call it at any time.
+ * The UUID that an envelope's wrappings are bound to.
+ *
+ * `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ * ATREST_ERROR_NULL. Any thread may call it at any time.
  */
 ATREST_MUST_USE
-atrest_status atrest_envelope_uuid(const atrest_envelope *envelope,
-                                   uint8_t uuid[16]);
+atrest_status atrest_envelope_uuid(const atrest_envelope *envelope, uint8_t uuid[16]);
 
 /*
- Unwraps an envelope's root key and makes the XTS key that is derived from it: AES-256, the key of the volume with
- this envelope.
-
- `timeout_ms`: how long to wait for the keys' providers, as for atrest_envelope_create(); this call may wait on a
- network. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL. `error`, `error_len`:
- room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
-
- Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
- the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
- 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
- threads may use one envelope and one set of providers.
+ * Unwraps an envelope's root key and makes the XTS key that is derived from it: AES-256, the key of the volume with
+ * this envelope.
+ *
+ * `timeout_ms`: how long to wait for the keys' providers, as for atrest_envelope_create(); this call may wait on a
+ * network. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL. `error`, `error_len`:
+ * room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ *
+ * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
+ * the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
+ * 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
+ * threads may use one envelope and one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_unwrap(const atrest_envelope *envelope,
@@ -1665,10 +1658,10 @@ atrest_status atrest_envelope_unwrap(const atrest_envelope *envelope,
                                      size_t error_len);
 
 /*
- The same, and gives the XTS key as bytes: key1, then key2.
-
- `key` receives 64 bytes, which the caller wipes after use; on failure it is untouched. Everything else as for
- atrest_envelope_unwrap(), but for the backend, which is none of this call's business.
+ * The same, and gives the XTS key as bytes: key1, then key2.
+ *
+ * `key` receives 64 bytes, which the caller wipes after use; on failure it is untouched. Everything else as for
+ * atrest_envelope_unwrap(), but for the backend, which is none of this call's business.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_unwrap_key(const atrest_envelope *envelope,
@@ -1679,19 +1672,19 @@ atrest_status atrest_envelope_unwrap_key(const atrest_envelope *envelope,
                                          size_t error_len);
 
 /*
- Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The
- root key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not
- leave the service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
-
- `slot`: which wrapping, from 0. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long
- to wait for the providers of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out`
- receives the new envelope, and is NULL on failure; the old one is as it was, and opens as before: whoever keeps a
- copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
- NULL.
-
- Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
- one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
- one envelope and one set of providers.
+ * Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The
+ * root key stays, and so does what its XTS key encrypted. Within a key service that can do it the plaintext does not
+ * leave the service; else it is unwrapped, wrapped and, before it is believed, unwrapped again.
+ *
+ * `slot`: which wrapping, from 0. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long
+ * to wait for the providers of both keys, as for atrest_envelope_create(); this call may wait on a network. `*out`
+ * receives the new envelope, and is NULL on failure; the old one is as it was, and opens as before: whoever keeps a
+ * copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
+ * NULL.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
+ * one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
+ * one envelope and one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_rewrap(const atrest_envelope *envelope,
@@ -1703,13 +1696,169 @@ atrest_status atrest_envelope_rewrap(const atrest_envelope *envelope,
                                      char *error,
                                      size_t error_len);
 
-/*
- Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON.
- */
+/* Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON. */
 void atrest_envelope_free(atrest_envelope *envelope);
+
+#endif /* defined(ATREST_WITH_VOLUME) */
+
+/* ----------------------------------------------------------------------------------------------------
+ * All statuses
+ * ---------------------------------------------------------------------------------------------------- */
+
+enum atrest_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
 #endif
+{
+  /* The call did what it says. */
+  ATREST_OK = 0,
+  /* A pointer that must not be NULL is NULL. */
+  ATREST_ERROR_NULL = 1,
+  /* The key is not 32 or 64 bytes long, or its halves are not 16 or 32. */
+  ATREST_ERROR_KEY_LENGTH = 2,
+  /* key1 equals key2. */
+  ATREST_ERROR_EQUAL_HALVES = 3,
+  /*
+   * The sector size is below 16 bytes or above 2^20 blocks (16777216 bytes); or it is no multiple of 512 where
+   * tweaks count units of 512 bytes.
+   */
+  ATREST_ERROR_SECTOR_SIZE = 4,
+  /* The length is not a whole number of sectors. */
+  ATREST_ERROR_DATA_LENGTH = 5,
+  /* The data unit is shorter than 16 bytes or longer than 2^20 blocks (16777216 bytes). */
+  ATREST_ERROR_UNIT_LENGTH = 6,
+  /* The length is above PTRDIFF_MAX, or the buffer would wrap around the end of the address space. */
+  ATREST_ERROR_BUFFER_LENGTH = 7,
+  /* Source and destination overlap without being the same buffer. */
+  ATREST_ERROR_OVERLAP = 8,
+  /* The last sector's number does not fit into its tweak. */
+  ATREST_ERROR_SECTOR_NUMBER = 9,
+  /* There is no backend of that name, neither the argument's nor, without one, that of ATREST_BACKEND. */
+  ATREST_ERROR_UNKNOWN_BACKEND = 10,
+  /* This processor does not run that backend. */
+  ATREST_ERROR_UNSUPPORTED_BACKEND = 11,
+  /* No memory. */
+  ATREST_ERROR_NO_MEMORY = 12,
+  /*
+   * A defect in the library, which any call may return instead of what it documents: what it was to write is then
+   * undefined. Please report it.
+   */
+  ATREST_ERROR_INTERNAL = 13,
+  /* The pieces of source and destination are not equally long in all. */
+  ATREST_ERROR_LENGTH_MISMATCH = 14,
+  /* The tweaks have a layout or width that is unknown, a number beyond it, or a reserved field that is not 0. */
+  ATREST_ERROR_TWEAKS = 15,
+  /* The memory for a key is too small, or not aligned as a key needs. */
+  ATREST_ERROR_MEMORY = 16,
+  /* A flag that this version does not know. */
+  ATREST_ERROR_FLAGS = 17,
+  /* A backend gives wrong answers on this machine. */
+  ATREST_ERROR_SELFTEST = 18,
+  /* A list of tweaks has not one for each sector. */
+  ATREST_ERROR_TWEAK_COUNT = 19,
+  /* Reading or writing the file failed: the system said so. */
+  ATREST_ERROR_IO = 32,
+  /* There is no room left for what was written: on the disk, in the quota or below the largest file. */
+  ATREST_ERROR_NO_SPACE = 33,
+  /* There is no file of that name. */
+  ATREST_ERROR_NOT_FOUND = 34,
+  /* The file for a new volume exists, or is not empty. */
+  ATREST_ERROR_EXISTS = 35,
+  /* The system does not let this process open the file so. */
+  ATREST_ERROR_PERMISSION = 36,
+  /* The file is neither a regular file nor a block device. */
+  ATREST_ERROR_FILE_TYPE = 37,
+  /* The descriptor is not open, or open for appending. */
+  ATREST_ERROR_DESCRIPTOR = 38,
+  /* The file is not an encrypted volume, or one of another tool without atrest's token. */
+  ATREST_ERROR_NOT_A_VOLUME = 39,
+  /* Both copies of the volume's header are damaged, or do not read back as written. */
+  ATREST_ERROR_DAMAGED = 40,
+  /* The header asks for what this library does not open, another cipher for example. */
+  ATREST_ERROR_REFUSED = 41,
+  /* The header was changed by someone without the volume's keys. */
+  ATREST_ERROR_FORGED = 42,
+  /* The volume's file is shorter than its header says. */
+  ATREST_ERROR_TRUNCATED = 43,
+  /* The size of a new volume is above the limit, or larger than the device. */
+  ATREST_ERROR_VOLUME_SIZE = 44,
+  /* The sector size of a volume is not 512, 1024, 2048 or 4096 bytes. */
+  ATREST_ERROR_VOLUME_SECTOR_SIZE = 45,
+  /* The range reaches beyond the volume's end. */
+  ATREST_ERROR_OUT_OF_BOUNDS = 46,
+  /* The volume, or its descriptor, is open for reading only. */
+  ATREST_ERROR_READ_ONLY = 47,
+  /* The volume was opened without discards. */
+  ATREST_ERROR_DISCARD_OFF = 48,
+  /* The system, the file system, the device or the key provider cannot do that. */
+  ATREST_ERROR_UNSUPPORTED = 49,
+  /*
+   * The volume was in use by another thread when this process was forked, or the providers were made before: open
+   * it again in this process, with new providers.
+   */
+  ATREST_ERROR_FORKED = 50,
+  /* Another process is changing the volume's header. */
+  ATREST_ERROR_BUSY = 51,
+  /* The system gave no random bytes. */
+  ATREST_ERROR_RANDOM = 52,
+  /* The volume was rechecked, and has closed itself: its key was withdrawn, or nobody could be asked for too long. */
+  ATREST_ERROR_WITHDRAWN = 53,
+  /* The call would destroy or bring back something that one may want to keep as it is, unless it is forced. */
+  ATREST_ERROR_NEEDS_FORCE = 54,
+  /* The label of a volume is longer than 47 bytes, or has a NUL in it. */
+  ATREST_ERROR_LABEL = 55,
+  /* The text names no key, or no key that this call takes. */
+  ATREST_ERROR_KEY_NAME = 64,
+  /* The key's owner does not let the caller do this with it. */
+  ATREST_ERROR_NOT_AUTHORISED = 65,
+  /* There is no key of that name. */
+  ATREST_ERROR_KEY_NOT_FOUND = 66,
+  /* There is a key of that name already. */
+  ATREST_ERROR_KEY_EXISTS = 67,
+  /* The key's owner disabled it, and can enable it again. */
+  ATREST_ERROR_KEY_DISABLED = 68,
+  /* The key waits for its deletion, which its owner can still cancel. */
+  ATREST_ERROR_KEY_PENDING_DELETION = 69,
+  /* Another key than the stated one wrapped this, or another key answered. */
+  ATREST_ERROR_WRONG_KEY = 70,
+  /* The wrapped key was changed, or belongs to another volume. */
+  ATREST_ERROR_CONTEXT_MISMATCH = 71,
+  /* The key service got too many requests: try again later. */
+  ATREST_ERROR_THROTTLED = 72,
+  /* The key service cannot be reached, or no provider for it was added. */
+  ATREST_ERROR_UNREACHABLE = 73,
+  /* The key provider did not answer in time. */
+  ATREST_ERROR_TIMED_OUT = 74,
+  /* No credentials for the key service were found, or they have expired. */
+  ATREST_ERROR_NO_CREDENTIALS = 75,
+  /* The key is none for wrapping: it must be symmetric and for encryption. */
+  ATREST_ERROR_WRONG_KEY_TYPE = 76,
+  /* The provider's answer, or a file of the keystore, is not what its format says. */
+  ATREST_ERROR_MALFORMED_ANSWER = 77,
+  /* The local keystore is open to other users, or is not the caller's own. */
+  ATREST_ERROR_KEYSTORE_PERMISSIONS = 78,
+  /* Reading or writing the local keystore failed, or there is none at that path. */
+  ATREST_ERROR_KEYSTORE_IO = 79,
+  /* No memory for secrets, or none that this process may read after a fork. */
+  ATREST_ERROR_SECRET_MEMORY = 80,
+  /* The document is not an envelope that this version reads. */
+  ATREST_ERROR_ENVELOPE = 81,
+  /* The key cannot be used now: it waits for its material, or for the store that holds it. */
+  ATREST_ERROR_KEY_UNAVAILABLE = 82,
+  /* A quota of the key service is used up. */
+  ATREST_ERROR_LIMIT_EXCEEDED = 83,
+  /* The key service does not take the request: a name or number out of its range. */
+  ATREST_ERROR_INVALID_REQUEST = 84,
+  /* The envelope has no such slot, or has that very wrapping in another one. */
+  ATREST_ERROR_SLOT = 85,
+  /* A passphrase guards the key, and none was given. */
+  ATREST_ERROR_PASSPHRASE_REQUIRED = 86,
+  /* The passphrase is not the key's. */
+  ATREST_ERROR_WRONG_PASSPHRASE = 87
+};
 
 #ifdef __cplusplus
 } /* extern "C" */
-#endif /* __cplusplus */
-#endif  /* ATREST_H */
+#endif
+
+#endif /* ATREST_H */

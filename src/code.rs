@@ -145,6 +145,8 @@ codes! {
     Withdrawn = 53, "withdrawn", "the key of the open volume was withdrawn, or could not be checked for too long; open it again";
     /// The call would destroy or bring back something that one may want to keep as it is, unless it is forced.
     NeedsForce = 54, "needs_force", "that would destroy or bring back something, and is done only where it is forced";
+    /// The label of a volume is longer than 47 bytes, or has a NUL in it.
+    Label = 55, "label", "the label of a volume takes at most 47 bytes without NUL";
     /// The text names no key, or no key that this call takes.
     KeyName = 64, "key_name", "the text names no key, or none that this call takes";
     /// The key's owner does not let the caller do this with it.

@@ -19,12 +19,22 @@ compile_error!("the feature `volume` needs a Unix: positioned reads and writes, 
 
 mod code;
 #[cfg(feature = "keys")]
+mod fork;
+#[cfg(feature = "keys")]
 pub mod keys;
+#[cfg(feature = "volume")]
+pub mod luks2;
+#[cfg(feature = "keys")]
+mod stack;
+#[cfg(feature = "volume")]
+pub mod storage;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;
 
 pub use code::Code;
+#[cfg(feature = "keys")]
+pub use fork::Process;
 
 /// Not part of the API: it may change or go in any version.
 #[cfg(feature = "unstable-limit")]

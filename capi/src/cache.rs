@@ -1,9 +1,12 @@
+//! A cache of root keys
+
 use std::time::Duration;
 
-use super::failure::explained;
+use super::boundary::guarded;
+use super::error::explained;
 use super::pointer;
 use super::providers::atrest_providers;
-use super::status::{atrest_status, guarded};
+use super::status::atrest_status;
 use atrest::keys::RootKeyCache;
 
 /// Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again

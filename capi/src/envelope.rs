@@ -1,11 +1,16 @@
+//! Envelopes
+
 use core::ffi::c_char;
 use std::ffi::CString;
 
-use super::failure::{Failure, explained};
+use super::boundary::guarded;
+use super::error::{Failure, explained};
 use super::key::{atrest_xts, atrest_xts_new};
 use super::providers::{atrest_providers, key_ref, provider, wait};
-use super::status::{ATREST_ERROR_INTERNAL, ATREST_OK, atrest_status, guarded};
-use super::{object, pointer};
+use super::status::atrest_status;
+use super::volume::atrest_volume;
+use super::{handle, pointer};
+use atrest::Code;
 use atrest::keys::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
 
 /// A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
@@ -19,9 +24,9 @@ pub struct atrest_envelope {
 }
 
 impl atrest_envelope {
-    pub(super) fn new(envelope: Envelope) -> Result<atrest_envelope, Failure> {
+    pub(crate) fn new(envelope: Envelope) -> Result<atrest_envelope, Failure> {
         // Neither JSON nor what an envelope takes for a key has a NUL.
-        let string = |text: String| CString::new(text).map_err(|_| ATREST_ERROR_INTERNAL);
+        let string = |text: String| CString::new(text).map_err(|_| Code::Internal);
         let json = string(envelope.to_json())?;
         let keys = envelope.slots().iter().map(|slot| string(format!("{}:{}", slot.provider, slot.key)));
         let keys = keys.collect::<Result<_, _>>()?;
@@ -62,7 +67,7 @@ pub unsafe extern "C" fn atrest_envelope_create(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let (providers, key) = (pointer::reference(providers)?, key_ref(key)?);
             let volume = match uuid.cast::<[u8; 16]>().as_ref() {
                 Some(&bytes) => Uuid::from_bytes(bytes),
@@ -101,8 +106,31 @@ pub unsafe extern "C" fn atrest_envelope_parse(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             atrest_envelope::new(Envelope::from_json(pointer::bytes(json, json_len)?)?)
+        })
+    }
+}
+
+/// The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
+/// which keys wrap it.
+///
+/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+///
+/// # Safety
+/// `volume` is NULL or open; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_envelope(
+    volume: *const atrest_volume,
+    out: *mut *mut atrest_envelope,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        handle::make(out, core::ptr::null_mut(), 0, |_| {
+            let envelope = pointer::reference(volume)?.volume().header().envelope()?;
+            atrest_envelope::new(envelope.ok_or(Code::NotAVolume)?)
         })
     }
 }
@@ -157,7 +185,7 @@ pub unsafe extern "C" fn atrest_envelope_uuid(
         // SAFETY: this function's own contract.
         unsafe {
             let volume = pointer::reference(envelope)?.envelope.volume();
-            pointer::write(uuid.cast::<[u8; 16]>(), volume.into_bytes())
+            Ok(pointer::write(uuid.cast::<[u8; 16]>(), volume.into_bytes())?)
         }
     })
 }
@@ -197,7 +225,7 @@ pub unsafe extern "C" fn atrest_envelope_unwrap(
             let keys = unwrap(envelope, providers, timeout_ms)?;
             let key = keys.xts_key();
             match atrest_xts_new(key.as_ptr(), key.len(), out) {
-                ATREST_OK => Ok(()),
+                status if status == Code::Ok => Ok(()),
                 status => Err(status.into()),
             }
         })
@@ -278,7 +306,7 @@ pub unsafe extern "C" fn atrest_envelope_rewrap(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let (envelope, providers) =
                 (&pointer::reference(envelope)?.envelope, pointer::reference(providers)?);
             let key = key_ref(key)?;
@@ -295,5 +323,5 @@ pub unsafe extern "C" fn atrest_envelope_rewrap(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atrest_envelope_free(envelope: *mut atrest_envelope) {
     // SAFETY: this function's own contract.
-    unsafe { object::free(envelope) }
+    unsafe { handle::free(envelope) }
 }

@@ -2,22 +2,22 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::status::{ATREST_ERROR_FORKED, atrest_status};
+use atrest::{Code, Process};
 
 /// The calls that run on an object, and the process that they run in: the process in the upper half, their number in
 /// the lower one.
 ///
 /// A lock that another thread holds at the time of a fork stays locked in the child for ever, since that thread is not
 /// there. So a child may use an object that nobody was using then, and is refused any other.
-pub(super) struct Calls(AtomicU64);
+pub(crate) struct Calls(AtomicU64);
 
 impl Calls {
-    pub(super) fn new() -> Calls {
+    pub(crate) fn new() -> Calls {
         Calls(AtomicU64::new(state(1) - 1))
     }
 
     /// Begins a call, which ends when the guard is dropped.
-    pub(super) fn begin(&self) -> Result<Call<'_>, atrest_status> {
+    pub(crate) fn begin(&self) -> Result<Call<'_>, Code> {
         let first = state(1);
         let next = |now: u64| match () {
             () if now >> 32 == first >> 32 => Some(now + 1),
@@ -27,18 +27,18 @@ impl Calls {
         };
         match self.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, next) {
             Ok(_) => Ok(Call(self)),
-            Err(_) => Err(ATREST_ERROR_FORKED),
+            Err(_) => Err(Code::Forked),
         }
     }
 }
 
 /// This process with so many calls.
 fn state(calls: u32) -> u64 {
-    u64::from(std::process::id()) << 32 | u64::from(calls)
+    u64::from(Process::current().number()) << 32 | u64::from(calls)
 }
 
 /// A call that runs.
-pub(super) struct Call<'a>(&'a Calls);
+pub(crate) struct Call<'a>(&'a Calls);
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {

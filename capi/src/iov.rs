@@ -1,15 +1,12 @@
-//! The data calls on pieces of memory: lists of `struct iovec`.
+//! Sectors in pieces of memory
 
 use core::ffi::c_void;
 
-use super::{
-    key::atrest_xts,
-    pointer,
-    status::{
-        ATREST_ERROR_BUFFER_LENGTH, ATREST_ERROR_LENGTH_MISMATCH, ATREST_ERROR_OVERLAP, atrest_status,
-        guarded,
-    },
-};
+use super::boundary::guarded;
+use super::key::atrest_xts;
+use super::pointer;
+use super::status::atrest_status;
+use atrest::Code;
 use atrest::xts::{Direction, Pieces, TweakSource, Tweaks};
 
 /// POSIX's `struct iovec`, from `<sys/uio.h>`.
@@ -54,9 +51,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) =
-            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
-        data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = Ok(Tweaks::plain64(first_sector).into());
+        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -78,60 +74,84 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) =
-            (Ok(Tweaks::plain64(first_sector).into()), (src, src_count), (dst, dst_count));
-        data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = Ok(Tweaks::plain64(first_sector).into());
+        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
 /// # Safety
 /// As [`atrest_xts_encrypt_iov`].
-pub(super) unsafe fn data_call(
+pub(crate) unsafe fn iov_call(
     direction: Direction,
     xts: *const atrest_xts,
-    tweaks: Result<TweakSource<'_>, atrest_status>,
+    tweaks: Result<TweakSource<'_>, Code>,
     sector_size: usize,
     src: (*const iovec, usize),
     dst: (*const iovec, usize),
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: the C caller's contract.
-        let (key, mut target) = unsafe { (&pointer::reference(xts)?.0, List::new(dst.0, dst.1)?) };
+        let (key, mut lists) = unsafe { (&pointer::reference(xts)?.key, Lists::new(src, dst)?) };
+        if let Ok(TweakSource::List(list)) = &tweaks
+            && lists.target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
+        {
+            return Err(Code::Overlap.into());
+        }
+        let tweaks = tweaks.as_ref().map_err(|&code| code)?;
+        let len = lists.len();
+        let (source, target) = (lists.source.as_mut(), &mut lists.target);
+        // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
+        unsafe { key.crypt_pieces(direction, tweaks, sector_size, source, target, len) }?;
+        Ok(())
+    })
+}
+
+/// The lists of a call, which are equally long and do not overlap; without a source it works in place.
+pub(crate) struct Lists<'a> {
+    pub(crate) source: Option<List<'a>>,
+    pub(crate) target: List<'a>,
+}
+
+impl Lists<'_> {
+    /// # Safety
+    /// Both are NULL or hold that many pieces, which nobody changes during `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn new<'a>(
+        src: (*const iovec, usize),
+        dst: (*const iovec, usize),
+    ) -> Result<Lists<'a>, Code> {
+        // SAFETY: this function's contract.
+        let target = unsafe { List::new(dst.0, dst.1)? };
         if target.overlaps_itself() {
-            return Err(ATREST_ERROR_OVERLAP);
+            return Err(Code::Overlap);
         }
         let mut source = None;
         if src != dst {
-            // SAFETY: the C caller's contract.
+            // SAFETY: this function's contract.
             let list = unsafe { List::new(src.0, src.1) }?;
             if list.len != target.len {
-                return Err(ATREST_ERROR_LENGTH_MISMATCH);
+                return Err(Code::LengthMismatch);
             }
             if !list.same_pieces(&target) {
                 if list.overlaps(&target) {
-                    return Err(ATREST_ERROR_OVERLAP);
+                    return Err(Code::Overlap);
                 }
                 source = Some(list);
             }
         }
-        if let Ok(TweakSource::List(list)) = &tweaks
-            && target.overlaps_bytes((list.as_ptr().addr(), size_of_val(*list)))
-        {
-            return Err(ATREST_ERROR_OVERLAP);
-        }
-        let tweaks = tweaks.as_ref().map_err(|&status| status)?;
-        let len = target.len;
-        // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.
-        unsafe { key.crypt_pieces(direction, tweaks, sector_size, source.as_mut(), &mut target, len) }?;
-        Ok(())
-    })
+        Ok(Lists { source, target })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.target.len
+    }
 }
 
 /// More pieces than these in a list that does not ascend are not compared with each other.
 const COMPARED: usize = 64;
 
 /// A list of pieces that has been looked through.
-struct List<'a> {
+pub(crate) struct List<'a> {
     pieces: &'a [iovec],
     /// All their bytes.
     len: usize,
@@ -142,13 +162,13 @@ struct List<'a> {
 impl<'a> List<'a> {
     /// # Safety
     /// `pieces` is NULL or holds `count` pieces, which nobody changes during `'a`.
-    unsafe fn new(pieces: *const iovec, count: usize) -> Result<List<'a>, atrest_status> {
+    unsafe fn new(pieces: *const iovec, count: usize) -> Result<List<'a>, Code> {
         // SAFETY: this function's contract.
         let pieces = unsafe { pointer::array(pieces, count) }?;
         let (mut len, mut ascending, mut end) = (0usize, true, 0);
         for piece in pieces.iter().filter(|piece| piece.iov_len != 0) {
             pointer::check(piece.iov_base.addr(), piece.iov_len)?;
-            len = len.checked_add(piece.iov_len).ok_or(ATREST_ERROR_BUFFER_LENGTH)?;
+            len = len.checked_add(piece.iov_len).ok_or(Code::BufferLength)?;
             ascending &= piece.iov_base.addr() >= end;
             end = piece.end();
         }
@@ -164,15 +184,8 @@ impl<'a> List<'a> {
         if self.ascending || self.pieces.len() > COMPARED {
             return false;
         }
-        let mut pieces = [(0, 0); COMPARED];
-        let mut count = 0;
-        for piece in self.pieces.iter().filter(|piece| piece.iov_len != 0) {
-            pieces[count] = (piece.iov_base.addr(), piece.end());
-            count += 1;
-        }
-        let pieces = &mut pieces[..count];
-        pieces.sort_unstable();
-        pieces.windows(2).any(|pair| pair[1].0 < pair[0].1)
+        let others = |i: usize| self.pieces[..i].iter();
+        self.pieces.iter().enumerate().any(|(i, piece)| others(i).any(|other| other.overlaps(piece)))
     }
 
     fn overlaps_bytes(&self, bytes: (usize, usize)) -> bool {

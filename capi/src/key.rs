@@ -1,23 +1,20 @@
-//! Keys on the heap, and how every key is made.
+//! Keys
 
+use core::alloc::Layout;
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
-use std::alloc::{Layout, alloc, dealloc};
 
-use super::{
-    place::ATREST_XTS_ALLOW_EQUAL_HALVES,
-    pointer,
-    status::{
-        ATREST_ERROR_FLAGS, ATREST_ERROR_KEY_LENGTH, ATREST_ERROR_MEMORY, ATREST_ERROR_NO_MEMORY,
-        ATREST_ERROR_NULL, ATREST_ERROR_UNKNOWN_BACKEND, atrest_status, guarded,
-    },
-};
+use super::boundary::{alloc, dealloc, guarded};
+use super::{pointer, status::atrest_status};
+use atrest::Code;
 use atrest::xts::{Key, KeyOptions};
 
 /// An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
 /// as well as in its parent.
 #[allow(non_camel_case_types)]
-pub struct atrest_xts(pub(super) Key);
+pub struct atrest_xts {
+    pub(crate) key: Key,
+}
 
 /// Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
 ///
@@ -45,74 +42,27 @@ pub unsafe extern "C" fn atrest_xts_new(
     unsafe { new(Request::new(Secret::Joined(key, key_len)), out) }
 }
 
-/// As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
-///
-/// `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
-/// `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
-/// then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
-///
-/// Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
+/// Wipes and frees a key. NULL is fine. No other thread may be using it. Not for keys of atrest_xts_init().
 ///
 /// # Safety
-/// `key1` and `key2` are NULL or readable for `half_len` bytes each; `backend` is NULL or a NUL-terminated string; `out`
-/// is NULL or writable.
+/// `xts` is NULL or a key that has not been freed.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn atrest_xts_new_from_halves(
-    key1: *const u8,
-    key2: *const u8,
-    half_len: usize,
-    backend: *const c_char,
-    flags: u32,
-    out: *mut *mut atrest_xts,
-) -> atrest_status {
-    // SAFETY: this function's own contract.
-    unsafe { new(Request::new(Secret::Halves(key1, key2, half_len)).chosen(backend, flags), out) }
-}
-
-/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
-/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
-///
-/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
-/// same data; without it, the one that suits the processor runs.
-///
-/// `backend`: a NUL-terminated string.
-///
-/// # Safety
-/// As atrest_xts_new(); `backend` is NULL or a NUL-terminated string.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn atrest_xts_new_with_backend(
-    key: *const u8,
-    key_len: usize,
-    backend: *const c_char,
-    out: *mut *mut atrest_xts,
-) -> atrest_status {
-    let request = Request { backend: Some(backend), ..Request::new(Secret::Joined(key, key_len)) };
-    // SAFETY: this function's own contract.
-    unsafe { new(request, out) }
-}
-
-/// As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
-/// secure against chosen ciphertexts.
-///
-/// # Safety
-/// As atrest_xts_new().
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
-    key: *const u8,
-    key_len: usize,
-    out: *mut *mut atrest_xts,
-) -> atrest_status {
-    let flags = ATREST_XTS_ALLOW_EQUAL_HALVES;
-    // SAFETY: this function's own contract.
-    unsafe { new(Request { flags, ..Request::new(Secret::Joined(key, key_len)) }, out) }
+pub unsafe extern "C" fn atrest_xts_free(xts: *mut atrest_xts) {
+    if !xts.is_null() {
+        let _ = guarded(|| {
+            // SAFETY: `new` made it, in memory from `alloc` with this layout; nobody uses it any more.
+            unsafe {
+                xts.drop_in_place();
+                dealloc(xts.cast(), Layout::new::<atrest_xts>());
+            }
+            Ok(())
+        });
+    }
 }
 
 /// Where key1 and key2 lie.
 #[derive(Clone, Copy)]
-pub(super) enum Secret {
+pub(crate) enum Secret {
     /// One behind the other, in so many bytes.
     Joined(*const u8, usize),
     /// Anywhere, in so many bytes each.
@@ -123,17 +73,17 @@ impl Secret {
     /// # Safety
     /// The pointers are NULL or readable, and nobody changes what is there during `'a`.
     #[inline(always)]
-    unsafe fn halves<'a>(self) -> Result<(&'a [u8], &'a [u8]), atrest_status> {
+    unsafe fn halves<'a>(self) -> Result<(&'a [u8], &'a [u8]), Code> {
         let (key1, key2, half_len) = match self {
             Secret::Joined(key, key_len) => (key, key.wrapping_add(key_len / 2), key_len / 2),
             Secret::Halves(key1, key2, half_len) => (key1, key2, half_len),
         };
         if key1.is_null() || matches!(self, Secret::Halves(..)) && key2.is_null() {
-            return Err(ATREST_ERROR_NULL);
+            return Err(Code::Null);
         }
         // Before slices are made: no slice may claim more than its buffer has.
         if !matches!(half_len, 16 | 32) || matches!(self, Secret::Joined(_, 33 | 65)) {
-            return Err(ATREST_ERROR_KEY_LENGTH);
+            return Err(Code::KeyLength);
         }
         // SAFETY: this function's contract, for a length that is good.
         unsafe { Ok((pointer::bytes(key1, half_len)?, pointer::bytes(key2, half_len)?)) }
@@ -142,25 +92,31 @@ impl Secret {
 
 /// What is asked of those who make keys.
 #[derive(Clone, Copy)]
-pub(super) struct Request {
+pub(crate) struct Request {
     secret: Secret,
     /// A name; else what the environment says.
     backend: Option<*const c_char>,
-    flags: u32,
+    /// Whether key1 may equal key2; or why the flags that say so are refused.
+    equal_halves: Result<bool, Code>,
     /// Memory of the caller's, and its length; else it is allocated.
     memory: Option<(*mut c_void, usize)>,
 }
 
 impl Request {
-    pub(super) fn new(secret: Secret) -> Request {
-        Request { secret, backend: None, flags: 0, memory: None }
+    pub(crate) fn new(secret: Secret) -> Request {
+        Request { secret, backend: None, equal_halves: Ok(false), memory: None }
     }
 
-    pub(super) fn chosen(self, backend: *const c_char, flags: u32) -> Request {
-        Request { backend: (!backend.is_null()).then_some(backend), flags, ..self }
+    /// A NULL name is refused.
+    pub(crate) fn backend(self, name: *const c_char) -> Request {
+        Request { backend: Some(name), ..self }
     }
 
-    pub(super) fn at(self, memory: *mut c_void, len: usize) -> Request {
+    pub(crate) fn allow_equal_halves(self, allow: Result<bool, Code>) -> Request {
+        Request { equal_halves: allow, ..self }
+    }
+
+    pub(crate) fn at(self, memory: *mut c_void, len: usize) -> Request {
         Request { memory: Some((memory, len)), ..self }
     }
 
@@ -172,20 +128,25 @@ impl Request {
             let place: *mut atrest_xts = memory.cast();
             pointer::check(place.addr(), len.max(1))?;
             if len < size_of::<atrest_xts>() || !place.is_aligned() {
-                return Err(ATREST_ERROR_MEMORY);
+                return Err(Code::Memory.into());
             }
         }
-        if self.flags & !ATREST_XTS_ALLOW_EQUAL_HALVES != 0 {
-            return Err(ATREST_ERROR_FLAGS);
+        let options = Key::options().allow_equal_halves(self.equal_halves?);
+        let name = match self.backend {
+            // SAFETY: NULL or NUL-terminated by this function's contract.
+            Some(name) => Some(unsafe { pointer::string(name) }?),
+            // SAFETY: nobody may be changing the environment, as the header says.
+            #[cfg(not(feature = "std"))]
+            None => unsafe { super::boundary::backend_named_by_environment() },
+            // The key itself asks the environment.
+            #[cfg(feature = "std")]
+            None => None,
+        };
+        match name.map(CStr::to_str) {
+            Some(Ok(name)) => Ok(options.backend_named(name)?),
+            Some(Err(_)) => Err(Code::UnknownBackend.into()),
+            None => Ok(options),
         }
-        let options = Key::options().allow_equal_halves(self.flags & ATREST_XTS_ALLOW_EQUAL_HALVES != 0);
-        let Some(name) = self.backend else { return Ok(options) };
-        if name.is_null() {
-            return Err(ATREST_ERROR_NULL);
-        }
-        // SAFETY: not NULL, NUL-terminated by this function's contract.
-        let name = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| ATREST_ERROR_UNKNOWN_BACKEND)?;
-        Ok(options.backend_named(name)?)
     }
 }
 
@@ -196,7 +157,7 @@ impl Request {
 /// NULL or writable for its length, and nobody else uses it while the key lives; `out` is NULL or writable.
 // Not inlined: no frame that outlives the wiping may hold a key.
 #[inline(never)]
-pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_status {
+pub(crate) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_status {
     guarded(|| {
         // SAFETY: `out` is NULL or writable, the secret NULL or readable, by this function's contract.
         let (key1, key2) = unsafe {
@@ -211,7 +172,7 @@ pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_
             None => on_heap()?,
         };
         // SAFETY: it is writable for a key and aligned, and nobody else uses it.
-        let memory = unsafe { &mut *(&raw mut (*place).0).cast::<MaybeUninit<Key>>() };
+        let memory = unsafe { &mut *(&raw mut (*place).key).cast::<MaybeUninit<Key>>() };
         if let Err(error) = options.build_in_place(key1, key2, memory) {
             if request.memory.is_none() {
                 // SAFETY: `on_heap` allocated it with this layout.
@@ -220,28 +181,13 @@ pub(super) unsafe fn new(request: Request, out: *mut *mut atrest_xts) -> atrest_
             return Err(error.into());
         }
         // SAFETY: `out` as above.
-        unsafe { pointer::write(out, place) }
+        Ok(unsafe { pointer::write(out, place) }?)
     })
 }
 
 /// Memory for a key. Not by `Box::new`, which aborts the process when there is none.
-fn on_heap() -> Result<*mut atrest_xts, atrest_status> {
+fn on_heap() -> Result<*mut atrest_xts, Code> {
     // SAFETY: the layout is not empty.
     let place = unsafe { alloc(Layout::new::<atrest_xts>()) }.cast::<atrest_xts>();
-    if place.is_null() { Err(ATREST_ERROR_NO_MEMORY) } else { Ok(place) }
-}
-
-/// Wipes and frees a key that one of the calls above made. NULL is fine. No other thread may be using it.
-///
-/// # Safety
-/// `xts` is NULL or a key that has not been freed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn atrest_xts_free(xts: *mut atrest_xts) {
-    if !xts.is_null() {
-        let _ = guarded(|| {
-            // SAFETY: `new` made it with the global allocator and the layout of its type, as `Box` does.
-            drop(unsafe { Box::from_raw(xts) });
-            Ok(())
-        });
-    }
+    if place.is_null() { Err(Code::NoMemory) } else { Ok(place) }
 }

@@ -1,12 +1,15 @@
+//! Key providers
+
 use core::ffi::{CStr, c_char};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::failure::{Failure, explained};
-use super::status::{ATREST_ERROR_KEY_NAME, ATREST_ERROR_TIMED_OUT, ATREST_ERROR_UNREACHABLE, atrest_status};
-use super::{object, pointer};
+use super::error::{Failure, explained};
+use super::status::atrest_status;
+use super::{handle, pointer};
+use atrest::Code;
 use atrest::keys::{
     KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, block_on, block_on_timeout,
 };
@@ -14,7 +17,7 @@ use atrest::keys::{
 /// The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
 /// at once; while a provider is added no other may.
 #[allow(non_camel_case_types)]
-pub struct atrest_providers(pub(super) Providers);
+pub struct atrest_providers(pub(crate) Providers);
 
 /// Makes a set of key providers, with none in it.
 ///
@@ -28,7 +31,7 @@ pub struct atrest_providers(pub(super) Providers);
 #[must_use]
 pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { object::make(out, core::ptr::null_mut(), 0, |_| Ok(atrest_providers(Providers::new()))) }
+    unsafe { handle::make(out, core::ptr::null_mut(), 0, |_| Ok(atrest_providers(Providers::new()))) }
 }
 
 /// Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
@@ -39,7 +42,7 @@ pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers) {
     // SAFETY: this function's own contract.
-    unsafe { object::free(providers) }
+    unsafe { handle::free(providers) }
 }
 
 /// Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
@@ -185,10 +188,7 @@ pub unsafe extern "C" fn atrest_local_create_key(
         explained(error, error_len, |_| {
             let key = key_ref(key)?;
             let Some(name) = key.of("local") else {
-                return Err(Failure::new(
-                    ATREST_ERROR_KEY_NAME,
-                    "only local keys are made: write local:NAME",
-                ));
+                return Err(Failure::new(Code::KeyName, "only local keys are made: write local:NAME"));
             };
             LocalKeystore::open_or_create(keystore_path(keystore)?)?.create_key(name)?;
             Ok(())
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn atrest_local_create_key(
 
 /// # Safety
 /// `path` is NULL or a NUL-terminated string.
-pub(super) unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, ProviderError> {
+pub(crate) unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, ProviderError> {
     // SAFETY: this function's contract.
     match unsafe { pointer::string(path) } {
         Ok(path) => Ok(as_path(path).to_owned()),
@@ -206,38 +206,35 @@ pub(super) unsafe fn keystore_path(path: *const c_char) -> Result<PathBuf, Provi
     }
 }
 
-pub(super) fn as_path(path: &CStr) -> &Path {
+pub(crate) fn as_path(path: &CStr) -> &Path {
     Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 
 /// # Safety
 /// `key` is NULL or a NUL-terminated string.
-pub(super) unsafe fn key_ref(key: *const c_char) -> Result<KeyRef, Failure> {
+pub(crate) unsafe fn key_ref(key: *const c_char) -> Result<KeyRef, Failure> {
     // SAFETY: this function's contract.
     let text = unsafe { pointer::string(key) }?.to_string_lossy();
     Ok(text.parse::<KeyRef>()?)
 }
 
 /// The provider that holds a key.
-pub(super) fn provider<'a>(providers: &'a Providers, key: &KeyRef) -> Result<&'a dyn KeyProvider, Failure> {
+pub(crate) fn provider<'a>(providers: &'a Providers, key: &KeyRef) -> Result<&'a dyn KeyProvider, Failure> {
     let scheme = key.provider();
     providers.get(scheme).ok_or_else(|| {
-        Failure::new(
-            ATREST_ERROR_UNREACHABLE,
-            format!("no provider for {scheme}: keys was added to the providers"),
-        )
+        Failure::new(Code::Unreachable, format!("no provider for {scheme}: keys was added to the providers"))
     })
 }
 
 /// Waits for a key provider: for so many milliseconds, or without limit where the number is negative.
-pub(super) fn wait<T, E>(timeout_ms: i32, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+pub(crate) fn wait<T, E>(timeout_ms: i32, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
 where
     Failure: From<E>,
 {
     let answer = match u64::try_from(timeout_ms) {
         Ok(timeout) => block_on_timeout(future, Duration::from_millis(timeout)).ok_or_else(|| {
             Failure::new(
-                ATREST_ERROR_TIMED_OUT,
+                Code::TimedOut,
                 format!(
                     "the key provider did not answer within {timeout_ms} ms: give it longer, or try again"
                 ),

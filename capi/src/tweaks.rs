@@ -1,16 +1,15 @@
-//! Data calls under any tweak layout.
+//! Other tweaks
 
-use super::{
-    iov::{self, iovec},
-    key::atrest_xts,
-    pointer,
-    status::{ATREST_ERROR_TWEAKS, atrest_status},
-    xts::sectors_call,
-};
-use atrest::xts::{Direction, TweakSource, Tweaks};
+use super::iov::{iov_call, iovec};
+use super::key::atrest_xts;
+use super::pointer;
+use super::sectors::sectors_call;
+use super::status::atrest_status;
+use atrest::Code;
+use atrest::xts::{CounterWidth, Direction, TweakSource, Tweaks};
 
 /// How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
-/// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of struct
+/// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of
 /// atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
 ///
 /// What makes sectors like that:
@@ -84,9 +83,9 @@ pub struct atrest_tweaks {
     reserved: u32,
 }
 
-impl atrest_tweaks {
+impl Description for atrest_tweaks {
     #[inline(always)]
-    fn tweaks(self) -> Result<Tweaks, atrest_status> {
+    fn tweaks(self) -> Result<Tweaks, Code> {
         const PLAIN64: i32 = ATREST_LAYOUT_PLAIN64 as i32;
         const PLAIN64BE: i32 = ATREST_LAYOUT_PLAIN64BE as i32;
         const PLAIN64_IN_512: i32 = ATREST_LAYOUT_PLAIN64_IN_512 as i32;
@@ -109,7 +108,7 @@ impl atrest_tweaks {
             (UPPER64_IN_512, 0, 0) => Ok(Tweaks::upper64_in_512(self.first)),
             (WITH_COMPLEMENT, 0, 0) => Ok(Tweaks::with_complement(self.first)),
             (COUNTER32, _, 0) => Ok(Tweaks::counter32(number)),
-            _ => Err(ATREST_ERROR_TWEAKS),
+            _ => Err(Code::Tweaks),
         }
     }
 }
@@ -176,8 +175,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
-        iov::data_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = read(tweaks);
+        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -200,15 +199,303 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let (tweaks, src, dst) = (read(tweaks), (src, src_count), (dst, dst_count));
-        iov::data_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst)
+        let tweaks = read(tweaks);
+        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
+/// A flag of atrest_tweak_sequence: the tweaks are written with their highest byte first.
+pub const ATREST_SEQUENCE_BIG_ENDIAN: u32 = 1;
+/// A flag of atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks.
+pub const ATREST_SEQUENCE_WRAPS: u32 = 2;
+/// A flag of atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
+/// size.
+pub const ATREST_SEQUENCE_IN_512: u32 = 4;
+
+/// Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
+/// with its lowest byte first.
+///
+/// Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
+/// ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
+///
+/// `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct atrest_tweak_sequence {
+    /// The first sector's number: the lower 64 bits of it.
+    first: u64,
+    /// Its upper 64 bits.
+    first_upper: u64,
+    /// What each sector adds to it: the lower 64 bits of that.
+    step: u64,
+    /// Its upper 64 bits. A step may be negative, in two's complement: -1 has all bits set in both halves.
+    step_upper: u64,
+    /// 32, 64 or 128.
+    width: u32,
+    /// ATREST_SEQUENCE_ values, added.
+    flags: u32,
+}
+
+impl Description for atrest_tweak_sequence {
+    #[inline(always)]
+    fn tweaks(self) -> Result<Tweaks, Code> {
+        const KNOWN: u32 = ATREST_SEQUENCE_BIG_ENDIAN | ATREST_SEQUENCE_WRAPS | ATREST_SEQUENCE_IN_512;
+        let number = |upper: u64, lower: u64| u128::from(upper) << 64 | u128::from(lower);
+        if self.flags & !KNOWN != 0 {
+            return Err(Code::Flags);
+        }
+        let width = match self.width {
+            32 => CounterWidth::Bits32,
+            64 => CounterWidth::Bits64,
+            128 => CounterWidth::Bits128,
+            _ => return Err(Code::Tweaks),
+        };
+        let step = number(self.step_upper, self.step) as i128;
+        let mut tweaks = Tweaks::sequence(number(self.first_upper, self.first), step).width(width);
+        if self.flags & ATREST_SEQUENCE_BIG_ENDIAN != 0 {
+            tweaks = tweaks.big_endian();
+        }
+        if self.flags & ATREST_SEQUENCE_WRAPS != 0 {
+            tweaks = tweaks.wrapping();
+        }
+        if self.flags & ATREST_SEQUENCE_IN_512 != 0 {
+            tweaks = tweaks.in_512();
+        }
+        Ok(tweaks)
+    }
+}
+
+/// Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
+///
+/// `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+///
+/// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
+/// counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
+/// untouched then.
+///
 /// # Safety
-/// `tweaks` is NULL or readable.
+/// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_encrypt_sectors_sequence(
+    xts: *const atrest_xts,
+    tweaks: *const atrest_tweak_sequence,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { sectors_call(Direction::Encrypt, xts, || read(tweaks), sector_size, src, dst, len) }
+}
+
+/// Decrypts consecutive sectors under the tweaks of a sequence: the reverse of atrest_xts_encrypt_sectors_sequence(), with
+/// the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is
+/// right.
+///
+/// # Safety
+/// As atrest_xts_encrypt_sectors_sequence().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_decrypt_sectors_sequence(
+    xts: *const atrest_xts,
+    tweaks: *const atrest_tweak_sequence,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { sectors_call(Direction::Decrypt, xts, || read(tweaks), sector_size, src, dst, len) }
+}
+
+/// Encrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: as atrest_xts_encrypt_iov(),
+/// with `tweaks` and the statuses of atrest_xts_encrypt_sectors_sequence().
+///
+/// # Safety
+/// As atrest_xts_encrypt_iov(); `tweaks` is NULL or readable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_encrypt_iov_sequence(
+    xts: *const atrest_xts,
+    tweaks: *const atrest_tweak_sequence,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = read(tweaks);
+        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+    }
+}
+
+/// Decrypts consecutive sectors that lie in pieces of memory, under the tweaks of a sequence: the reverse of
+/// atrest_xts_encrypt_iov_sequence(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+/// does not say that the plaintext is right.
+///
+/// # Safety
+/// As atrest_xts_encrypt_iov_sequence().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_decrypt_iov_sequence(
+    xts: *const atrest_xts,
+    tweaks: *const atrest_tweak_sequence,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = read(tweaks);
+        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+    }
+}
+
+/// Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
+/// that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
+///
+/// `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
+/// atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
+///
+/// Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
+/// ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
+///
+/// # Safety
+/// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable for 16 times `tweak_count` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_encrypt_sectors_list(
+    xts: *const atrest_xts,
+    tweaks: *const u8,
+    tweak_count: usize,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = || list_beside(tweaks, tweak_count, dst, len);
+        sectors_call(Direction::Encrypt, xts, tweaks, sector_size, src, dst, len)
+    }
+}
+
+/// Decrypts sectors each under a tweak of its own: the reverse of atrest_xts_encrypt_sectors_list(), with the same
+/// arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+///
+/// # Safety
+/// As atrest_xts_encrypt_sectors_list().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_decrypt_sectors_list(
+    xts: *const atrest_xts,
+    tweaks: *const u8,
+    tweak_count: usize,
+    sector_size: usize,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = || list_beside(tweaks, tweak_count, dst, len);
+        sectors_call(Direction::Decrypt, xts, tweaks, sector_size, src, dst, len)
+    }
+}
+
+/// Encrypts sectors that lie in pieces of memory, each under a tweak of its own: as atrest_xts_encrypt_iov(), with
+/// `tweaks`, `tweak_count` and the statuses of atrest_xts_encrypt_sectors_list(). The tweaks overlap no piece of `dst`.
+///
+/// # Safety
+/// As atrest_xts_encrypt_iov(); `tweaks` is NULL or readable for 16 times `tweak_count` bytes.
+#[allow(clippy::too_many_arguments)]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_encrypt_iov_list(
+    xts: *const atrest_xts,
+    tweaks: *const u8,
+    tweak_count: usize,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = list(tweaks, tweak_count);
+        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+    }
+}
+
+/// Decrypts sectors that lie in pieces of memory, each under a tweak of its own: the reverse of
+/// atrest_xts_encrypt_iov_list(), with the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK
+/// does not say that the plaintext is right.
+///
+/// # Safety
+/// As atrest_xts_encrypt_iov_list().
+#[allow(clippy::too_many_arguments)]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_xts_decrypt_iov_list(
+    xts: *const atrest_xts,
+    tweaks: *const u8,
+    tweak_count: usize,
+    sector_size: usize,
+    src: *const iovec,
+    src_count: usize,
+    dst: *const iovec,
+    dst_count: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let tweaks = list(tweaks, tweak_count);
+        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+    }
+}
+
+/// A structure of the caller's that says what the tweaks are.
+trait Description: Copy {
+    fn tweaks(self) -> Result<Tweaks, Code>;
+}
+
+/// # Safety
+/// `description` is NULL or readable; any bytes are a `T`.
 #[inline(always)]
-unsafe fn read<'a>(tweaks: *const atrest_tweaks) -> Result<TweakSource<'a>, atrest_status> {
-    // SAFETY: this function's contract; any bytes are an `atrest_tweaks`.
-    Ok(unsafe { pointer::read(tweaks) }?.tweaks()?.into())
+unsafe fn read<'a, T: Description>(description: *const T) -> Result<TweakSource<'a>, Code> {
+    // SAFETY: this function's contract.
+    Ok(unsafe { pointer::read(description) }?.tweaks()?.into())
+}
+
+/// A list that does not overlap the destination.
+///
+/// # Safety
+/// `tweaks` is NULL or readable for `count` tweaks, which nobody else changes during `'a`.
+#[inline(always)]
+unsafe fn list_beside<'a>(
+    tweaks: *const u8,
+    count: usize,
+    dst: *const u8,
+    len: usize,
+) -> Result<TweakSource<'a>, Code> {
+    if pointer::overlap((tweaks.addr(), count.saturating_mul(16)), (dst.addr(), len)) {
+        return Err(Code::Overlap);
+    }
+    // SAFETY: this function's contract; nobody writes to them, since they are not in the destination.
+    unsafe { list(tweaks, count) }
+}
+
+/// # Safety
+/// `tweaks` is NULL or readable for `count` tweaks, which nobody changes during `'a`; but they may lie in a destination,
+/// if that is found out before either is used.
+#[inline(always)]
+unsafe fn list<'a>(tweaks: *const u8, count: usize) -> Result<TweakSource<'a>, Code> {
+    // SAFETY: this function's contract.
+    Ok(TweakSource::List(unsafe { pointer::array(tweaks.cast(), count) }?))
 }

@@ -12,6 +12,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+#[path = "c/kernel.rs"]
+mod kernel;
 #[path = "../../tests/common/library.rs"]
 mod library;
 #[path = "c/linked.rs"]
@@ -43,6 +45,11 @@ enum Language {
 enum Linking {
     Static,
     Shared,
+    /// The library without Rust's standard library.
+    Kernel,
+    KernelShared,
+    /// That one, and nothing shared, not even the C library.
+    KernelAlone,
 }
 
 fn runs(tool: &OsStr) -> bool {
@@ -90,15 +97,20 @@ fn compile(compiler: &OsStr, language: Language) -> Command {
 fn link(command: &mut Command, linking: Linking) {
     // Back from `-x c++` to what the names say.
     command.args(["-x", "none"]);
+    let library = match linking {
+        Linking::Static | Linking::Shared => library(),
+        Linking::Kernel | Linking::KernelShared | Linking::KernelAlone => library::kernel(),
+    };
     match linking {
-        Linking::Static => command.arg(&library().fixed),
-        Linking::Shared => {
+        Linking::Static => command.arg(&library.fixed).args(SYSTEM_LIBRARIES),
+        Linking::Kernel => command.arg(&library.fixed),
+        Linking::KernelAlone => command.arg("-static").arg(&library.fixed),
+        Linking::Shared | Linking::KernelShared => {
             let mut rpath = OsString::from("-Wl,-rpath,");
-            rpath.push(library().shared.parent().expect("a file in a directory"));
-            command.arg(&library().shared).arg(rpath)
+            rpath.push(library.shared.parent().expect("a file in a directory"));
+            command.arg(&library.shared).arg(rpath)
         }
     };
-    command.args(SYSTEM_LIBRARIES);
 }
 
 /// The compilers of a language that come with what `flags` need: some systems package the sanitizers apart.
@@ -280,23 +292,23 @@ fn header_stands_alone() {
     }
 }
 
-/// The shared library exports the functions of the header, and nothing else.
+/// The shared libraries export the functions of the header, and nothing else: none is missing, none is too many.
 #[test]
 #[cfg(target_os = "linux")]
-fn shared_library_exports_the_header_only() {
+fn shared_libraries_export_the_header_only() {
     if !runs(OsStr::new("nm")) {
         return missing("no nm (binutils)");
     }
-    let mut nm = Command::new("nm");
-    nm.args(["--dynamic", "--defined-only", "--format=just-symbols"]).arg(&library().shared);
-    let mut exported: Vec<String> = succeed(&mut nm).lines().map(str::to_owned).collect();
-    exported.sort_unstable();
-
     let Some(compiler) = compilers(Language::C).into_iter().next() else { return };
-    let mut preprocess = Command::new(compiler);
-    preprocess.current_dir(ROOT).args(["-E", "-P", "-x", "c", "include/atrest.h"]);
-    let header = succeed(&mut preprocess);
-    assert_eq!(exported, declared(&header));
+    for library in [library(), library::kernel()] {
+        let mut nm = Command::new("nm");
+        nm.args(["--dynamic", "--defined-only", "--format=just-symbols"]).arg(&library.shared);
+        let mut exported: Vec<String> = succeed(&mut nm).lines().map(str::to_owned).collect();
+        exported.sort_unstable();
+        let mut preprocess = Command::new(&compiler);
+        preprocess.current_dir(ROOT).args(["-E", "-P", "-x", "c", "include/atrest.h"]);
+        assert_eq!(exported, declared(&succeed(&mut preprocess)));
+    }
 }
 
 /// The functions that the preprocessed header declares, sorted: the names at the start of a line that a parenthesis
@@ -313,6 +325,26 @@ fn declared(code: &str) -> Vec<String> {
     names.sort_unstable();
     assert!(names.len() >= 11, "the header declares {names:?} only");
     names
+}
+
+/// What the header begins with is a program.
+#[test]
+fn the_headers_first_program() {
+    let header = include_str!("../../include/atrest.h");
+    let lines = header.lines().skip_while(|line| !line.contains("#include <atrest.h>"));
+    let mut program: String = lines
+        .map_while(|line| line.strip_prefix(" *"))
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .collect::<Vec<_>>()
+        .join("\n");
+    program.push('\n');
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let source = directory.path().join("first.c");
+    fs::write(&source, program).expect("the directory is writable");
+    let source = source.to_str().expect("UTF-8");
+    each_program(Language::C, &[source], BOTH, &[], |program| {
+        assert_eq!(succeed(&mut Command::new(program)), "");
+    });
 }
 
 #[test]
@@ -345,7 +377,7 @@ fn example_encrypts_sectors() {
         assert_eq!(unknown.stdout, b"");
         assert_eq!(
             String::from_utf8_lossy(&unknown.stderr),
-            "atrest: no backend has that name; check ATREST_BACKEND\n"
+            "atrest: no backend has that name (one is given, or in ATREST_BACKEND)\n"
         );
     });
 }

@@ -15,19 +15,25 @@ mod library;
 #[path = "../../tests/common/peers.rs"]
 mod peers;
 
-use c::{Linking, compile, compilers, links, succeed};
+use c::{Linking, compile, compilers, cpp_compilers, links, succeed};
 
 /// A test program, and what it says at its end.
 type Program = (&'static str, &'static str);
 
 const VOLUME: Program =
     ("capi/tests/c/volume.c", "volumes, envelopes, providers and every misuse: as they should be\n");
+const STORAGE: Program = (
+    "capi/tests/c/storage.c",
+    "storage of the caller's, sectors without I/O, and every misuse: as they should be\n",
+);
+const CPP: Program = ("capi/tests/c/volume.cpp", "atrest.hpp over volumes: as it should be\n");
 /// The library has threads of its own there.
 const WITHDRAWAL: Program = ("capi/tests/c/withdrawal.c", "keys that go away: as it should be\n");
 
 /// Compiles the test programs under each compiler that knows `flags`, and runs them, by way of `tool`.
 fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], tool: &[&str]) {
-    let able: Vec<_> = compilers().into_iter().filter(|compiler| links(compiler, flags)).collect();
+    let all = if programs.contains(&CPP) { cpp_compilers() } else { compilers() };
+    let able: Vec<_> = all.into_iter().filter(|compiler| links(compiler, flags)).collect();
     if able.is_empty() {
         return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
     }
@@ -60,20 +66,29 @@ fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], too
 
 #[test]
 fn c11_program() {
-    test_programs(&[VOLUME, WITHDRAWAL], &[], &[Linking::Static, Linking::Shared], &[]);
+    test_programs(&[VOLUME, STORAGE, WITHDRAWAL], &[], &[Linking::Static, Linking::Shared], &[]);
 }
+
+/// The wrapper: its own span in C++17, the standard's in C++20; with exceptions and without; and under the sanitizers.
+#[test]
+fn cpp_programs() {
+    for flags in [&["-Wsign-conversion"][..], &["-std=c++20"], &["-fno-exceptions"], SANITIZERS] {
+        test_programs(&[CPP], flags, &[Linking::Static], &[]);
+    }
+}
+
+const SANITIZERS: &[&str] =
+    &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
 
 #[test]
 fn under_address_and_undefined_behaviour_sanitizers() {
-    let flags =
-        ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1"];
-    test_programs(&[VOLUME, WITHDRAWAL], &flags, &[Linking::Static], &[]);
+    test_programs(&[VOLUME, STORAGE, WITHDRAWAL], SANITIZERS, &[Linking::Static], &[]);
 }
 
 #[test]
 fn under_the_thread_sanitizer() {
     // The threads of a recheck are not instrumented: what they lock is out of its sight.
-    test_programs(&[VOLUME], &["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
+    test_programs(&[VOLUME, STORAGE], &["-fsanitize=thread", "-O1", NO_THREADS], &[Linking::Static], &[]);
 }
 
 #[test]
@@ -81,7 +96,7 @@ fn under_memcheck() {
     let Some(valgrind) = peers::required("valgrind") else { return };
     let valgrind = valgrind.to_str().unwrap();
     let tool = [valgrind, "--quiet", "--error-exitcode=9", "--leak-check=full", LEAKS];
-    test_programs(&[VOLUME, WITHDRAWAL], &["-O1", NO_THREADS], &[Linking::Static], &tool);
+    test_programs(&[VOLUME, STORAGE, WITHDRAWAL], &["-O1", NO_THREADS], &[Linking::Static], &tool);
 }
 
 /// The thread of a KMS provider is not instrumented, and in a forked child what it held is out of everybody's reach.
@@ -90,46 +105,33 @@ const NO_THREADS: &str = "-UATREST_WITH_KMS";
 /// The children that the program forks end with objects that are alive, and some have pointers into their middle alone.
 const LEAKS: &str = "--errors-for-leak-kinds=definite";
 
-/// What the header declares for volumes is what the shared library exports.
+/// The shared library exports what the header declares for it, and nothing else.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_calls_are_exported() {
+fn shared_library_exports_the_header_only() {
     let Some(nm) = peers::required("nm") else { return };
-    let header = fs::read_to_string(Path::new(c::ROOT).join("include/atrest.h")).unwrap();
+    let Some(compiler) = compilers().into_iter().next() else { return };
     let library = &c::library().shared;
     let exported =
         succeed(Command::new(nm).args(["-D", "--defined-only", "--format=just-symbols"]).arg(library));
-    let exported: Vec<&str> = exported.lines().collect();
-    let declared = declared_for_volumes(&header);
-    for name in &declared {
-        assert!(exported.contains(&&name[..]), "{name}");
+    let mut exported: Vec<&str> = exported.lines().collect();
+    exported.sort_unstable();
+    let mut preprocess = Command::new(compiler);
+    preprocess.current_dir(c::ROOT).args(["-E", "-P", "-x", "c", "-DATREST_WITH_VOLUME"]);
+    if cfg!(feature = "aws") {
+        preprocess.arg("-DATREST_WITH_KMS");
     }
-    assert!(declared.len() >= 26, "the header declares {declared:?} for volumes");
-}
-
-/// The functions that a header declares for users of volumes: names before a parenthesis, outside of comments.
-#[cfg(target_os = "linux")]
-fn declared_for_volumes(header: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for part in header.split("#if defined(ATREST_WITH_VOLUME)").skip(1) {
-        let mut rest = part.split("#endif").next().unwrap();
-        while let Some((code, others)) =
-            rest.split_once("/*").or(Some((rest, ""))).filter(|_| !rest.is_empty())
-        {
-            let before = code.split('(').map(|before| before.rsplit([' ', '*', '\n']).next().unwrap());
-            names.extend(
-                before.filter(|name| name.starts_with("atrest_") && !name.contains(';')).map(str::to_owned),
-            );
-            rest = others.split_once("*/").map_or("", |(_, code)| code);
-        }
-    }
-    names.sort_unstable();
-    names.dedup();
-    names
+    let header = succeed(preprocess.arg("include/atrest.h"));
+    let before = header.lines().filter_map(|line| line.split_once('('));
+    let names = before.filter_map(|(before, _)| before.rsplit([' ', '*']).next());
+    let mut declared: Vec<&str> = names.filter(|name| name.starts_with("atrest_")).collect();
+    declared.sort_unstable();
+    assert!(declared.len() >= 80, "the header declares {declared:?} only");
+    assert_eq!(exported, declared);
 }
 
 #[test]
-fn the_example() {
+fn the_examples() {
     for compiler in compilers() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -149,5 +151,17 @@ fn the_example() {
         assert!(text.contains("/v: making the file failed: File exists"), "{text}");
         assert_eq!(fs::metadata(path("v")).unwrap().modified().unwrap(), before);
         assert_eq!(Command::new(path("example")).output().unwrap().status.code(), Some(2));
+
+        // What it wrote, by I/O of another program's own; and the same in memory.
+        compile(&compiler, "examples/c/sector_cipher.c", &[], Linking::Static, &path("sectors"));
+        let sector = 123456789 / 4096;
+        let mut sectors = Command::new(path("sectors"));
+        sectors.args([path("keys"), path("v")]).arg(sector.to_string());
+        let read = sectors.output().unwrap();
+        assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        assert_eq!(read.stdout.len(), 4096);
+        assert_eq!(&read.stdout[123456789 % 4096..][..8], b"at rest\0");
+        compile(&compiler, "examples/c/storage.c", &[], Linking::Static, &path("storage"));
+        assert_eq!(succeed(Command::new(path("storage")).arg(path("keys"))), "at rest in memory\n");
     }
 }

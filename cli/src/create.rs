@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let output = new.output()?;
     new.make(|envelope, keys, before_publishing| {
         let volume = Volume::create(output.duplicate()?, &options, envelope, keys)
-            .map_err(|error| Failure::volume("cannot make the volume", &name, &error))?;
+            .map_err(|error| Failure::volume("cannot make the volume", &name, error))?;
         before_publishing();
         output.publish()?;
         Ok(format!(

@@ -68,7 +68,7 @@ fn copy(
             let length = (volume.size() - offset).min(buffer.len() as u64) as usize;
             volume
                 .read_at(&mut buffer[..length], offset)
-                .map_err(|error| Failure::volume("cannot read the volume", &name, &error))?;
+                .map_err(|error| Failure::volume("cannot read the volume", &name, error))?;
             offset += length as u64;
             Ok(length)
         },

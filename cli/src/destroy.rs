@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use atrest::keys::{Class, LocalKeystore, ProviderError, ScratchKey, Uuid};
-use atrest::volume::{DestroyOptions, Destroyed, Error, Volume};
+use atrest::luks2::ParseError;
+use atrest::volume::{DestroyError, DestroyOptions, Destroyed, Volume};
 use clap::Args;
 
 use crate::failure::{Failure, say, show};
@@ -44,11 +45,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         };
     };
     let options = DestroyOptions::new().uuid(*uuid).force(*force);
-    let destroyed = Volume::destroy(&file, keystore.as_ref(), &options).map_err(|error| match &error {
-        Error::Damaged { .. } | Error::NotLuks | Error::TooShort { .. } if uuid.is_none() => {
-            refused(&format!("{error}; {}", which_key(path, keystore.as_ref())))
-        }
-        _ => Failure::volume("cannot destroy", &name, &error),
+    let destroyed = Volume::destroy(&file, keystore.as_ref(), &options).map_err(|error| match error {
+        DestroyError::Header(
+            ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
+        ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
+        _ => Failure::volume("cannot destroy", &name, error),
     })?;
     say(&done(&name, &destroyed, keystore.as_ref()));
     Ok(())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use atrest::keys::{Envelope, VolumeKeys};
-use atrest::volume::{CreateOptions, Writer};
+use atrest::volume::{CreateOptions, Error, Writer};
 use clap::Args;
 
 use crate::failure::Failure;
@@ -48,14 +48,15 @@ fn encrypt(
     name: &str,
     before_publishing: &dyn Fn(),
 ) -> Result<String, Failure> {
-    let failed = |error| Failure::volume("cannot write the volume", name, &error);
+    let failed = |error: Error| Failure::volume("cannot write the volume", name, error);
     let (from, expected) = (source.name().to_owned(), source.size());
     let progress = Progress::start(expected);
-    let mut writer = Writer::new(output.duplicate()?, options, envelope, keys).map_err(failed)?;
+    let mut writer =
+        Writer::new(output.duplicate()?, options, envelope, keys).map_err(|error| failed(error.into()))?;
     let copied = pipeline::copy(
         move |buffer| source.fill(buffer),
         |part| {
-            writer.append(part).map_err(failed)?;
+            writer.append(part).map_err(|error| failed(error.into()))?;
             progress.add(part.len());
             Ok(())
         },
@@ -67,7 +68,7 @@ fn encrypt(
         )));
     }
     progress.syncing();
-    let volume = writer.finish().map_err(failed)?;
+    let volume = writer.finish().map_err(|error| failed(error.into()))?;
     before_publishing();
     output.publish()?;
     Ok(format!("{}, {}", progress.finish(copied), volume.backend()))

@@ -4,7 +4,9 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use atrest::volume::{Error, Warning};
+use atrest::keys::Class;
+use atrest::luks2::{ParseError, Warning};
+use atrest::volume::{Error, StorageError};
 
 /// Why a command failed, in one line; or nothing, when whoever read its output has gone away and would not
 /// care.
@@ -29,14 +31,15 @@ impl Failure {
     }
 
     /// `ACTION SUBJECT: CAUSE; ADVICE`, for an operation on a volume.
-    pub fn volume(action: &str, subject: impl Display, error: &Error) -> Failure {
-        match error {
-            Error::Io { action: step, source } => Failure::new(format!(
+    pub fn volume(action: &str, subject: impl Display, error: impl Into<Error>) -> Failure {
+        let error = error.into();
+        match &error {
+            Error::Storage(StorageError { action: step, source, .. }) => Failure::new(format!(
                 "{action} {subject}: {step} failed: {}{}",
                 cause(source),
                 advice(source)
             )),
-            error => Failure::new(format!("{action} {subject}: {error}")),
+            error => Failure::new(format!("{action} {subject}: {error}{}", remedy(error))),
         }
     }
 
@@ -98,6 +101,19 @@ fn cause(error: &io::Error) -> String {
     match text.find(" (os error ") {
         Some(end) => text[..end].to_owned(),
         None => text,
+    }
+}
+
+/// Which command or option of this program helps, where one does.
+fn remedy(error: &Error) -> &'static str {
+    match error {
+        Error::Header(ParseError::NotLuks | ParseError::Damaged { .. }) => {
+            " (`atrest header restore` puts one in its place)"
+        }
+        Error::Destroyed(note) if note.class != Some(Class::Scratch) => " (`atrest header restore`)",
+        Error::NotScratch(_) => "; --force overwrites this header and its keyslots all the same",
+        Error::NotRestored(_) => "; --force does it all the same",
+        _ => "",
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use atrest::keys::Class;
-use atrest::volume::{Error, Header, HeaderBackup};
+use atrest::volume::{Header, HeaderBackup};
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, say, show, warn};
@@ -56,7 +56,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     let (name, to_name) = (show(path), show(to));
-    let failed = |error: Error| Failure::volume("cannot save the header of", &name, &error);
     let volume = open_volume(path)?;
     // With force a slip would replace the volume by its header.
     if let Ok(existing) = std::fs::metadata(to)
@@ -66,7 +65,8 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
             "cannot write {to_name}: it is the volume itself; give another file"
         )));
     }
-    let (backup, warnings) = HeaderBackup::take(&volume).map_err(failed)?;
+    let (backup, warnings) = HeaderBackup::take(&volume)
+        .map_err(|error| Failure::volume("cannot save the header of", &name, error))?;
     let output = Output::create(to, force, Access::Secret)?;
     let written = output.file().write_all(backup.as_bytes());
     written.map_err(|error| Failure::io("cannot write", &to_name, &error))?;
@@ -87,14 +87,14 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
 fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
     let (name, from_name) = (show(path), show(from));
     let (backup, warnings) = HeaderBackup::read(&open_volume(from)?)
-        .map_err(|error| Failure::volume("cannot use the backup", &from_name, &error))?;
+        .map_err(|error| Failure::volume("cannot use the backup", &from_name, error))?;
     for warning in &warnings {
         warn(&from_name, warning);
     }
     let volume = open_volume_to_change(path)?;
     let restored = backup
         .restore(&volume, force)
-        .map_err(|error| Failure::volume("cannot restore the header of", &name, &error))?;
+        .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;
     let header = &restored.header;
     let compared = match restored.compared {
         true => "",

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use atrest::keys::{Envelope, KeyDescription, WrappedKey, block_on};
-use atrest::volume::{Header, HeaderCopy};
+use atrest::luks2::HeaderCopy;
+use atrest::volume::{Error, Header};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -27,10 +28,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = open_volume(&arguments.volume)?;
     let name = show(&arguments.volume);
-    let failed = |error| Failure::volume("cannot read the volume", &name, &error);
-    let (header, warnings) = Header::read(&file).map_err(failed)?;
-    let envelope = header.envelope().map_err(failed)?;
-    let size = header.size().map_err(failed)?;
+    let failed = |error: Error| Failure::volume("cannot read the volume", &name, error);
+    let (header, warnings) = Header::read(&file).map_err(|error| failed(error.into()))?;
+    let envelope = header.envelope().map_err(|error| failed(error.into()))?;
+    let size = header.size().map_err(|error| failed(error.into()))?;
     for warning in &warnings {
         warn(&name, warning);
     }

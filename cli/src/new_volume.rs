@@ -46,7 +46,7 @@ impl NewVolume {
             Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
         }
         let options = CreateOptions::new(size).sector_size(self.sector_size);
-        options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), &error))?;
+        options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), error))?;
         Ok(options)
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use atrest::keys::KeyRef;
+use atrest::luks2::TokenError;
 use atrest::volume::{Error, Header};
 use clap::{Args, Subcommand};
 
@@ -63,12 +64,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn list(path: &Path) -> Result<(), Failure> {
-    let failed = |error: Error| Failure::volume("cannot read the volume", show(path), &error);
-    let (header, warnings) = Header::read(&open_volume(path)?).map_err(failed)?;
+    let failed = |error: Error| Failure::volume("cannot read the volume", show(path), error);
+    let read = Header::read(&open_volume(path)?);
+    let (header, warnings) = read.map_err(|error| failed(error.into()))?;
     for warning in &warnings {
         warn(show(path), warning);
     }
-    let envelope = header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
+    let envelope = header.envelope().map_err(|error| failed(error.into()))?;
+    let envelope = envelope.ok_or_else(|| failed(TokenError::Missing.into()))?;
     let mut lines = String::new();
     for (i, slot) in envelope.slots().iter().enumerate() {
         // Writing to a string does not fail.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use atrest::keys::{Envelope, KeyRef, WrappedKey};
-use atrest::volume::{Error, Header, Volume, WrappingChange};
+use atrest::keys::{Envelope, KeyRef, WrappedKey, block_on};
+use atrest::luks2::TokenError;
+use atrest::volume::{Error, Expected, HeaderEdit, WrappingChange};
 
 use crate::failure::{Failure, say, show, warn};
 use crate::providers;
@@ -31,14 +32,16 @@ pub struct Changed {
     pub verified: bool,
 }
 
-/// Changes the wrappings in a volume's header, and passes its warnings on. `action` is how a failure begins.
+/// Changes the wrappings in a volume's header, and passes its warnings on. `action` is how a failure begins. What is
+/// chosen by what is in the header is chosen while it is locked.
 pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Failure> {
-    let failed = |error: Error| Failure::volume(action, show(path), &error);
+    let failed = |error: Error| Failure::volume(action, show(path), error);
     let refused = |why: &dyn std::fmt::Display| Failure::new(format!("{action} {}: {why}", show(path)));
     let file = open_volume_to_change(path)?;
-    let (header, _) = Header::read(&file).map_err(failed)?;
-    header.data_segment().map_err(failed)?;
-    let old = header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
+    let edit = HeaderEdit::begin(&file, &Expected::any()).map_err(|error| failed(error.into()))?;
+    edit.header().data_segment().map_err(|error| failed(error.into()))?;
+    let old = edit.header().envelope().map_err(|error| failed(error.into()))?;
+    let old = old.ok_or_else(|| failed(TokenError::Missing.into()))?;
 
     // Removing takes no key, but for headers of the first version.
     let mut set = providers::of(&old).or_else(|error| match change {
@@ -55,19 +58,18 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     let (slot, change) = match change {
         Change::Rewrap { slot, key } => {
             let slot = choose(&old, *slot).map_err(|why| refused(&why))?;
-            let WrappedKey { provider, key: same, .. } = &old.slots()[slot];
-            let (provider, key) = match key {
-                Some(key) => (key.provider(), key.key()),
-                None => (provider.as_str(), same.as_str()),
+            let rewrap = match key {
+                Some(key) => WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() },
+                None => WrappingChange::Renew { slot },
             };
-            (slot, WrappingChange::Rewrap { slot, provider, key })
+            (slot, rewrap)
         }
         Change::Add { key } => {
             (old.slots().len(), WrappingChange::Add { provider: key.provider(), key: key.key() })
         }
         Change::Remove { slot } => (*slot, WrappingChange::Remove { slot: *slot }),
     };
-    let done = Volume::change_wrappings(&file, change, &set).map_err(failed);
+    let done = block_on(edit.change_wrappings(change, &set)).map_err(|error| failed(error.into()));
     // A key that was made for this stays, whatever becomes of the volume.
     let done = match (done, notice) {
         (Err(failure), Some(notice)) => return Err(failure.and(&notice)),
@@ -80,8 +82,7 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     for warning in &done.warnings {
         warn(show(path), warning);
     }
-    let new = done.header.envelope().map_err(failed)?.ok_or(Error::NoToken).map_err(failed)?;
-    Ok(Changed { old, new, slot, verified: done.verified })
+    Ok(Changed { old: done.old, new: done.new, slot, verified: done.verified })
 }
 
 /// The slot that is meant, where there are several.

@@ -7,7 +7,8 @@
 #include "atrest.h"
 
 int main(void) {
-    static uint8_t sectors[8 * 4096] = "a page of a database";
+    static uint8_t sectors[8 * 4096];
+    strcpy((char *)sectors, "a page of a database");
 
     uint8_t key[64]; /* key1, then key2; a service gets it from its key management */
     if (getentropy(key, sizeof key) != 0) {

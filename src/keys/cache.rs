@@ -4,8 +4,8 @@ use super::{
     ErrorClass, KeyProvider, ProviderError, RootKey, WrappedKey,
     flight::Joined,
     kept::{Found, Shared},
-    origin::Origin,
 };
+use crate::Process;
 use std::{fmt, sync::Arc, thread::JoinHandle, time::Duration};
 
 /// Unwrapped root keys, for a program that opens the same volumes again and again, or many volumes of one envelope:
@@ -70,7 +70,7 @@ impl RootKeyCache {
     /// `RLIMIT_MEMLOCK` allows it), each for `time_to_live` (more than 0, at most a day).
     ///
     /// # Errors
-    /// [`ErrorClass::InvalidRequest`] for numbers out of their ranges; [`ErrorClass::Secret`].
+    /// [`ErrorClass::InvalidRequest`] for numbers out of their ranges.
     pub fn new(max_keys: usize, time_to_live: Duration) -> Result<RootKeyCache, ProviderError> {
         if !(1..=Self::MAX_KEYS).contains(&max_keys) {
             let why = format!("a cache of {max_keys} root keys is not possible: 1 to {} are", Self::MAX_KEYS);
@@ -82,13 +82,13 @@ impl RootKeyCache {
             );
             return Err(ProviderError::new(ErrorClass::InvalidRequest, why));
         }
-        Ok(RootKeyCache { shared: Arc::new(Shared::new(max_keys, time_to_live, Origin::here()?)) })
+        Ok(RootKeyCache { shared: Arc::new(Shared::new(max_keys, time_to_live, Process::current())) })
     }
 
     /// Forgets and wipes every key, and keeps none for which a provider is being asked now.
     pub fn clear(&self) {
         // In a forked child there is nothing, and the lock may be one that nobody is there to open.
-        if self.shared.origin.is_here() {
+        if self.shared.process.is_current() {
             self.shared.lock().forget_all();
             self.shared.changed.notify_all();
         }
@@ -96,7 +96,7 @@ impl RootKeyCache {
 
     /// What it holds and what it has done; zeros in a forked child.
     pub fn statistics(&self) -> CacheStatistics {
-        if !self.shared.origin.is_here() {
+        if !self.shared.process.is_current() {
             return CacheStatistics::default();
         }
         self.shared.lock().statistics()
@@ -113,7 +113,7 @@ impl RootKeyCache {
         provider: &Arc<dyn KeyProvider>,
         wrapped: &WrappedKey,
     ) -> Result<Arc<RootKey>, ProviderError> {
-        if !self.shared.origin.is_here() {
+        if !self.shared.process.is_current() {
             return provider.unwrap(wrapped).await.map(Arc::new);
         }
         let flight = match self.shared.find(wrapped, provider) {
@@ -125,7 +125,7 @@ impl RootKeyCache {
 
     /// Forgets the key of one wrapping.
     pub(super) fn forget(&self, wrapped: &WrappedKey) {
-        if self.shared.origin.is_here() {
+        if self.shared.process.is_current() {
             self.shared.lock().forget(wrapped);
         }
     }
@@ -133,7 +133,7 @@ impl RootKeyCache {
 
 impl Drop for RootKeyCache {
     fn drop(&mut self) {
-        if !self.shared.origin.is_here() {
+        if !self.shared.process.is_current() {
             return;
         }
         let wiper = self.shared.lock().close();

@@ -1,6 +1,7 @@
 //! What can go wrong between a volume and its key-encryption key.
 
 use super::SecretError;
+use crate::Code;
 use std::{error::Error, fmt};
 
 /// What kind of failure a [`ProviderError`] is: what a caller can act on.
@@ -58,6 +59,37 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// What programs call it.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            ErrorClass::NotAuthorised => Code::NotAuthorised,
+            ErrorClass::KeyNotFound => Code::KeyNotFound,
+            ErrorClass::KeyExists => Code::KeyExists,
+            ErrorClass::KeyName => Code::KeyName,
+            ErrorClass::KeyDisabled => Code::KeyDisabled,
+            ErrorClass::KeyPendingDeletion => Code::KeyPendingDeletion,
+            ErrorClass::WrongKey => Code::WrongKey,
+            ErrorClass::ContextMismatchOrCorrupt => Code::ContextMismatch,
+            ErrorClass::Throttled => Code::Throttled,
+            ErrorClass::Unreachable => Code::Unreachable,
+            ErrorClass::TimedOut => Code::TimedOut,
+            ErrorClass::NoCredentials => Code::NoCredentials,
+            ErrorClass::WrongKeyType => Code::WrongKeyType,
+            ErrorClass::Malformed => Code::MalformedAnswer,
+            ErrorClass::LocalPermissions => Code::KeystorePermissions,
+            ErrorClass::LocalIo => Code::KeystoreIo,
+            ErrorClass::PassphraseRequired => Code::PassphraseRequired,
+            ErrorClass::WrongPassphrase => Code::WrongPassphrase,
+            ErrorClass::Secret => Code::SecretMemory,
+            ErrorClass::KeyUnavailable => Code::KeyUnavailable,
+            ErrorClass::LimitExceeded => Code::LimitExceeded,
+            ErrorClass::InvalidRequest => Code::InvalidRequest,
+            ErrorClass::Forked => Code::Forked,
+            ErrorClass::Unsupported => Code::Unsupported,
+        }
+    }
+
     /// The class in a few words.
     pub const fn message(self) -> &'static str {
         match self {
@@ -157,6 +189,12 @@ impl ProviderError {
     /// What kind of failure this is.
     pub fn class(&self) -> ErrorClass {
         self.class
+    }
+
+    /// What programs call it: the code of its [class](ErrorClass::code).
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.class.code()
     }
 
     /// What the service said, where a service said something.
@@ -278,6 +316,16 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
+    /// What programs call it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => Code::Slot,
+            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => Code::KeyName,
+            error => error.class().map_or(Code::Envelope, ErrorClass::code),
+        }
+    }
+
     /// The class of the provider's failure, where a provider failed: of the first slot, if several did.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {

@@ -1,6 +1,7 @@
 //! What a cache of root keys keeps, and the requests under way for it.
 
-use super::{CacheStatistics, KeyProvider, RootKey, WrappedKey, clock, flight::Flight, origin::Origin};
+use super::{CacheStatistics, KeyProvider, RootKey, WrappedKey, clock, flight::Flight};
+use crate::Process;
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
@@ -15,7 +16,7 @@ const NAP: Duration = Duration::from_secs(60);
 pub(super) struct Shared {
     pub max_keys: usize,
     pub time_to_live: Duration,
-    pub origin: Origin,
+    pub process: Process,
     state: Mutex<State>,
     /// Something was taken away, so that the thread has nothing to wait for perhaps.
     pub changed: Condvar,
@@ -60,7 +61,7 @@ struct Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         // In a forked child the lock may be one that nobody is there to open.
-        if self.shared.origin.is_here() {
+        if self.shared.process.is_current() {
             self.shared.lock().under_way.retain(|other| other.number != self.number);
         }
     }
@@ -73,9 +74,9 @@ pub(super) enum Found {
 }
 
 impl Shared {
-    pub fn new(max_keys: usize, time_to_live: Duration, origin: Origin) -> Shared {
+    pub fn new(max_keys: usize, time_to_live: Duration, process: Process) -> Shared {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Shared { max_keys, time_to_live, origin, state, changed }
+        Shared { max_keys, time_to_live, process, state, changed }
     }
 
     /// What a panic leaves behind is whole: it would come from an allocation, and nothing is half done by then.

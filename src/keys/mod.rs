@@ -41,7 +41,6 @@ mod json;
 mod kept;
 mod keyref;
 mod local;
-mod origin;
 mod provider;
 mod providers;
 mod root;
@@ -59,12 +58,8 @@ pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFai
 pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
-#[cfg(feature = "volume")]
-pub(crate) use origin::Origin;
 pub use provider::{BoxFuture, KeyProvider, WrappedKey};
 pub use providers::Providers;
-#[cfg(feature = "volume")]
-pub(crate) use root::on_wiped_stack;
 pub use root::{RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError};
 pub use slots::Rewrapped;

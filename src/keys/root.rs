@@ -1,6 +1,7 @@
 //! A volume's root key and the keys derived from it.
 
 use super::{Secret, SecretError, Uuid};
+pub(super) use crate::stack::on_wiped_stack;
 use core::fmt;
 use hmac::{
     Hmac, KeyInit, Mac,
@@ -17,22 +18,6 @@ const HASH: usize = 32;
 const XTS_LABEL: &[u8] = b"atrest v1 xts key";
 const HEADER_LABEL: &[u8] = b"atrest v1 header authentication";
 const COMMITMENT_LABEL: &[u8] = b"atrest v1 key commitment";
-
-/// What derivation and wrapping may leave on the stack, in bytes, generously: key schedules and hash states of
-/// the crates below, which wipe most but not all of their temporaries.
-const STACK: usize = 16 * 1024;
-
-/// Runs `work`, then overwrites the stack that it used.
-pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
-    // Not inlined: the frames of `work` must lie where `zeroize_stack` writes afterwards.
-    #[inline(never)]
-    fn apart<T>(work: impl FnOnce() -> T) -> T {
-        work()
-    }
-    let result = apart(work);
-    zeroize::zeroize_stack::<STACK>();
-    result
-}
 
 /// The 32 bytes from which all keys of one volume are derived.
 ///

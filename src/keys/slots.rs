@@ -54,6 +54,15 @@ impl Envelope {
         self.wrap_root(Some(slot), &root, to, key).await
     }
 
+    /// [`rewrap`](Envelope::rewrap) by the key that the slot is under: it wraps with its newest material.
+    ///
+    /// # Errors
+    /// As for [`rewrap`](Envelope::rewrap).
+    pub async fn renew(&self, slot: usize, providers: &Providers) -> Result<Rewrapped, EnvelopeError> {
+        let WrappedKey { provider, key, .. } = self.slot(slot)?;
+        self.rewrap(slot, provider, key, providers).await
+    }
+
     /// Adds a wrapping of the same root key under `key` of the provider named `provider`, behind those that are there.
     /// One of these is opened for it; the new one is opened, too, before it is believed.
     ///

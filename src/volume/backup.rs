@@ -1,13 +1,16 @@
 //! Backups of a volume's header: both copies and the area for keyslots, as `cryptsetup luksHeaderBackup` makes them and
 //! `luksHeaderRestore` takes them.
 
-use std::fs::File;
-use std::os::unix::fs::FileTypeExt as _;
-
-use super::differences::{self, HeaderDifference};
-use super::disk::{self, Disk, HeaderLock};
-use super::error::{Error, Warning};
-use super::header::{Header, Source};
+use super::difference::HeaderDifference;
+use super::edit::{Locked, lock_failure};
+use super::error::{
+    BackupError, Changed, NotRestored, ReadHeaderError, RestoreError, StorageError, Truncated, random,
+};
+use super::geometry::Geometry;
+use super::header::Header;
+use crate::keys::Uuid;
+use crate::luks2::{HeaderCopy, NotSupported, ParseError, Warning, escaped};
+use crate::storage::{Kind, MemoryStorage, Storage};
 
 /// The largest area for keyslots, in bytes: cryptsetup's own limit. It bounds what is allocated for a header that says
 /// anything.
@@ -57,66 +60,63 @@ pub struct HeaderRestored {
 }
 
 impl HeaderBackup {
-    /// Takes a backup of the header of the volume in `file`: 16 MiB for a volume that was made here. If one copy is
+    /// Takes a backup of the header of the volume in `storage`: 16 MiB for a volume that was made here. If one copy is
     /// damaged, or they differ, the backup has the one that is used twice, and the warnings say so; the volume is left
-    /// as it is. The file's lock is held meanwhile, shared with other readers.
+    /// as it is. The storage's lock is held meanwhile, shared with other readers.
     ///
     /// # Errors
-    /// What [`Header::read`] gives; [`Error::Busy`]; [`Error::Truncated`] for a file that is shorter than its header
-    /// says; [`Error::Refused`] for more than 128 MiB of keyslots.
-    pub fn take(file: &File) -> Result<(HeaderBackup, Vec<Warning>), Error> {
-        let _lock = HeaderLock::take_shared(file)?;
-        HeaderBackup::load(file)
-    }
-
-    /// Reads a backup from a file. What follows the header is not read: a copy of a whole volume serves as well.
-    ///
-    /// # Errors
-    /// As for [`HeaderBackup::take`], but for the lock.
-    pub fn read(file: &File) -> Result<(HeaderBackup, Vec<Warning>), Error> {
-        HeaderBackup::load(file)
+    /// [`BackupError`], with [`NotSupported`] for more than 128 MiB of keyslots.
+    pub fn take<S: Storage + ?Sized>(storage: &S) -> Result<(HeaderBackup, Vec<Warning>), BackupError> {
+        let _lock = storage.shared().map_err(lock_failure)?;
+        HeaderBackup::read(storage)
     }
 
     /// The same for a backup in memory.
     ///
     /// # Errors
     /// As for [`HeaderBackup::read`].
-    pub fn parse(bytes: &[u8]) -> Result<HeaderBackup, Error> {
-        HeaderBackup::load(bytes).map(|(backup, _)| backup)
+    pub fn parse(bytes: &[u8]) -> Result<HeaderBackup, BackupError> {
+        let storage = MemoryStorage::from(bytes);
+        HeaderBackup::read(&storage).map(|(backup, _)| backup)
     }
 
-    fn load(source: &(impl Source + ?Sized)) -> Result<(HeaderBackup, Vec<Warning>), Error> {
-        let (header, _) = Header::load(source)?;
+    /// Reads a backup from the storage that it was saved in. What follows the header is not read: a copy of a whole
+    /// volume serves as well.
+    ///
+    /// # Errors
+    /// As for [`HeaderBackup::take`], but for the lock.
+    pub fn read<S: Storage + ?Sized>(storage: &S) -> Result<(HeaderBackup, Vec<Warning>), BackupError> {
+        let (header, _) = Header::read(storage)?;
         let keyslots = header.keyslots_size();
         if keyslots > MAX_KEYSLOTS {
-            return Err(Error::Refused(format!(
-                "its area for keyslots takes {keyslots} bytes, and at most {MAX_KEYSLOTS} are read"
-            )));
+            let why =
+                format!("its area for keyslots takes {keyslots} bytes, and at most {MAX_KEYSLOTS} are read");
+            return Err(NotSupported(why).into());
         }
-        let (length, needed) = (source.length()?, header.area_length());
+        let (length, needed) = (length(storage)?, header.area_length());
         if length < needed {
-            return Err(Error::Truncated { length, needed });
+            return Err(Truncated { length, needed }.into());
         }
         let mut bytes = vec![0; needed as usize];
-        match source.fill(&mut bytes, 0) {
+        match storage.read_at(&mut bytes, 0) {
             Ok(()) => {}
             // A copy on bad sectors is written anew below, from the other.
             Err(_) => {
                 let from = 2 * header.copy_size();
-                let keyslots = &mut bytes[from as usize..];
-                source.fill(keyslots, from).map_err(Error::io("reading the area for keyslots"))?;
-                let warnings = Header::load(source)?.1;
-                header.encode_both(&mut bytes)?;
+                let keyslots = storage.read_at(&mut bytes[from as usize..], from);
+                keyslots.map_err(StorageError::of("reading the area for keyslots"))?;
+                let warnings = Header::read(storage)?.1;
+                encode_both(&header, &mut bytes)?;
                 return Ok((HeaderBackup { header, bytes }, warnings));
             }
         }
-        // What counts is what was read now: the file may have changed meanwhile.
-        let (header, warnings) = Header::load(&bytes[..])?;
+        // What counts is what was read now: the storage may have changed meanwhile.
+        let (header, warnings) = Header::parse(&bytes)?;
         if header.area_length() != needed {
-            return Err(Error::Changed);
+            return Err(Changed.into());
         }
         if !warnings.is_empty() {
-            header.encode_both(&mut bytes)?;
+            encode_both(&header, &mut bytes)?;
         }
         Ok((HeaderBackup { header, bytes }, warnings))
     }
@@ -131,7 +131,7 @@ impl HeaderBackup {
         &self.bytes
     }
 
-    /// Puts the backup in the place of the header of the volume in `file`, which must be open for reading and writing.
+    /// Puts the backup in the place of the header of the volume in `storage`, which must be open for reading and writing.
     /// The sequence number becomes higher than both; whoever has the volume open keeps its keys.
     ///
     /// The header that is there is compared first, if it can be read. Without `force` a backup of another volume, of
@@ -143,48 +143,147 @@ impl HeaderBackup {
     /// cryptsetup's that differ open again once it is repeated.)
     ///
     /// # Errors
-    /// [`Error::NotRestored`]; [`Error::Truncated`] for a file that is shorter than the backup; [`Error::Luks1`];
-    /// [`Error::FileReadOnly`]; [`Error::FileAppends`]; [`Error::Busy`]: nothing is changed then. [`Error::Io`],
-    /// [`Error::NotOverwritten`], [`Error::NotVerified`] and [`Error::Random`] from the writing.
-    pub fn restore(&self, file: &File, force: bool) -> Result<HeaderRestored, Error> {
-        disk::check_writable(file)?;
-        let _lock = HeaderLock::take(file)?;
-        let length = disk::length(file)?;
-        let device = file.metadata().map_err(Error::io("asking for the file's type"))?.file_type();
+    /// [`RestoreError`]. [`NotRestored`] is what force overrides. After failures of the writing one valid copy is there if
+    /// one was before; else nothing is changed.
+    pub fn restore<S: Storage + ?Sized>(
+        &self,
+        storage: &S,
+        force: bool,
+    ) -> Result<HeaderRestored, RestoreError> {
+        let locked = Locked::take(storage)?;
+        let length = length(storage)?;
+        let kind = storage.kind().map_err(StorageError::of("asking for the file's type"))?;
         let mut found = Vec::new();
-        let current = match Header::read(file) {
+        let current = match locked.read() {
             Ok((header, _)) => Some(header),
-            Err(Error::Destroyed(note)) => {
-                found.extend(differences::uuid(&self.header, note.uuid));
+            Err(ReadHeaderError::Destroyed(note)) => {
+                found.extend(other_volume(&self.header, note.uuid));
                 None
             }
-            Err(Error::NotLuks | Error::Damaged { .. } | Error::TooShort { .. }) => None,
-            Err(error) => return Err(error),
+            Err(ReadHeaderError::Header(error @ ParseError::Luks1)) => return Err(error.into()),
+            Err(ReadHeaderError::Header(_)) => None,
+            Err(ReadHeaderError::Storage(error)) => return Err(error.into()),
         };
         if let Some(current) = &current {
-            found.extend(differences::between(&self.header, current));
+            found.extend(between(&self.header, current));
         }
         if let (None, Err(error)) = (&current, self.header.data_cipher()) {
             found.push(HeaderDifference::Unplaced(error.to_string()));
         }
-        let exact = current.is_none() && !device.is_block_device();
-        found.extend(differences::length(&self.header, length, exact));
+        let exact = current.is_none() && kind != Kind::Fixed;
+        found.extend(other_length(&self.header, length, exact));
         if !force && !found.is_empty() {
-            return Err(Error::NotRestored(found));
+            return Err(NotRestored(found).into());
         }
         let needed = self.bytes.len() as u64;
         if length < needed {
-            return Err(Error::Truncated { length, needed });
+            return Err(Truncated { length, needed }.into());
         }
-        let mut header = self.header.in_place_of(current.as_ref());
-        self.write(file, &mut header)?;
+        let mut header = Header::from(self.header.in_place_of(current.as_deref()));
+        let area = 2 * self.header.copy_size();
+        locked.overwrite(&self.bytes[area as usize..], area)?;
+        locked.write(&mut header)?;
         Ok(HeaderRestored { header, compared: current.is_some(), differences: found })
     }
+}
 
-    /// Writes the area for keyslots, and both copies of the header.
-    pub(super) fn write(&self, disk: &impl Disk, header: &mut Header) -> Result<(), Error> {
-        let area = 2 * self.header.copy_size();
-        disk::overwrite(disk, &self.bytes[area as usize..], area)?;
-        header.write(disk)
+fn length<S: Storage + ?Sized>(storage: &S) -> Result<u64, StorageError> {
+    storage.len().map_err(StorageError::of("finding the length of the file"))
+}
+
+/// Writes both copies alike to the beginning of `bytes`, with the sequence number that the header has.
+fn encode_both(header: &Header, bytes: &mut [u8]) -> Result<(), BackupError> {
+    let copies = bytes.chunks_exact_mut(header.copy_size() as usize);
+    for (copy, to) in [HeaderCopy::First, HeaderCopy::Second].into_iter().zip(copies) {
+        to.copy_from_slice(&header.encode(copy, &random()?)?);
     }
+    Ok(())
+}
+
+/// Whether the backup is one of this volume.
+fn other_volume(backup: &Header, volume: Uuid) -> Option<HeaderDifference> {
+    let backup = backup.uuid();
+    (backup != volume).then_some(HeaderDifference::Uuid { backup, volume })
+}
+
+/// What differs from a header that can be read. A backup that is newer than the header takes nothing back that its
+/// owner did since, so that what opens the volume is compared for older ones alone.
+fn between(backup: &Header, current: &Header) -> Vec<HeaderDifference> {
+    let mut found = Vec::new();
+    found.extend(other_volume(backup, current.uuid()));
+    let layouts = layout(backup).into_iter().zip(layout(current));
+    for ((what, backup), (_, volume)) in layouts.filter(|(backup, volume)| backup != volume) {
+        found.push(HeaderDifference::Layout { what, backup, volume });
+    }
+    let (old, new) = (backup.sequence(), current.sequence());
+    if old > new {
+        return found;
+    }
+    if old < new {
+        found.push(HeaderDifference::Older { backup: old, volume: new });
+    }
+    // A token that is damaged says nothing of wrappings.
+    let wrappings = backup.envelope().is_ok() && current.envelope().is_ok();
+    let [then, now] = [backup, current].map(|header| openers(header, wrappings));
+    let only = |these: &[Opener], others: &[Opener]| -> Vec<String> {
+        these.iter().filter(|opener| !others.contains(opener)).map(|opener| opener.name.clone()).collect()
+    };
+    found.extend(only(&then, &now).into_iter().map(HeaderDifference::BringsBack));
+    found.extend(only(&now, &then).into_iter().map(HeaderDifference::TakesAway));
+    found
+}
+
+/// Whether the file has the length of the backup's volume: that very length, or at least as much.
+fn other_length(backup: &Header, length: u64, exact: bool) -> Option<HeaderDifference> {
+    let own = backup.size().ok().flatten();
+    let (segment, cipher) = backup.data_cipher().ok()?;
+    let geometry = Geometry::new(segment, cipher, own.or(segment.size).unwrap_or(0));
+    let needed = geometry.storage_length().unwrap_or(u64::MAX);
+    // Volumes of other tools reach to the end of whatever they are in.
+    let fits = if exact && own.is_some() { length == needed } else { length >= needed };
+    (!fits).then_some(HeaderDifference::Length { needed, length })
+}
+
+/// What decides where data lies and how it is read.
+fn layout(header: &Header) -> [(&'static str, String); 4] {
+    let segments = header.segments().iter().map(|segment| {
+        let size = segment.size.map_or("to the end".to_owned(), |size| format!("{size} bytes"));
+        let cipher = segment.cipher.as_ref().map(|cipher| {
+            let encryption = escaped(&cipher.encryption);
+            format!(", {encryption} in sectors of {} from {}", cipher.sector_size, cipher.iv_tweak)
+        });
+        format!("from byte {}, {size}{}", segment.offset, cipher.unwrap_or_default())
+    });
+    let size = header.size().ok().flatten().map_or("not known".to_owned(), |size| format!("{size} bytes"));
+    [
+        ("header size", format!("{} bytes", header.copy_size())),
+        ("area for keyslots", format!("{} bytes", header.keyslots_size())),
+        ("place for its data", segments.collect::<Vec<_>>().join(" and ")),
+        ("size", size),
+    ]
+}
+
+/// Something that opens a volume.
+#[derive(PartialEq)]
+struct Opener {
+    name: String,
+    /// What tells it from another of that name.
+    detail: String,
+}
+
+/// The wrappings of the root key, if they are asked for, and the keyslots of cryptsetup's.
+fn openers(header: &Header, wrappings: bool) -> Vec<Opener> {
+    let mut all = Vec::new();
+    if let (true, Ok(Some(envelope))) = (wrappings, header.envelope()) {
+        for slot in envelope.slots() {
+            let material = slot.material.as_ref().map(|id| format!(" (material {id})")).unwrap_or_default();
+            let name = format!("the wrapping by {}:{}{material}", slot.provider, slot.key);
+            all.push(Opener { name, detail: String::new() });
+        }
+    }
+    for keyslot in header.keyslots() {
+        let name = format!("cryptsetup's keyslot {}", keyslot.id);
+        all.push(Opener { name, detail: header.keyslot_json(keyslot.id) });
+    }
+    all
 }

@@ -1,20 +1,17 @@
 //! Making a new volume.
 
-use std::fs::File;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
-
-use serde_json::{Value, json};
-
-use super::error::Error;
-use super::header::{Header, fits};
-use super::io::{Geometry, MAX_SECTOR, Mode, Volume, expand};
-use super::json::Object;
-use super::luks2::{BINARY_SIZE, Contents, LABEL_SIZE, SIZES};
-use super::metadata::{Digest, Metadata, Segment, SegmentCipher};
-use super::token::Token;
-use super::{digest, disk, policy};
+use super::cipher::SectorCipher;
+use super::data_path::{Mode, Volume};
+use super::edit::{check_writable, write};
+use super::error::{
+    CreateError, EnvelopeTooLarge, NewHeaderError, OpenError, OptionsError, StorageError, TargetError,
+    WrongKeys, random,
+};
+use super::geometry::{Geometry, MAX_SECTOR};
+use super::header::{Header, token_message};
 use crate::keys::{Envelope, VolumeKeys};
-use crate::xts::Key;
+use crate::luks2::{self, Digest, LABEL_SIZE, NewHeader, Segment, Token};
+use crate::storage::{Kind, Storage};
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.
 pub(super) const DATA_OFFSET: u64 = 16 * 1024 * 1024;
@@ -56,111 +53,123 @@ impl CreateOptions {
     /// Refuses what no volume can be, before anything is made for it.
     ///
     /// # Errors
-    /// [`Error::SectorSize`], [`Error::Size`], [`Error::Label`].
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`OptionsError`].
+    pub fn check(&self) -> Result<(), OptionsError> {
         if !(matches!(self.sector_size, 512 | 1024 | 2048 | 4096)) {
-            return Err(Error::SectorSize(self.sector_size));
+            return Err(OptionsError::SectorSize(self.sector_size));
         }
         if self.size > MAX_SIZE {
-            return Err(Error::Size { size: self.size, limit: MAX_SIZE });
+            return Err(OptionsError::Size { size: self.size, limit: MAX_SIZE });
         }
         if self.label.len() >= LABEL_SIZE || self.label.contains('\0') {
-            return Err(Error::Label { length: self.label.len() });
+            return Err(OptionsError::Label { length: self.label.len() });
         }
         Ok(())
     }
 
+    /// To the storage's end, as cryptsetup makes it; the exact size is in the token.
+    fn segment(&self) -> Segment {
+        Segment::to_the_end(DATA_OFFSET, self.sector_size as u32)
+    }
+
+    /// Where the data of a volume like this one lies.
     pub(super) fn geometry(&self) -> Geometry {
-        Geometry { offset: DATA_OFFSET, size: self.size, sector_size: self.sector_size, iv_tweak: 0 }
+        let segment = self.segment();
+        let cipher = segment.cipher.as_ref().expect("a new segment is encrypted");
+        Geometry::new(&segment, cipher, self.size)
     }
 }
 
-impl Volume {
-    /// Makes a volume in an empty regular file, which becomes 16 MiB longer than the volume (and sparse), or on a
-    /// block device, whose first 16 MiB are overwritten. `envelope` and `keys` are those of
-    /// [`Envelope::create`]; the volume's UUID is the envelope's.
+impl<S: Storage> Volume<S> {
+    /// Makes a volume in a storage that grows and is empty (a regular file), which becomes 16 MiB longer than the volume
+    /// (and sparse), or in one of a fixed length (a block device), whose first 16 MiB are overwritten. `envelope` and
+    /// `keys` are those of [`Envelope::create`]; the volume's UUID is the envelope's.
     ///
     /// The header is on the disk when this returns. The data area is left as it is: until it is written, reading it
-    /// gives bytes without meaning. `file` must be open for reading and writing.
+    /// gives bytes without meaning. The storage must be open for reading and writing.
     ///
     /// # Errors
-    /// [`Error::SectorSize`], [`Error::Size`], [`Error::Label`], [`Error::WrongKeys`], [`Error::NotEmpty`],
-    /// [`Error::FileType`], [`Error::FileReadOnly`], [`Error::FileAppends`], [`Error::DeviceTooSmall`], which leave the file as it is;
-    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`], after which a regular file is empty again, and on a block
-    /// device one copy of the header may stand.
+    /// [`CreateError`]. [`OptionsError`], [`WrongKeys`], [`TargetError`] and [`NotWritable`](super::NotWritable) leave the
+    /// storage as it is. After the others one that grows is empty again, and in one of a fixed length one copy of the
+    /// header may stand.
     pub fn create(
-        file: File,
+        storage: S,
         options: &CreateOptions,
         envelope: Envelope,
         keys: &VolumeKeys,
-    ) -> Result<Volume, Error> {
-        let (needed, key) = begin(options, &envelope, keys)?;
-        let mut header = new_header(options, envelope, keys)?;
-        let target = Target::of(&file, needed)?;
-        let written = target.clear(&file, needed).and_then(|()| header.write(&file));
-        written.inspect_err(|_| target.give_up(&file))?;
-        Ok(Volume::assemble(file, key, header, Vec::new(), options.geometry(), Mode::ReadWrite))
+    ) -> Result<Volume<S>, CreateError> {
+        let (needed, cipher) = begin(options, &envelope, keys)?;
+        let mut header = new_header(options, &envelope, keys)?;
+        let target = Target::of(&storage, needed)?;
+        let cleared = target.clear(&storage, needed).map_err(CreateError::from);
+        let written = cleared.and_then(|()| Ok(write(&storage, &mut header)?));
+        written.inspect_err(|_| target.give_up(&storage))?;
+        Ok(Volume::assemble(storage, cipher, header, Vec::new(), Mode::ReadWrite))
     }
 }
 
 /// What comes before anything is made: refuses what no volume can be, and the keys of another envelope. Gives the length
-/// of the volume's file, and its XTS key.
+/// of the volume's storage, and its cipher.
 pub(super) fn begin(
     options: &CreateOptions,
     envelope: &Envelope,
     keys: &VolumeKeys,
-) -> Result<(u64, Box<Key>), Error> {
+) -> Result<(u64, SectorCipher), CreateError> {
     options.check()?;
     if !envelope.is_for(keys) {
-        return Err(Error::WrongKeys);
+        return Err(WrongKeys.into());
     }
-    let needed = options.geometry().file_length();
-    let needed = needed.ok_or(Error::Size { size: options.size, limit: MAX_SIZE })?;
-    Ok((needed, expand(keys.xts_key())?))
+    let geometry = options.geometry();
+    let too_large = OptionsError::Size { size: options.size, limit: MAX_SIZE };
+    Ok((geometry.storage_length().ok_or(too_large)?, cipher(geometry, keys)?))
+}
+
+/// The cipher of a new volume.
+pub(super) fn cipher(geometry: Geometry, keys: &VolumeKeys) -> Result<SectorCipher, CreateError> {
+    SectorCipher::with(keys.xts_key(), geometry).map_err(|error| match error {
+        OpenError::Cipher(error) => error.into(),
+        error => unreachable!("only the key is looked at: {error}"),
+    })
 }
 
 /// What a volume is made in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    RegularFile,
-    BlockDevice,
+    Growable,
+    Fixed,
 }
 
 impl Target {
-    /// After a failure: nothing stays in a regular file. Best effort: the error that there is already says more than one
-    /// from here would.
-    pub(super) fn give_up(self, file: &File) {
-        if self == Target::RegularFile {
-            let _ = file.set_len(0);
+    /// After a failure: nothing stays in a storage that grows. Best effort: the error that there is already says more
+    /// than one from here would.
+    pub(super) fn give_up<S: Storage>(self, storage: &S) {
+        if self == Target::Growable {
+            let _ = storage.set_len(0);
         }
     }
 
-    /// Looks at the file without changing it.
-    pub(super) fn of(file: &File, needed: u64) -> Result<Target, Error> {
-        let kind = file.metadata().map_err(Error::io("asking for the file's type"))?.file_type();
-        let target = match () {
-            () if kind.is_file() => Target::RegularFile,
-            () if kind.is_block_device() => Target::BlockDevice,
-            () => return Err(Error::FileType),
+    /// Looks at the storage without changing it.
+    pub(super) fn of<S: Storage>(storage: &S, needed: u64) -> Result<Target, CreateError> {
+        let target = match storage.kind().map_err(StorageError::of("asking for the file's type"))? {
+            Kind::Growable => Target::Growable,
+            Kind::Fixed => Target::Fixed,
+            Kind::Unfit => return Err(TargetError::Unfit.into()),
         };
-        disk::check_writable(file)?;
-        let length = disk::length(file)?;
+        check_writable(storage)?;
+        let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
         match target {
-            Target::RegularFile if length != 0 => Err(Error::NotEmpty { length }),
-            Target::BlockDevice if length < needed => Err(Error::DeviceTooSmall { length, needed }),
+            Target::Growable if length != 0 => Err(TargetError::NotEmpty { length }.into()),
+            Target::Fixed if length < needed => Err(TargetError::TooSmall { length, needed }.into()),
             _ => Ok(target),
         }
     }
 
     /// Makes everything before the data zero, so that no older header stands where a second copy is looked for.
-    pub(super) fn clear(self, file: &File, needed: u64) -> Result<(), Error> {
+    pub(super) fn clear<S: Storage>(self, storage: &S, needed: u64) -> Result<(), StorageError> {
         match self {
-            Target::RegularFile => file.set_len(needed).map_err(Error::io("extending the file")),
-            Target::BlockDevice => {
-                let zeros = vec![0; 1 << 20];
-                (0..DATA_OFFSET).step_by(zeros.len()).try_for_each(|offset| {
-                    file.write_all_at(&zeros, offset).map_err(Error::io("clearing the header area"))
-                })
+            Target::Growable => storage.set_len(needed).map_err(StorageError::of("extending the file")),
+            Target::Fixed => {
+                storage.write_zeros(DATA_OFFSET, 0).map_err(StorageError::of("clearing the header area"))
             }
         }
     }
@@ -169,59 +178,14 @@ impl Target {
 /// The header of a new volume, after [`begin`].
 pub(super) fn new_header(
     options: &CreateOptions,
-    envelope: Envelope,
+    envelope: &Envelope,
     keys: &VolumeKeys,
-) -> Result<Header, Error> {
-    let uuid = envelope.volume();
-    let segment = Segment {
-        id: 0,
-        kind: "crypt".into(),
-        offset: DATA_OFFSET,
-        // To the file's end, as cryptsetup makes it; the exact size is in the token.
-        size: None,
-        cipher: Some(SegmentCipher {
-            encryption: policy::CIPHER.into(),
-            sector_size: options.sector_size as u32,
-            iv_tweak: 0,
-        }),
-        other: Vec::new(),
-    };
-    let token = Token::new(envelope, options.size, uuid, &segment, keys).to_json()?;
-    let digest = digest::new(keys.xts_key())?;
-    let (size, object) = sized(&token, &digest, &segment)?;
-    let mut label = [0; LABEL_SIZE];
-    label[..options.label.len()].copy_from_slice(options.label.as_bytes());
-    let metadata = Metadata::new(object, size).map_err(Error::Token)?;
-    let subsystem = [0; LABEL_SIZE];
-    Ok(Header::new(Contents { size, sequence: 0, label, subsystem, uuid, metadata }))
-}
-
-/// The header's JSON, and the smallest size for a copy in which it takes at most half: the rest is for the keyslots
-/// and tokens that cryptsetup may add. An envelope of the largest size leaves that room in the larger copies.
-fn sized(token: &Value, digest: &Digest, segment: &Segment) -> Result<(u64, Object), Error> {
-    for size in SIZES {
-        let object = metadata_json(token, digest, segment, size);
-        let half = (size as usize - BINARY_SIZE) / 2;
-        if fits(&object, size).is_ok_and(|json| json.len() <= half) {
-            return Ok((size, object));
-        }
-    }
-    Err(Error::Token("its envelope is too large for a header".into()))
-}
-
-fn metadata_json(token: &Value, digest: &Digest, segment: &Segment, size: u64) -> Object {
-    let json = json!({
-        "keyslots": {},
-        "tokens": { "0": token },
-        "segments": { "0": segment.to_json() },
-        "digests": { "0": digest.to_json() },
-        "config": {
-            "json_size": (size - BINARY_SIZE as u64).to_string(),
-            "keyslots_size": (DATA_OFFSET - 2 * size).to_string(),
-        },
-    });
-    match json {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    }
+) -> Result<Header, NewHeaderError> {
+    let (uuid, segment) = (envelope.volume(), options.segment());
+    let token = Token::new(0, envelope.to_json(), options.size);
+    let code = keys.authenticate(&token_message(&token, uuid, &segment, envelope));
+    let token = token.with_authentication(&code);
+    let digest = Digest::of(keys.xts_key(), &random()?);
+    let new = NewHeader { uuid, label: &options.label, segment: &segment, token: &token, digest: &digest };
+    Ok(luks2::Header::new(&new).map_err(EnvelopeTooLarge)?.into())
 }

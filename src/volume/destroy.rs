@@ -1,15 +1,14 @@
 //! Destroying a volume: the key first, where it is the volume's own, then the header and the area for keyslots.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-
-use super::disk::{self, Disk, HeaderLock};
-use super::error::Error;
-use super::header::Header;
-use super::io::Volume;
-use super::luks2;
+use super::data_path::Volume;
+use super::edit::{CHUNK, Locked};
+use super::error::{
+    DestroyError, NotScratch, OtherVolume, OverwriteError, ReadHeaderError, StorageError, UuidMismatch,
+};
 use super::tombstone::Tombstone;
 use crate::keys::{Class, LocalKeystore, Uuid};
+use crate::luks2::{self, ParseError};
+use crate::storage::Storage;
 
 /// How much is overwritten where no header tells, in bytes: all that comes before the data of a volume made here.
 const USUAL_AREA: u64 = super::create::DATA_OFFSET;
@@ -64,8 +63,8 @@ pub struct Destroyed {
     pub overwritten: u64,
 }
 
-impl Volume {
-    /// Destroys the volume in `file`, which must be open for reading and writing: erases its own key in `keystore`
+impl<S: Storage> Volume<S> {
+    /// Destroys the volume in `storage`, which must be open for reading and writing: erases its own key in `keystore`
     /// ([`LocalKeystore::destroy_scratch`]), then overwrites both copies of its header and the area for keyslots with
     /// zeros, but for a note that says so. No data is read, and none is overwritten: it is ciphertext whose key is
     /// gone.
@@ -78,26 +77,24 @@ impl Volume {
     /// `force` only, the header alone is overwritten: its keys have a life of their own.
     ///
     /// # Errors
-    /// [`Error::NotScratch`] without `force`; [`Error::OtherUuid`]; without a UUID in `options` what
-    /// [`Header::read`] gives, and [`Error::Uuid`] and [`Error::Token`] for a header that contradicts itself;
-    /// [`Error::Luks1`]; [`Error::FileReadOnly`]; [`Error::Busy`]. Nothing is changed then. [`Error::Envelope`] when
-    /// the key cannot be erased: the header is as it was. [`Error::Io`] and [`Error::NotOverwritten`]: the key is gone.
+    /// [`DestroyError`]. When the key cannot be erased, which is [`EnvelopeError`](crate::keys::EnvelopeError), the header
+    /// is as it was; after a [`StorageError`] from the writing and [`NotOverwritten`](super::NotOverwritten) the key is
+    /// gone; else nothing is changed.
     pub fn destroy(
-        file: &File,
+        storage: &S,
         keystore: Option<&LocalKeystore>,
         options: &DestroyOptions,
-    ) -> Result<Destroyed, Error> {
-        disk::check_writable(file)?;
-        let _lock = HeaderLock::take(file)?;
-        let length = disk::length(file)?;
-        let Found { uuid, class, keyslots, area } = examine(file, options)?;
+    ) -> Result<Destroyed, DestroyError> {
+        let locked = Locked::take(storage)?;
+        let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
+        let Found { uuid, class, keyslots, area } = examine(&locked, storage, options)?;
         let key_erased = match keystore {
             Some(keystore) => keystore.destroy_scratch(uuid).map_err(crate::keys::EnvelopeError::from)?,
             None => false,
         };
         let overwritten = area.unwrap_or(0).min(length);
         if overwritten > 0 {
-            wipe(file, &Tombstone { uuid, class, area: overwritten })?;
+            wipe(&locked, &Tombstone { uuid, class, area: overwritten })?;
         }
         Ok(Destroyed { uuid, class, keyslots, key_erased, overwritten })
     }
@@ -113,39 +110,45 @@ struct Found {
 }
 
 /// Which volume it is. Refuses what is not to be destroyed.
-fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
+fn examine<S: Storage>(
+    locked: &Locked<'_, S>,
+    storage: &S,
+    options: &DestroyOptions,
+) -> Result<Found, DestroyError> {
     let headerless = |uuid, class, area| Ok(Found { uuid, class, keyslots: 0, area });
-    let header = match (Header::read(file), options.uuid) {
+    let header = match (locked.read(), options.uuid) {
         (Ok((header, _)), _) => header,
-        (Err(Error::Destroyed(Tombstone { uuid, class, area })), given) => {
+        (Err(ReadHeaderError::Destroyed(Tombstone { uuid, class, area })), given) => {
             return headerless(agreed(uuid, given)?, class, Some(area));
         }
-        (Err(Error::Damaged { .. }), Some(uuid)) => {
+        (Err(ReadHeaderError::Header(ParseError::Damaged { .. })), Some(uuid)) => {
             // What is left of it must say so: it may be another volume's, which cannot be read just now.
-            let ours = options.force || luks2::SIZES.into_iter().chain([0]).any(|at| names(file, at, uuid));
+            let ours =
+                options.force || luks2::SIZES.into_iter().chain([0]).any(|at| names(storage, at, uuid));
             return headerless(uuid, None, ours.then_some(USUAL_AREA));
         }
-        (Err(Error::NotLuks | Error::TooShort { .. }), Some(uuid)) => {
+        (Err(ReadHeaderError::Header(ParseError::NotLuks | ParseError::TooShort { .. })), Some(uuid)) => {
             // It may be anything: somebody made something else in its place.
             return headerless(uuid, None, options.force.then_some(USUAL_AREA));
         }
-        (Err(error), _) => return Err(error),
+        (Err(ReadHeaderError::Storage(error)), _) => return Err(error.into()),
+        (Err(ReadHeaderError::Header(error)), _) => return Err(error.into()),
     };
     let (envelope, class) = match header.envelope() {
         Ok(Some(envelope)) => (Some(envelope.volume()), Some(envelope.class())),
         Ok(None) => (None, None),
         // Who names the volume need not rely on a token that is damaged.
-        Err(error) if options.uuid.is_none() && !options.force => return Err(error),
+        Err(error) if options.uuid.is_none() && !options.force => return Err(error.into()),
         Err(_) => (None, None),
     };
     let uuid = match (options.uuid, envelope) {
         // Keys are named after the UUID that they were made for.
         (Some(uuid), Some(envelope)) if uuid == envelope => uuid,
         (None, Some(envelope)) if envelope != header.uuid() => {
-            return Err(Error::Uuid { header: header.uuid(), envelope });
+            return Err(UuidMismatch { header: header.uuid(), envelope }.into());
         }
         (Some(given), Some(envelope)) if given == header.uuid() => {
-            return Err(Error::Uuid { header: given, envelope });
+            return Err(UuidMismatch { header: given, envelope }.into());
         }
         (given, _) => agreed(header.uuid(), given)?,
     };
@@ -157,37 +160,37 @@ fn examine(file: &File, options: &DestroyOptions) -> Result<Found, Error> {
             }
             _ => "the passphrases that cryptsetup gave it".to_owned(),
         };
-        return Err(Error::NotScratch { keys });
+        return Err(NotScratch { keys }.into());
     }
     Ok(Found { uuid, class, keyslots: header.keyslots().len(), area: Some(header.area_length()) })
 }
 
 /// Whether the binary header at this place is of the volume, damaged or not.
-fn names(file: &File, at: u64, uuid: Uuid) -> bool {
+fn names<S: Storage>(storage: &S, at: u64, uuid: Uuid) -> bool {
     let mut binary = [0; luks2::BINARY_SIZE];
-    file.read_exact_at(&mut binary, at).is_ok() && luks2::peek_uuid(&binary) == Some(uuid)
+    storage.read_at(&mut binary, at).is_ok() && luks2::peek_uuid(&binary) == Some(uuid)
 }
 
 /// The volume's UUID, unless somebody meant another.
-fn agreed(uuid: Uuid, given: Option<Uuid>) -> Result<Uuid, Error> {
+fn agreed(uuid: Uuid, given: Option<Uuid>) -> Result<Uuid, OtherVolume> {
     match given {
-        Some(given) if given != uuid => Err(Error::OtherUuid { volume: uuid, given }),
+        Some(given) if given != uuid => Err(OtherVolume { volume: uuid, given }),
         _ => Ok(uuid),
     }
 }
 
 /// Puts the note in the place of the header, and zeros behind it. Until the note is there the first copy of the header
 /// is, and then, until it is overwritten, the second one.
-pub(super) fn wipe(disk: &impl Disk, tombstone: &Tombstone) -> Result<(), Error> {
+fn wipe<S: Storage>(locked: &Locked<'_, S>, tombstone: &Tombstone) -> Result<(), OverwriteError> {
     let note = tombstone.to_bytes();
     let note = &note[..note.len().min(tombstone.area as usize)];
-    disk::overwrite(disk, note, 0)?;
-    let zeros = vec![0; disk::CHUNK];
+    locked.overwrite(note, 0)?;
+    let zeros = vec![0; CHUNK];
     let mut offset = note.len() as u64;
     while offset < tombstone.area {
         // Up to a multiple of the chunk's length.
-        let part = (disk::CHUNK as u64 - offset % disk::CHUNK as u64).min(tombstone.area - offset);
-        disk::overwrite(disk, &zeros[..part as usize], offset)?;
+        let part = (CHUNK as u64 - offset % CHUNK as u64).min(tombstone.area - offset);
+        locked.overwrite(&zeros[..part as usize], offset)?;
         offset += part;
     }
     Ok(())

@@ -1,55 +1,14 @@
 //! Whether the key of an open volume may still be used.
 
-use core::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use super::error::Error;
-use super::stripes::Stripes;
-use crate::keys::{ErrorClass, clock, utc_date};
-
-/// Why and since when the key of an open volume is not used any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Withdrawal {
-    /// What the key providers answered last: that the key is disabled, for example, or that it cannot be reached.
-    pub class: ErrorClass,
-    /// Whether nobody said no, but nobody said yes for too long either.
-    pub lapsed: bool,
-    /// When the volume stopped using the key, in seconds since 1970-01-01T00:00:00Z.
-    pub since: u64,
-    /// The failure of each wrapping, in one line.
-    pub reason: String,
-}
-
-impl Withdrawal {
-    pub(super) fn now(class: ErrorClass, reason: String) -> Withdrawal {
-        Withdrawal { class, lapsed: false, since: date(Duration::ZERO), reason }
-    }
-
-    /// One that comes about in so long a time unless the key can be checked before.
-    fn in_time(left: Duration, class: ErrorClass, reason: String) -> Withdrawal {
-        Withdrawal { class, lapsed: true, since: date(left), reason }
-    }
-}
-
-impl fmt::Display for Withdrawal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.lapsed {
-            false => "the volume's key was withdrawn",
-            true => "nobody could say for too long whether the volume's key may still be used",
-        };
-        let Withdrawal { class, since, reason, .. } = self;
-        write!(
-            f,
-            "{what} ({class}); since {} nothing is read or written any more; when that is solved, open the volume \
-             again: {reason}",
-            utc_date(*since)
-        )
-    }
-}
+use super::range_locks::RangeLocks;
+use super::withdrawal::Withdrawal;
+use crate::Process;
+use crate::keys::{ErrorClass, clock};
 
 /// The time for which the key may be used, as everybody knows it who uses the volume. It gets longer with each check that
 /// succeeds, and once it has ended it stays so.
@@ -62,17 +21,17 @@ pub(super) struct Lease {
     asked: AtomicU64,
     /// How it ended; before that the last failure of those that do not end it at once.
     end: RwLock<Option<Withdrawal>>,
-    stripes: Arc<Stripes>,
+    locks: Arc<RangeLocks>,
 }
 
 impl Lease {
     /// A lease of so long a time from the moment at which the provider was asked.
-    pub(super) fn new(asked: Duration, length: Duration, stripes: Arc<Stripes>) -> Lease {
+    pub(super) fn new(asked: Duration, length: Duration, locks: Arc<RangeLocks>) -> Lease {
         Lease {
             until: AtomicU64::new(nanoseconds(asked + length)),
             asked: AtomicU64::new(nanoseconds(asked)),
             end: RwLock::new(None),
-            stripes,
+            locks,
         }
     }
 
@@ -81,14 +40,14 @@ impl Lease {
     pub(super) fn followed_by(&self, length: Duration) -> Lease {
         let asked = self.asked.load(Ordering::Acquire);
         let until = self.until.load(Ordering::Acquire).min(nanoseconds(clock::now() + length));
-        let next = Lease::new(Duration::from_nanos(asked), length, Arc::clone(&self.stripes));
+        let next = Lease::new(Duration::from_nanos(asked), length, Arc::clone(&self.locks));
         next.until.fetch_max(until, Ordering::AcqRel);
         next
     }
 
     /// Whether the key may be used now.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.holds() { Ok(()) } else { Err(self.error()) }
+    pub(super) fn check(&self) -> Result<(), Box<Withdrawal>> {
+        if self.holds() { Ok(()) } else { Err(self.withdrawal()) }
     }
 
     /// Whether it has not ended. When its time is over it ends here, whoever asks.
@@ -108,7 +67,7 @@ impl Lease {
                     end.get_or_insert_with(unknown);
                 }
                 // Without waiting; the thread that checks waits for calls under way as well.
-                self.stripes.take_free_keys();
+                self.locks.take_free_keys();
                 false
             }
             Err(now) => now != 0,
@@ -152,11 +111,11 @@ impl Lease {
             *self.end.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
         }
         self.until.store(0, Ordering::Release);
-        self.stripes.take_key();
+        self.locks.take_key();
     }
 
     /// Why the key may not be used.
-    pub(super) fn error(&self) -> Error {
+    pub(super) fn withdrawal(&self) -> Box<Withdrawal> {
         let mut known = None;
         for _ in 0..100 {
             match self.end.try_read() {
@@ -168,7 +127,37 @@ impl Lease {
                 Err(_) => thread::yield_now(),
             }
         }
-        Error::Withdrawn(Box::new(known.unwrap_or_else(unknown)))
+        Box::new(known.unwrap_or_else(unknown))
+    }
+}
+
+/// The lease of a volume, and the thread that prolongs it, which ends when this is dropped.
+pub(super) struct Watch {
+    pub(super) lease: Arc<Lease>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    process: Process,
+}
+
+impl Watch {
+    /// `stop` tells the thread to end.
+    pub(super) fn new(lease: Arc<Lease>, stop: Arc<AtomicBool>, thread: JoinHandle<()>) -> Watch {
+        Watch { lease, stop, thread: Some(thread), process: Process::current() }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else { return };
+        if self.process.is_current() {
+            thread.thread().unpark();
+            // A check under way is dropped. A panic in it has ended the lease.
+            let _ = thread.join();
+        } else {
+            // There is no such thread in this process, to be waited for or let go.
+            std::mem::forget(thread);
+        }
     }
 }
 
@@ -176,11 +165,6 @@ impl Lease {
 fn unknown() -> Withdrawal {
     let reason = "no check of the key was answered in time".to_owned();
     Withdrawal::in_time(Duration::ZERO, ErrorClass::TimedOut, reason)
-}
-
-/// The date in so long a time, in seconds since 1970.
-fn date(left: Duration) -> u64 {
-    (SystemTime::now() + left).duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// Saturates after 584 years.
@@ -191,16 +175,15 @@ fn nanoseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::io::expand;
+    use crate::volume::range_locks::tests::locks;
 
     #[test]
     fn another_length_is_no_answer() {
-        let key: Vec<u8> = (0..64).collect();
-        let stripes = Arc::new(Stripes::new(expand(&key).unwrap()));
+        let locks = locks();
         let [instant, minute, hour] = [5, 60_000, 3_600_000].map(Duration::from_millis);
         let until = |lease: &Lease| Duration::from_nanos(lease.until.load(Ordering::Acquire));
         let asked = clock::now();
-        let lease = Lease::new(asked, minute, Arc::clone(&stripes));
+        let lease = Lease::new(asked, minute, Arc::clone(&locks));
         thread::sleep(4 * instant);
         // Again and again: the time goes on from that answer.
         let again = lease.followed_by(minute).followed_by(minute);

@@ -51,44 +51,47 @@
 //! not zero). dm-crypt's `allow_discards` is the same trade.
 
 mod backup;
-mod checker;
-mod chunk;
+mod buffers;
+mod cipher;
 mod create;
+mod data_path;
 mod destroy;
-mod differences;
-mod digest;
-mod disk;
+mod difference;
+mod edit;
 mod error;
+mod geometry;
 mod header;
-mod io;
-mod json;
 mod lease;
-mod luks2;
-mod metadata;
 mod open;
-mod policy;
-mod ranges;
+mod range_locks;
 mod recheck;
-mod stripes;
-mod token;
 mod tombstone;
+mod withdrawal;
 mod wrappings;
 mod writer;
 
 #[cfg(test)]
-mod crash;
+mod power_cuts;
 
 pub use backup::{HeaderBackup, HeaderRestored};
+pub use cipher::SectorCipher;
 pub use create::CreateOptions;
+pub use data_path::{Mode, Volume};
 pub use destroy::{DestroyOptions, Destroyed};
-pub use differences::HeaderDifference;
-pub use error::{Error, HeaderFault, Warning};
+pub use difference::HeaderDifference;
+pub use edit::{Expected, HeaderEdit, edit};
+pub use error::{
+    AppendError, BackupError, Busy, Changed, CreateError, DestroyError, DiscardError, DiscardOff,
+    EnvelopeTooLarge, Error, FinishError, Forged, HeaderError, NeedsKeys, NotOverwritten, NotRechecked,
+    NotRestored, NotScratch, NotVerified, NotWritable, OpenError, OptionsError, OtherEnvelope, OtherVolume,
+    OutOfBounds, RandomError, ReadEnvelopeError, ReadError, ReadHeaderError, ReadOnly, RecheckError,
+    RestoreError, SectorError, SetEnvelopeError, StorageError, TargetError, Truncated, UuidMismatch,
+    WrappingError, WriteError, WrongKeys,
+};
 pub use header::Header;
-pub use io::{Mode, Volume};
-pub use lease::Withdrawal;
-pub use luks2::HeaderCopy;
-pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
+pub use open::ClosedVolume;
 pub use recheck::Recheck;
 pub use tombstone::Tombstone;
+pub use withdrawal::Withdrawal;
 pub use wrappings::{WrappingChange, WrappingsChanged};
 pub use writer::Writer;

@@ -1,50 +1,42 @@
 //! Opening a volume: with its envelope's keys, or with a raw volume key.
 
-use std::fs::File;
+use super::cipher::SectorCipher;
+use super::data_path::{Mode, Volume};
+use super::edit::check_writable;
+use super::error::{OpenError, StorageError};
+use super::geometry::Geometry;
+use super::header::{Header, OwnToken};
+use crate::keys::{Envelope, Providers, VolumeKeys, block_on};
+use crate::luks2::Warning;
+use crate::storage::Storage;
 
-use super::digest;
-use super::disk;
-use super::error::{Error, Warning};
-use super::header::Header;
-use super::io::{Geometry, Mode, Volume, expand};
-use super::metadata::{Segment, SegmentCipher};
-use super::token::Token;
-use crate::keys::{Providers, VolumeKeys, block_on};
-
-impl Volume {
+impl<S: Storage> Volume<S> {
     /// Opens a volume: its header is read and checked, its envelope opened by one of `providers`, and the header
     /// authenticated, before any data is touched. Nothing is written. Blocks until the provider has answered.
     ///
     /// # Errors
-    /// What [`Header::read`] and [`Header::data_segment`] give; [`Error::NoToken`] for a volume of another tool;
-    /// [`Error::Envelope`] when no provider unwraps the key; [`Error::Forged`], [`Error::Uuid`] and
-    /// [`Error::Token`] for a header that was tampered with; [`Error::Truncated`]; [`Error::FileReadOnly`] and
-    /// [`Error::FileAppends`].
-    pub fn open(file: File, providers: &Providers, mode: Mode) -> Result<Volume, Error> {
-        block_on(Volume::open_async(file, providers, mode))
+    /// [`OpenError`].
+    pub fn open(storage: S, providers: &Providers, mode: Mode) -> Result<Volume<S>, OpenError> {
+        block_on(Volume::open_async(storage, providers, mode))
     }
 
-    /// [`Volume::open`] for callers on an asynchronous runtime. Only the provider is awaited: the file is read in
+    /// [`Volume::open`] for callers on an asynchronous runtime. Only the provider is awaited: the storage is read in
     /// place, at most 8 MiB of header.
     ///
     /// # Errors
     /// As for [`Volume::open`].
-    pub async fn open_async(file: File, providers: &Providers, mode: Mode) -> Result<Volume, Error> {
-        let opening = Opening::read(file, mode)?;
-        // What the header alone rules out is refused before a key service is asked.
-        let token = opening.header.own_token()?;
-        let keys = token.envelope.open(providers).await?;
-        opening.unlock(&token, &keys)
+    pub async fn open_async(storage: S, providers: &Providers, mode: Mode) -> Result<Volume<S>, OpenError> {
+        let closed = ClosedVolume::read(storage, mode)?;
+        let keys = closed.envelope().open(providers).await?;
+        closed.open(&keys)
     }
 
     /// Opens a volume with keys that were unwrapped earlier, for example to open it once more.
     ///
     /// # Errors
-    /// As for [`Volume::open`]; [`Error::WrongKeys`] for the keys of another volume.
-    pub fn open_with_keys(file: File, keys: &VolumeKeys, mode: Mode) -> Result<Volume, Error> {
-        let opening = Opening::read(file, mode)?;
-        let token = opening.header.own_token()?;
-        opening.unlock(&token, keys)
+    /// As for [`Volume::open`], with [`WrongKeys`](super::WrongKeys) for the keys of another volume.
+    pub fn open_with_keys(storage: S, keys: &VolumeKeys, mode: Mode) -> Result<Volume<S>, OpenError> {
+        ClosedVolume::read(storage, mode)?.open(keys)
     }
 
     /// Opens a LUKS2 volume with its raw volume key of 32 or 64 bytes, whatever tool made it. The key is checked
@@ -55,84 +47,101 @@ impl Volume {
     /// made here.
     ///
     /// # Errors
-    /// What [`Header::read`] and [`Header::data_segment`] give; [`Error::VolumeKeyLength`],
-    /// [`Error::WrongVolumeKey`], [`Error::Refused`], [`Error::Truncated`], [`Error::FileReadOnly`].
-    pub fn open_with_volume_key(file: File, key: &[u8], mode: Mode) -> Result<Volume, Error> {
-        if !matches!(key.len(), 32 | 64) {
-            return Err(Error::VolumeKeyLength { length: key.len() });
-        }
-        let opening = Opening::read(file, mode)?;
-        let header = &opening.header;
-        digest::check(header.digests(), header.data_segment()?.id, key)?;
-        let size = header.size()?;
-        let mut volume = opening.assemble(key, size)?;
+    /// As for [`Volume::open`], with [`VolumeKeyError`](crate::luks2::VolumeKeyError).
+    pub fn open_with_volume_key(storage: S, key: &[u8], mode: Mode) -> Result<Volume<S>, OpenError> {
+        let (header, warnings) = read(&storage, mode)?;
+        let cipher = SectorCipher::with_volume_key(&header, key, length(&storage)?)?;
+        let mut volume = Volume::assemble(storage, cipher, header, warnings, mode);
         volume.is_enveloped = false;
         Ok(volume)
     }
 }
 
-/// A volume whose header was read, and whose keys are to come.
-struct Opening {
-    file: File,
+/// A volume whose header was read, once, and whose keys are to come: for those who choose key providers by what is in the
+/// envelope.
+///
+/// ```
+/// use atrest::volume::{ClosedVolume, Mode};
+/// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+/// # use atrest::storage::MemoryStorage;
+/// # use atrest::volume::{CreateOptions, Volume};
+/// # use std::sync::Arc;
+/// # let dir = tempfile::tempdir()?;
+/// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
+/// # keystore.ensure_key("default")?;
+/// # let (envelope, keys) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
+/// # let storage = Arc::new(MemoryStorage::growable());
+/// # Volume::create(Arc::clone(&storage), &CreateOptions::new(1000), envelope, &keys)?;
+///
+/// let closed = ClosedVolume::read(storage, Mode::ReadOnly)?;
+/// let mut providers = Providers::new();
+/// for slot in closed.envelope().slots() {
+///     if slot.provider == "local" {
+///         providers = providers.with(keystore.clone());
+///     }
+/// }
+/// let keys = block_on(closed.envelope().open(&providers))?;
+/// let volume = closed.open(&keys)?;
+/// assert_eq!(volume.size(), 1000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ClosedVolume<S: Storage> {
+    storage: S,
     mode: Mode,
     header: Header,
     warnings: Vec<Warning>,
+    own: OwnToken,
 }
 
-impl Opening {
-    fn read(file: File, mode: Mode) -> Result<Opening, Error> {
-        if mode == Mode::ReadWrite {
-            disk::check_writable(&file)?;
-        }
-        let (header, warnings) = Header::read(&file)?;
-        header.data_segment()?;
-        Ok(Opening { file, mode, header, warnings })
+impl<S: Storage> ClosedVolume<S> {
+    /// Reads the header. What it alone rules out is refused here, before a key service is asked.
+    ///
+    /// # Errors
+    /// [`OpenError`], but for what needs the keys.
+    pub fn read(storage: S, mode: Mode) -> Result<ClosedVolume<S>, OpenError> {
+        let (header, warnings) = read(&storage, mode)?;
+        let own = header.own_token()?;
+        Ok(ClosedVolume { storage, mode, header, warnings, own })
     }
 
-    fn unlock(self, token: &Token, keys: &VolumeKeys) -> Result<Volume, Error> {
-        self.header.authenticate(token, keys)?;
-        self.assemble(keys.xts_key(), Some(token.size))
+    /// The header, which is not authenticated yet.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
-    /// `size` is the exact one, where it is known.
-    fn assemble(self, key: &[u8], size: Option<u64>) -> Result<Volume, Error> {
-        let length = disk::length(&self.file)?;
-        let geometry = geometry(self.header.data_cipher()?, size, length)?;
-        let key = expand(key)?;
-        Ok(Volume::assemble(self.file, key, self.header, self.warnings, geometry, self.mode))
+    /// The envelope in it.
+    pub fn envelope(&self) -> &Envelope {
+        &self.own.envelope
+    }
+
+    /// What the user should be told of the header.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Authenticates the header with the volume's keys, and opens the volume.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(self, keys: &VolumeKeys) -> Result<Volume<S>, OpenError> {
+        self.header.authenticate(&self.own, keys)?;
+        let size = Some(self.own.token.size());
+        let geometry = Geometry::within(&self.header, size, length(&self.storage)?)?;
+        let cipher = SectorCipher::with(keys.xts_key(), geometry)?;
+        Ok(Volume::assemble(self.storage, cipher, self.header, self.warnings, self.mode))
     }
 }
 
-/// Where the data lies in a file of `length` bytes, all of it within the file.
-fn geometry(
-    (segment, cipher): (&Segment, &SegmentCipher),
-    size: Option<u64>,
-    length: u64,
-) -> Result<Geometry, Error> {
-    let sector_size = u64::from(cipher.sector_size);
-    let truncated = |needed| Error::Truncated { length, needed };
-    let in_file = length.checked_sub(segment.offset).ok_or_else(|| truncated(segment.offset))?;
-    let size = match size.or(segment.size) {
-        Some(size) if segment.size.is_some_and(|whole| size > whole) => {
-            return Err(Error::Token(format!("its size of {size} bytes is larger than the segment")));
-        }
-        Some(size) => size,
-        None if !in_file.is_multiple_of(sector_size) => {
-            return Err(Error::Refused(format!(
-                "its data of {in_file} bytes is not a whole number of sectors of {sector_size}: the file was cut off, \
-                 or something was added to it"
-            )));
-        }
-        None => in_file,
-    };
-    let geometry = Geometry {
-        offset: segment.offset,
-        size,
-        sector_size: cipher.sector_size as usize,
-        iv_tweak: cipher.iv_tweak,
-    };
-    match geometry.file_length() {
-        Some(needed) if needed <= length => Ok(geometry),
-        needed => Err(truncated(needed.unwrap_or(u64::MAX))),
+fn read<S: Storage>(storage: &S, mode: Mode) -> Result<(Header, Vec<Warning>), OpenError> {
+    if mode == Mode::ReadWrite {
+        check_writable(storage)?;
     }
+    let (header, warnings) = Header::read(storage)?;
+    header.data_segment()?;
+    Ok((header, warnings))
+}
+
+fn length<S: Storage>(storage: &S) -> Result<u64, StorageError> {
+    storage.len().map_err(StorageError::of("finding the length of the file"))
 }

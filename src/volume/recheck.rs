@@ -1,15 +1,17 @@
 //! A volume that closes itself when its key is withdrawn: what its user asks for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Weak};
+use std::thread::{self, Builder};
 use std::time::Duration;
 
-use super::checker::Checker;
-use super::error::Error;
-use super::io::Volume;
-use super::lease::{Lease, Withdrawal};
-use crate::keys::{Origin, Providers, SecretError, clock};
+use super::data_path::Volume;
+use super::error::{NotRechecked, RecheckError, StorageError};
+use super::header::Header;
+use super::lease::{Lease, Watch};
+use super::withdrawal::Withdrawal;
+use crate::keys::{Envelope, EnvelopeError, ErrorClass, Providers, RootKeyCache, block_on_while, clock};
+use crate::storage::Storage;
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
 const TIMES: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(7 * 86_400);
@@ -30,7 +32,7 @@ impl Recheck {
     }
 }
 
-impl Volume {
+impl<S: Storage> Volume<S> {
     /// Has the key providers asked again, from now on and for as long as the volume is open, whether its key may still be
     /// used, by a thread that ends with the volume. It reads the header from the file and unwraps its envelope, as an open
     /// does: all wrappings are tried, new ones too, and a [cache](Providers::with_cache) is left aside.
@@ -43,7 +45,7 @@ impl Volume {
     ///   eighth of the grace, then less and less often. Then it closes itself.
     ///
     /// A volume that closed itself stays so: its key is wiped as soon as the calls under way are done with their 128 KiB,
-    /// each further read and write fails with [`Error::Withdrawn`], and opening it again is the way back. What was written
+    /// each further read and write fails with [`Withdrawal`], and opening it again is the way back. What was written
     /// before can still be [flushed](Volume::flush). Each data call looks at the time itself, so that the volume closes
     /// just as well when the thread is gone, in a forked child for example, and after the machine was suspended for longer
     /// (where its clock counts that: on Linux and Android).
@@ -71,93 +73,184 @@ impl Volume {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Recheck`] for times out of their ranges, for a volume that was opened with its raw key, and when none of
-    /// its wrappings is of one of `providers`; [`Error::NoToken`]; [`Error::Withdrawn`] when it has closed itself already;
-    /// [`Error::Io`] when no descriptor or no thread is to be had. The volume is as it was then.
-    pub fn recheck(&mut self, providers: &Providers, recheck: Recheck) -> Result<(), Error> {
+    /// [`RecheckError`]: [`NotRechecked`] for times out of their ranges, for a volume that was opened with its raw key,
+    /// and when none of its wrappings is of one of `providers`; [`Withdrawal`] when it has closed itself already. The
+    /// volume is as it was then.
+    pub fn recheck(&mut self, providers: &Providers, recheck: Recheck) -> Result<(), RecheckError>
+    where
+        S: 'static,
+    {
         let Recheck { interval, grace } = recheck;
         if !TIMES.contains(&interval) || !TIMES.contains(&grace) {
-            return Err(Error::Recheck("interval and grace must each be 10 ms to 7 days".to_owned()));
+            let why = "interval and grace must each be 10 ms to 7 days";
+            return Err(NotRechecked(why.to_owned()).into());
         }
         self.check_lease()?;
         let envelope = self.header.own_token()?.envelope;
         if !self.is_enveloped {
             let why = "it was given when the volume was opened, and not unwrapped by a key provider";
-            return Err(Error::Recheck(why.to_owned()));
+            return Err(NotRechecked(why.to_owned()).into());
         }
         if !envelope.slots().iter().any(|slot| providers.get(&slot.provider).is_some()) {
             let slots: Vec<&str> = envelope.slots().iter().map(|slot| &*slot.provider).collect();
             let why =
                 format!("none of the key providers is one of those that wrap it ({})", slots.join(", "));
-            return Err(Error::Recheck(why));
+            return Err(NotRechecked(why).into());
         }
-        let origin = Origin::here().map_err(|error: SecretError| Error::Envelope(error.into()))?;
-        let file = self.file.try_clone().map_err(Error::io("duplicating the descriptor"))?;
         let lease = match &self.watch {
-            None => Lease::new(clock::now(), interval + grace, Arc::clone(&self.stripes)),
+            None => Lease::new(clock::now(), interval + grace, Arc::clone(&self.locks)),
             Some(before) => before.lease.followed_by(interval + grace),
         };
         let lease = Arc::new(lease);
         let stop = Arc::new(AtomicBool::new(false));
         let (theirs, stopped) = (Arc::clone(&lease), Arc::clone(&stop));
+        let storage = Arc::clone(&self.storage);
         let (cache, providers) = (providers.weak_cache(), providers.without_cache());
-        let checker = Checker { lease: theirs, stop: stopped, file, envelope, providers, cache, recheck };
+        let checker = Checker { lease: theirs, stop: stopped, storage, envelope, providers, cache, recheck };
         let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
-        let thread = thread.map_err(Error::io("starting the thread that rechecks the key"))?;
+        let thread = thread.map_err(StorageError::of("starting the thread that rechecks the key"))?;
         let new = Arc::clone(&lease);
-        let before = self.watch.replace(Watch { lease, stop, thread: Some(thread), origin });
+        let before = self.watch.replace(Watch::new(lease, stop, thread));
         let Some(lease) = before.as_ref().map(|before| Arc::clone(&before.lease)) else { return Ok(()) };
         // Its thread ends here; it may have taken the key away meanwhile.
         drop(before);
-        lease.check().inspect_err(|error| {
-            if let Error::Withdrawn(why) = error {
-                new.end(Some(Withdrawal::clone(why)));
-            }
-        })
-    }
-
-    /// Whether the volume may use its key, as each read and write asks before it does; always so without
-    /// [`Volume::recheck`].
-    ///
-    /// # Errors
-    /// [`Error::Withdrawn`], with class, time and reason.
-    pub fn check_lease(&self) -> Result<(), Error> {
-        match &self.watch {
-            Some(watch) => watch.lease.check(),
-            None => Ok(()),
-        }
-    }
-
-    /// The error of a volume whose key was taken away.
-    pub(super) fn withdrawn(&self) -> Error {
-        match &self.watch {
-            Some(watch) => watch.lease.error(),
-            None => unreachable!("nobody else takes the key away"),
-        }
+        Ok(lease.check().inspect_err(|why| new.end(Some(Withdrawal::clone(why))))?)
     }
 }
 
-/// The lease of a volume, and the thread that prolongs it, which ends when this is dropped.
-pub(super) struct Watch {
+/// The longest sleep of the thread that checks: its alarm clock stands still while the machine is suspended.
+const NAP: Duration = Duration::from_secs(60);
+
+/// What the thread knows.
+struct Checker<S> {
     lease: Arc<Lease>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    origin: Origin,
+    storage: Arc<S>,
+    /// As it was when it was last read.
+    envelope: Envelope,
+    /// Without a cache.
+    providers: Providers,
+    /// That of the caller's set, whose keys go with that set.
+    cache: Weak<RootKeyCache>,
+    recheck: Recheck,
 }
 
-impl Drop for Watch {
+/// Ends the lease if a provider panics.
+struct Panicked<'a>(&'a Lease);
+
+impl Drop for Panicked<'_> {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        let Some(thread) = self.thread.take() else { return };
-        if self.origin.is_here() {
-            thread.thread().unpark();
-            // A check under way is dropped. A panic in it has ended the lease.
-            let _ = thread.join();
-        } else {
-            // There is no such thread in this process, to be waited for or let go.
-            std::mem::forget(thread);
+        if thread::panicking() {
+            let reason = "the key provider panicked, which is a defect of it".to_owned();
+            self.0.end(Some(Withdrawal::now(ErrorClass::Malformed, reason)));
         }
     }
+}
+
+impl<S: Storage> Checker<S> {
+    fn run(mut self) {
+        let lease = Arc::clone(&self.lease);
+        let _panicked = Panicked(&lease);
+        let Recheck { interval, grace } = self.recheck;
+        let soonest = (grace / 8).min(interval).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let mut retry = soonest;
+        loop {
+            self.read_envelope();
+            let asked = clock::now();
+            let pause = match block_on_while(self.envelope.open(&self.providers), || self.nap()) {
+                None => Duration::ZERO,
+                Some(Ok(_)) => {
+                    lease.prolong(asked, interval + grace);
+                    retry = soonest;
+                    jittered(interval)
+                }
+                Some(Err(error)) => {
+                    match self.verdict(&error) {
+                        Verdict::Refused(class) => {
+                            if let Some(cache) = self.cache.upgrade() {
+                                cache.clear();
+                            }
+                            return lease.end(Some(Withdrawal::now(class, error.to_string())));
+                        }
+                        Verdict::Unknown(class) => lease.note(class, error.to_string()),
+                    }
+                    let pause = jittered(retry);
+                    retry = (retry * 2).min(interval).min(NAP).max(soonest);
+                    pause
+                }
+            };
+            let next = clock::now() + pause;
+            while let Some(nap) = self.nap().filter(|_| clock::now() < next) {
+                thread::park_timeout(nap.min(next.saturating_sub(clock::now())));
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return;
+            }
+            if !lease.holds() {
+                return lease.end(None);
+            }
+        }
+    }
+
+    /// How long the thread may wait: not at all when the volume is closed, or has closed itself.
+    fn nap(&self) -> Option<Duration> {
+        let goes_on = !self.stop.load(Ordering::Acquire) && self.lease.holds();
+        goes_on.then(|| self.lease.left().min(NAP))
+    }
+
+    /// Takes the wrappings that are in the header now: they may have been changed since. Where the header cannot be read,
+    /// or is not this volume's any more, those that were there before decide.
+    fn read_envelope(&mut self) {
+        let Ok((header, _)) = Header::read(&self.storage) else { return };
+        if let Ok(own) = header.own_token()
+            && own.envelope.is_rewrapping_of(&self.envelope)
+        {
+            self.envelope = own.envelope;
+        }
+    }
+
+    /// What the failures of the wrappings say together. Those for which there is no provider here were not asked.
+    fn verdict(&self, error: &EnvelopeError) -> Verdict {
+        let EnvelopeError::NoSlotOpened { failures, .. } = error else {
+            return Verdict::Unknown(error.class().unwrap_or(ErrorClass::Malformed));
+        };
+        let asked = failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some());
+        let mut classes = asked.map(|slot| slot.error.class());
+        match (classes.clone().find(|class| !is_refusal(*class)), classes.next()) {
+            (Some(unknown), _) => Verdict::Unknown(unknown),
+            (None, Some(refusal)) => Verdict::Refused(refusal),
+            (None, None) => Verdict::Unknown(ErrorClass::Unreachable),
+        }
+    }
+}
+
+/// What a check that failed says of the key.
+enum Verdict {
+    /// Everybody who could be asked has refused it.
+    Refused(ErrorClass),
+    /// Somebody could not answer, who might have allowed it.
+    Unknown(ErrorClass),
+}
+
+/// Whether it says that the key may not be used, rather than that it cannot be said now.
+fn is_refusal(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::NotAuthorised
+            | ErrorClass::KeyNotFound
+            | ErrorClass::KeyDisabled
+            | ErrorClass::KeyPendingDeletion
+            | ErrorClass::WrongKey
+            | ErrorClass::WrongKeyType
+    )
+}
+
+/// The time, or up to a tenth less: volumes that were opened together need not ask together for ever.
+fn jittered(time: Duration) -> Duration {
+    let mut random = [0];
+    // Without random bytes they do.
+    let _ = getrandom::fill(&mut random);
+    time - time / 10 * u32::from(random[0]) / 256
 }
 
 #[cfg(test)]

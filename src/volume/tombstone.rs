@@ -10,13 +10,14 @@
 //! and zeros. It lies within 256 bytes, so that it is there or not, even if a disk loses its power while it writes
 //! them. Nothing in it is authenticated: it tells what became of the volume, and which key to look for.
 
+use crate::Code;
 use crate::keys::{Class, Uuid};
 
 const TITLE: &str = "atrest: this volume was destroyed";
 /// How much of the file is read to find it, in bytes.
 pub(super) const LENGTH: usize = 256;
 /// How much of the file is overwritten with it and the zeros behind it: the binary header of the first copy.
-const BLOCK: usize = super::luks2::BINARY_SIZE;
+const BLOCK: usize = crate::luks2::BINARY_SIZE;
 
 /// What is left to tell of a destroyed volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,12 @@ pub struct Tombstone {
 }
 
 impl Tombstone {
+    /// What programs call it.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        Code::NotAVolume
+    }
+
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let Tombstone { uuid, class, area } = self;
         let class = class.map_or("unknown", Class::name);
@@ -55,7 +62,7 @@ impl Tombstone {
             "unknown" => None,
             _ => return None,
         };
-        let area = super::json::decimal(lines.next()?.strip_prefix("area ")?)?;
+        let area = crate::luks2::decimal(lines.next()?.strip_prefix("area ")?)?;
         if lines.next().is_some() {
             return None;
         }
@@ -75,11 +82,14 @@ impl core::fmt::Display for Tombstone {
             _ => write!(
                 f,
                 "the volume {uuid} was here, and was destroyed: its header is overwritten, and only a backup of that \
-                 brings its content back (`atrest header restore`)"
+                 brings its content back"
             ),
         }
     }
 }
+
+/// In the place of a volume's header: that is why it is not read.
+impl std::error::Error for Tombstone {}
 
 #[cfg(test)]
 mod tests {

@@ -1,18 +1,19 @@
 //! Making a volume from data whose length is known only in the end.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 
 use zeroize::Zeroizing;
 
+use super::buffers::CHUNK;
+use super::cipher::SectorCipher;
 use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, begin, new_header};
-use super::disk;
-use super::error::Error;
+use super::data_path::{Mode, Volume};
+use super::edit::write;
+use super::error::{AppendError, CreateError, FinishError, OptionsError, StorageError};
 use super::header::Header;
-use super::io::{Mode, Volume};
-use super::stripes::CHUNK;
 use crate::keys::{Envelope, VolumeKeys};
-use crate::xts::{Backend, Key, Tweaks};
+use crate::storage::Storage;
+use crate::xts::Backend;
 
 /// A new volume that is filled from its beginning to its end: the data comes first, and the header last, with the
 /// size that has come together. Until [`Writer::finish`] the file has no header, so what an interruption leaves is
@@ -35,10 +36,10 @@ use crate::xts::{Backend, Key, Tweaks};
 /// assert_eq!(volume.size(), 7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Writer<'keys> {
-    file: File,
+pub struct Writer<'keys, S: Storage = File> {
+    storage: S,
     target: Target,
-    key: Box<Key>,
+    cipher: SectorCipher,
     options: CreateOptions,
     envelope: Envelope,
     keys: &'keys VolumeKeys,
@@ -51,32 +52,33 @@ pub struct Writer<'keys> {
     scratch: Box<[u8]>,
 }
 
-impl<'keys> Writer<'keys> {
-    /// Begins a volume in a file as [`Volume::create`] takes it. Here `options.size` is what is expected: a block
+impl<'keys, S: Storage> Writer<'keys, S> {
+    /// Begins a volume in a storage as [`Volume::create`] takes it. Here `options.size` is what is expected: a block
     /// device must have room for it, and where the system can it is reserved in a regular file, so that a full disk
     /// shows at once. Any other number of bytes may follow.
     ///
     /// # Errors
     /// As for [`Volume::create`].
     pub fn new(
-        file: File,
+        storage: S,
         options: &CreateOptions,
         envelope: Envelope,
         keys: &'keys VolumeKeys,
-    ) -> Result<Writer<'keys>, Error> {
-        let (needed, key) = begin(options, &envelope, keys)?;
-        let target = Target::of(&file, needed)?;
-        target.clear(&file, DATA_OFFSET)?;
-        if target == Target::RegularFile
-            && let Err(error) = disk::reserve(&file, DATA_OFFSET, needed - DATA_OFFSET)
+    ) -> Result<Writer<'keys, S>, CreateError> {
+        let (needed, cipher) = begin(options, &envelope, keys)?;
+        let target = Target::of(&storage, needed)?;
+        target.clear(&storage, DATA_OFFSET)?;
+        if target == Target::Growable
+            && let Err(error) = storage.reserve(needed - DATA_OFFSET, DATA_OFFSET)
         {
-            target.give_up(&file);
-            return Err(error);
+            target.give_up(&storage);
+            return Err(StorageError::new("reserving space for the volume", error).into());
         }
         Ok(Writer {
-            file,
+            storage,
             target,
-            key,
+            // The size is what comes together.
+            cipher: cipher.resized(MAX_SIZE),
             options: options.clone(),
             envelope,
             keys,
@@ -94,19 +96,19 @@ impl<'keys> Writer<'keys> {
 
     /// The code that encrypts.
     pub fn backend(&self) -> Backend {
-        self.key.backend()
+        self.cipher.backend()
     }
 
     /// Adds `data` at the end. Parts that are multiples of 128 KiB are the fastest; any other length will do. Nothing
     /// is allocated.
     ///
     /// # Errors
-    /// [`Error::Size`], which leaves the writer as it was; [`Error::Io`] (a full disk, for example), after which it
-    /// is of no more use.
-    pub fn append(&mut self, data: &[u8]) -> Result<(), Error> {
+    /// [`OptionsError::Size`], which leaves the writer as it was; [`StorageError`] (a full disk, for example), after which
+    /// it is of no more use.
+    pub fn append(&mut self, data: &[u8]) -> Result<(), AppendError> {
         let size = self.size().saturating_add(data.len() as u64);
         if size > MAX_SIZE {
-            return Err(Error::Size { size, limit: MAX_SIZE });
+            return Err(OptionsError::Size { size, limit: MAX_SIZE }.into());
         }
         let sector_size = self.options.sector_size;
         let mut rest = data;
@@ -131,28 +133,29 @@ impl<'keys> Writer<'keys> {
     /// there when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NotVerified`], [`Error::Random`]: a regular file is empty then; on a block device one copy
-    /// of the header may stand, and the data is whole if it does.
-    pub fn finish(mut self) -> Result<Volume, Error> {
+    /// [`FinishError`]: a storage that grows is empty then; in one of a fixed length one copy of the header may stand, and
+    /// the data is whole if it does.
+    pub fn finish(mut self) -> Result<Volume<S>, FinishError> {
         self.options.size = self.size();
-        let header = self.complete().inspect_err(|_| self.target.give_up(&self.file))?;
-        let geometry = self.options.geometry();
-        Ok(Volume::assemble(self.file, self.key, header, Vec::new(), geometry, Mode::ReadWrite))
+        let header = self.complete().inspect_err(|_| self.target.give_up(&self.storage))?;
+        let cipher = self.cipher.resized(self.options.size);
+        Ok(Volume::assemble(self.storage, cipher, header, Vec::new(), Mode::ReadWrite))
     }
 
-    fn complete(&mut self) -> Result<Header, Error> {
+    fn complete(&mut self) -> Result<Header, FinishError> {
         if self.partial_length > 0 {
             self.partial[self.partial_length..].fill(0);
             self.write_partial()?;
         }
-        if self.target == Target::RegularFile {
+        if self.target == Target::Growable {
             // What was reserved and not needed goes back.
-            self.file.set_len(DATA_OFFSET + self.written).map_err(Error::io("setting the file's length"))?;
+            let length = DATA_OFFSET + self.written;
+            self.storage.set_len(length).map_err(StorageError::of("setting the file's length"))?;
         }
         // A header that is on the disk vouches for the data.
-        self.file.sync_data().map_err(Error::io("syncing the volume"))?;
-        let mut header = new_header(&self.options, self.envelope.clone(), self.keys)?;
-        header.write(&self.file)?;
+        self.storage.sync().map_err(StorageError::of("syncing the volume"))?;
+        let mut header = new_header(&self.options, &self.envelope, self.keys)?;
+        write(&self.storage, &mut header)?;
         Ok(header)
     }
 
@@ -162,7 +165,7 @@ impl<'keys> Writer<'keys> {
         self.partial_length += part.len();
     }
 
-    fn write_partial(&mut self) -> Result<(), Error> {
+    fn write_partial(&mut self) -> Result<(), StorageError> {
         let sector = core::mem::take(&mut self.partial);
         self.partial_length = 0;
         let written = self.write_sectors(&sector);
@@ -171,20 +174,19 @@ impl<'keys> Writer<'keys> {
     }
 
     /// Encrypts and writes whole sectors, at most a chunk of them.
-    fn write_sectors(&mut self, plain: &[u8]) -> Result<(), Error> {
+    fn write_sectors(&mut self, plain: &[u8]) -> Result<(), StorageError> {
         let sealed = &mut self.scratch[..plain.len()];
-        let tweaks = Tweaks::plain64_in_512(self.written / 512);
-        self.key.encrypt_sectors_to(tweaks, self.options.sector_size, plain, sealed)?;
-        self.file
-            .write_all_at(sealed, DATA_OFFSET + self.written)
-            .map_err(Error::io("writing the volume"))?;
+        let first = self.written / self.options.sector_size as u64;
+        self.cipher.encrypt_to(first, plain, sealed).expect("whole sectors below the largest size");
+        let written = self.storage.write_at(sealed, self.cipher.position(first));
+        written.map_err(StorageError::of("writing the volume"))?;
         self.written += plain.len() as u64;
         Ok(())
     }
 }
 
 /// Shows no secret.
-impl core::fmt::Debug for Writer<'_> {
+impl<S: Storage> core::fmt::Debug for Writer<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Writer")
             .field("uuid", &self.envelope.volume())

@@ -22,13 +22,22 @@ pub enum Linking {
     Shared,
 }
 
-/// The system's compiler, and clang where it is another one.
+/// The system's C compiler, and clang where it is another one.
 pub fn compilers() -> Vec<OsString> {
-    let first = env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let mut found: Vec<OsString> = [first, "clang".into()].into_iter().filter(|name| runs(name)).collect();
+    those_that_run("CC", ["cc", "clang"])
+}
+
+/// The same for C++.
+pub fn cpp_compilers() -> Vec<OsString> {
+    those_that_run("CXX", ["c++", "clang++"])
+}
+
+fn those_that_run(variable: &str, names: [&str; 2]) -> Vec<OsString> {
+    let first = env::var_os(variable).unwrap_or_else(|| names[0].into());
+    let mut found: Vec<OsString> = [first, names[1].into()].into_iter().filter(|name| runs(name)).collect();
     found.dedup();
     if found.is_empty() {
-        missing("no compiler cc (set CC)");
+        missing(&format!("no compiler {} (set {variable})", names[0]));
     }
     found
 }
@@ -42,7 +51,8 @@ fn runs(tool: &OsStr) -> bool {
 /// A compiler that makes `output` of a source of this project and the library.
 pub fn compile(compiler: &OsStr, source: &str, flags: &[&str], linking: Linking, output: &Path) {
     let mut command = Command::new(compiler);
-    command.current_dir(ROOT).args(WARNINGS).args(["-std=c11", "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
+    let standard = if source.ends_with(".cpp") { "-std=c++17" } else { "-std=c11" };
+    command.current_dir(ROOT).args(WARNINGS).args([standard, "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
     if cfg!(feature = "aws") {
         command.arg("-DATREST_WITH_KMS");
     }

@@ -29,18 +29,31 @@ pub fn library(features: &'static str) -> &'static Library {
     libraries.entry(features).or_insert_with(|| Box::leak(Box::new(build(features))))
 }
 
+/// The library of XTS without Rust's standard library, as contrib/install makes it.
+pub fn kernel() -> &'static Library {
+    library(KERNEL)
+}
+
+/// In the place of features.
+const KERNEL: &str = "without std";
+
 fn build(features: &str) -> Library {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--locked", "--package", "atrest-capi", "--features", features])
+        .args(["build", "--locked", "--package", "atrest-capi"])
         .args(["--message-format", "json"])
         // A directory of its own: the build that runs this test may hold the lock of the other one.
         .arg("--target-dir")
         .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library"))
         .current_dir(ROOT)
         .stderr(Stdio::inherit());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
+    if features == KERNEL {
+        cargo.args(["--no-default-features", "--profile", "kernel"]);
+    } else {
+        cargo.args(["--features", features]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
     }
     let output = cargo.output().expect("cargo runs");
     assert!(output.status.success(), "cargo build -p atrest-capi --features {features} failed");
@@ -54,7 +67,7 @@ fn build(features: &str) -> Library {
         .filter_map(|file| file.as_str().map(PathBuf::from))
         .collect();
     // Another test program may build with other features meanwhile: these are ours.
-    let name = if features.is_empty() { "kernel" } else { features };
+    let name = if features.is_empty() { "std" } else { features };
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("c-libraries")
         .join(format!("{name}-{}", std::process::id()));

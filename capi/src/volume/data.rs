@@ -1,7 +1,9 @@
+//! Reading and writing a volume
+
 use super::atrest_volume;
-use crate::envelope::atrest_envelope;
-use crate::status::{ATREST_ERROR_NOT_A_VOLUME, atrest_status, guarded};
-use crate::{object, pointer};
+use crate::boundary::guarded;
+use crate::pointer;
+use crate::status::atrest_status;
 
 /// Reads a part of a volume, and decrypts it.
 ///
@@ -29,7 +31,7 @@ pub unsafe extern "C" fn atrest_volume_read(
     guarded(|| {
         // SAFETY: this function's own contract.
         let (volume, buf) = unsafe { (pointer::reference(volume)?, pointer::bytes_mut(buf, len)?) };
-        volume.with(|volume| volume.read_at(buf, offset))
+        Ok(volume.with(|volume| volume.read_at(buf, offset))?)
     })
 }
 
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn atrest_volume_write(
     guarded(|| {
         // SAFETY: this function's own contract.
         let (volume, buf) = unsafe { (pointer::reference(volume)?, pointer::bytes(buf, len)?) };
-        volume.with(|volume| volume.write_at(buf, offset))
+        Ok(volume.with(|volume| volume.write_at(buf, offset))?)
     })
 }
 
@@ -85,7 +87,7 @@ pub unsafe extern "C" fn atrest_volume_write_zeros(
     guarded(|| {
         // SAFETY: this function's own contract.
         let volume = unsafe { pointer::reference(volume) }?;
-        volume.with(|volume| volume.write_zeros(len, offset))
+        Ok(volume.with(|volume| volume.write_zeros(len, offset))?)
     })
 }
 
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn atrest_volume_discard(
     guarded(|| {
         // SAFETY: this function's own contract.
         let volume = unsafe { pointer::reference(volume) }?;
-        volume.with(|volume| volume.discard(len, offset))
+        Ok(volume.with(|volume| volume.discard(len, offset))?)
     })
 }
 
@@ -133,7 +135,7 @@ pub unsafe extern "C" fn atrest_volume_flush(volume: *const atrest_volume) -> at
     guarded(|| {
         // SAFETY: this function's own contract.
         let volume = unsafe { pointer::reference(volume) }?;
-        volume.with(atrest::volume::Volume::flush)
+        Ok(volume.with(atrest::volume::Volume::flush)?)
     })
 }
 
@@ -178,30 +180,7 @@ pub unsafe extern "C" fn atrest_volume_uuid(volume: *const atrest_volume, uuid: 
         // SAFETY: this function's own contract.
         unsafe {
             let bytes = pointer::reference(volume)?.volume.header().uuid().into_bytes();
-            pointer::write(uuid.cast::<[u8; 16]>(), bytes)
+            Ok(pointer::write(uuid.cast::<[u8; 16]>(), bytes)?)
         }
     })
-}
-
-/// The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
-/// which keys wrap it.
-///
-/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
-///
-/// # Safety
-/// `volume` is NULL or open; `out` is NULL or writable.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn atrest_volume_envelope(
-    volume: *const atrest_volume,
-    out: *mut *mut atrest_envelope,
-) -> atrest_status {
-    // SAFETY: this function's own contract.
-    unsafe {
-        object::make(out, core::ptr::null_mut(), 0, |_| {
-            let envelope = pointer::reference(volume)?.volume.header().envelope()?;
-            atrest_envelope::new(envelope.ok_or(ATREST_ERROR_NOT_A_VOLUME)?)
-        })
-    }
 }

@@ -1,3 +1,5 @@
+//! Backups of a volume's header
+
 use core::ffi::c_char;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -5,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 use super::open::{io_failure, open_file, sync_directory};
 use super::scratch::force;
-use crate::failure::{Failure, explained};
+use crate::error::{Failure, explained};
 use crate::pointer;
 use crate::providers::as_path;
 use crate::status::atrest_status;

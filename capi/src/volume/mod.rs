@@ -1,29 +1,27 @@
-mod data;
-mod header;
+//! Volumes
+
 mod open;
+
+mod data;
+
 mod recheck;
+
 mod rewrap;
-mod scratch;
+
 mod slots;
 
-pub use data::{
-    atrest_volume_discard, atrest_volume_envelope, atrest_volume_flush, atrest_volume_read,
-    atrest_volume_sector_size, atrest_volume_size, atrest_volume_uuid, atrest_volume_write,
-    atrest_volume_write_zeros,
-};
-pub use header::{atrest_volume_backup_header, atrest_volume_restore_header};
-pub use open::{
-    ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, atrest_volume_close, atrest_volume_create,
-    atrest_volume_create_fd, atrest_volume_open, atrest_volume_open_fd,
-};
-pub use recheck::{atrest_volume_check_lease, atrest_volume_recheck};
-pub use rewrap::{atrest_volume_rewrap, atrest_volume_rewrap_fd};
-pub use scratch::{ATREST_FORCE, atrest_volume_create_scratch, atrest_volume_destroy};
-pub use slots::{atrest_volume_add_slot, atrest_volume_remove_slot};
+mod header;
+
+mod scratch;
+
+mod storage;
+
+pub use {data::*, header::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*, storage::*};
 
 use super::fork::Calls;
-use super::status::atrest_status;
+use atrest::Code;
 use atrest::volume::Volume;
+use storage::AnyStorage;
 
 /// An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
 /// length.
@@ -33,21 +31,25 @@ use atrest::volume::Volume;
 /// only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
 #[allow(non_camel_case_types)]
 pub struct atrest_volume {
-    volume: Volume,
+    volume: Volume<AnyStorage>,
     calls: Calls,
 }
 
 impl atrest_volume {
-    fn new(volume: Volume) -> atrest_volume {
+    fn new(volume: Volume<AnyStorage>) -> atrest_volume {
         atrest_volume { volume, calls: Calls::new() }
     }
 
+    pub(crate) fn volume(&self) -> &Volume<AnyStorage> {
+        &self.volume
+    }
+
     /// Runs a call on the volume, unless a fork left it in a state that would never let the call end.
-    fn with(
+    fn with<E: Into<atrest::volume::Error>>(
         &self,
-        call: impl FnOnce(&Volume) -> Result<(), atrest::volume::Error>,
-    ) -> Result<(), atrest_status> {
+        call: impl FnOnce(&Volume<AnyStorage>) -> Result<(), E>,
+    ) -> Result<(), Code> {
         let _running = self.calls.begin()?;
-        call(&self.volume).map_err(|error| atrest_status::from(&error))
+        call(&self.volume).map_err(|error| error.into().code())
     }
 }

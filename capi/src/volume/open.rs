@@ -1,3 +1,5 @@
+//! Making, opening and closing a volume
+
 use core::ffi::{c_char, c_int};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -8,12 +10,14 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::atrest_volume;
-use crate::failure::{Failure, Line};
+use super::storage::AnyStorage;
+use crate::error::{Failure, Line};
 use crate::providers::{as_path, atrest_providers, key_ref, provider, wait};
-use crate::status::{ATREST_ERROR_DESCRIPTOR, ATREST_ERROR_FLAGS, atrest_status};
-use crate::{object, pointer};
+use crate::status::atrest_status;
+use crate::{handle, pointer};
+use atrest::Code;
 use atrest::keys::{Class, Envelope, new_uuid};
-use atrest::volume::{CreateOptions, Error, Mode, Volume};
+use atrest::volume::{CreateOptions, Mode, StorageError, TargetError, Volume};
 
 /// For atrest_volume_open(): the volume is only read.
 pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
@@ -61,10 +65,10 @@ pub unsafe extern "C" fn atrest_volume_open(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |line| {
+        handle::make(out, error, error_len, |line| {
             let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(open_file(path, flags.mode)?, flags, providers, timeout_ms, line)
+            open(AnyStorage::File(open_file(path, flags.mode)?), flags, providers, timeout_ms, line)
         })
     }
 }
@@ -91,10 +95,10 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |line| {
+        handle::make(out, error, error_len, |line| {
             let providers = pointer::reference(providers)?;
             let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(checked(duplicate(fd)?)?, flags, providers, timeout_ms, line)
+            open(AnyStorage::File(checked(duplicate(fd)?)?), flags, providers, timeout_ms, line)
         })
     }
 }
@@ -135,10 +139,10 @@ pub unsafe extern "C" fn atrest_volume_create(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            new_volume_at(path, |file| new.make(file))
+            new_volume_at(path, |file| new.make(AnyStorage::File(file)))
         })
     }
 }
@@ -170,9 +174,9 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let new = New::of(size, sector_size, flags, providers, key, timeout_ms)?;
-            new.make(duplicate(fd)?)
+            new.make(AnyStorage::File(duplicate(fd)?))
         })
     }
 }
@@ -185,40 +189,40 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn atrest_volume_close(volume: *mut atrest_volume) {
     // SAFETY: this function's own contract.
-    unsafe { object::free(volume) }
+    unsafe { handle::free(volume) }
 }
 
 /// What the flags of a call say.
 #[derive(Clone, Copy)]
-pub(super) struct Flags {
+pub(crate) struct Flags {
     mode: Mode,
-    pub(super) discards: bool,
+    pub(crate) discards: bool,
 }
 
 impl Flags {
-    pub(super) fn of(flags: u32, known: u32) -> Result<Flags, atrest_status> {
+    pub(crate) fn of(flags: u32, known: u32) -> Result<Flags, Code> {
         if flags & !known != 0 {
-            return Err(ATREST_ERROR_FLAGS);
+            return Err(Code::Flags);
         }
         let mode = if flags & ATREST_VOLUME_READ_ONLY != 0 { Mode::ReadOnly } else { Mode::ReadWrite };
         Ok(Flags { mode, discards: flags & ATREST_VOLUME_DISCARD != 0 })
     }
 }
 
-fn open(
-    file: File,
+pub(crate) fn open(
+    storage: AnyStorage,
     flags: Flags,
     providers: &atrest_providers,
     timeout_ms: i32,
     line: &mut Line<'_>,
 ) -> Result<atrest_volume, Failure> {
-    let volume = wait(timeout_ms, Volume::open_async(file, &providers.0, flags.mode))?;
+    let volume = wait(timeout_ms, Volume::open_async(storage, &providers.0, flags.mode))?;
     line.warn(volume.warnings());
     Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
 }
 
 /// A volume to be made, with arguments that are sound.
-struct New<'a> {
+pub(crate) struct New<'a> {
     options: CreateOptions,
     discards: bool,
     providers: &'a atrest_providers,
@@ -229,7 +233,7 @@ struct New<'a> {
 impl New<'_> {
     /// # Safety
     /// As [`atrest_volume_create`].
-    unsafe fn of<'a>(
+    pub(crate) unsafe fn of<'a>(
         size: u64,
         sector_size: usize,
         flags: u32,
@@ -245,17 +249,17 @@ impl New<'_> {
         Ok(New { options, discards, providers, key, timeout_ms })
     }
 
-    fn make(&self, file: File) -> Result<atrest_volume, Failure> {
+    pub(crate) fn make(&self, storage: AnyStorage) -> Result<atrest_volume, Failure> {
         let provider = provider(&self.providers.0, &self.key)?;
         let create = Envelope::create(provider, self.key.key(), new_uuid()?, Class::Persistent);
         let (envelope, keys) = wait(self.timeout_ms, create)?;
-        let volume = Volume::create(file, &self.options, envelope, &keys)?;
+        let volume = Volume::create(storage, &self.options, envelope, &keys)?;
         Ok(atrest_volume::new(volume.allow_discards(self.discards)))
     }
 }
 
 /// The size and the sector size of a new volume, 0 for the usual one, within their limits.
-pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
+pub(crate) fn create_options(size: u64, sector_size: usize) -> Result<CreateOptions, Failure> {
     let mut options = CreateOptions::new(size);
     if sector_size != 0 {
         options = options.sector_size(sector_size);
@@ -265,7 +269,7 @@ pub(super) fn create_options(size: u64, sector_size: usize) -> Result<CreateOpti
 }
 
 /// Makes a new file and a volume in it; on failure no file is left.
-pub(super) fn new_volume_at(
+pub(crate) fn new_volume_at(
     path: &Path,
     make: impl FnOnce(File) -> Result<atrest_volume, Failure>,
 ) -> Result<atrest_volume, Failure> {
@@ -281,7 +285,7 @@ pub(super) fn new_volume_at(
     })
 }
 
-pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
+pub(crate) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
     options.read(true).write(mode == Mode::ReadWrite).custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -289,27 +293,27 @@ pub(super) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
 }
 
 /// A file that may hold a volume.
-pub(super) fn checked(file: File) -> Result<File, Failure> {
+pub(crate) fn checked(file: File) -> Result<File, Failure> {
     let kind = file.metadata().map_err(io_failure("asking for the file's type"))?.file_type();
-    if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(Error::FileType.into()) }
+    if kind.is_file() || kind.is_block_device() { Ok(file) } else { Err(TargetError::Unfit.into()) }
 }
 
 /// A descriptor of this library's own, for the same open file.
-pub(super) fn duplicate(fd: c_int) -> Result<File, Failure> {
+pub(crate) fn duplicate(fd: c_int) -> Result<File, Failure> {
     if fd < 0 {
-        return Err(ATREST_ERROR_DESCRIPTOR.into());
+        return Err(Code::Descriptor.into());
     }
     // SAFETY: not -1. Whether it is open is what the system is asked here.
     let owned = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
     let closed = rustix::io::Errno::BADF.raw_os_error();
     owned.map(File::from).map_err(|error| match error.raw_os_error() {
-        Some(code) if code == closed => ATREST_ERROR_DESCRIPTOR.into(),
+        Some(code) if code == closed => Code::Descriptor.into(),
         _ => io_failure("duplicating the descriptor")(error),
     })
 }
 
 /// Has the name of a new file written to the disk, where the file system takes that.
-pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Failure> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -324,6 +328,6 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
-    move |source| Error::Io { action, source }.into()
+pub(crate) fn io_failure(action: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |source| StorageError::new(action, source).into()
 }

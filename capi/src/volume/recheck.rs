@@ -1,8 +1,10 @@
+//! Closing a volume when its key is withdrawn
+
 use core::ffi::c_char;
 use std::time::Duration;
 
 use super::atrest_volume;
-use crate::failure::explained;
+use crate::error::explained;
 use crate::pointer;
 use crate::providers::atrest_providers;
 use crate::status::atrest_status;

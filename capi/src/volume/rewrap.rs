@@ -1,11 +1,13 @@
+//! Rewrapping the key of a volume
+
 use core::ffi::{c_char, c_int};
-use std::fs::File;
 
 use super::open::{checked, duplicate, open_file};
-use crate::failure::{Failure, Line, explained};
+use crate::error::{Failure, Line, explained};
 use crate::pointer;
 use crate::providers::{as_path, atrest_providers, key_ref, wait};
 use crate::status::atrest_status;
+use atrest::storage::Storage;
 use atrest::volume::{Mode, Volume, WrappingChange};
 
 /// Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
@@ -79,8 +81,8 @@ pub unsafe extern "C" fn atrest_volume_rewrap_fd(
 
 /// # Safety
 /// As [`atrest_volume_rewrap`].
-unsafe fn rewrap(
-    file: impl FnOnce() -> Result<File, Failure>,
+pub(crate) unsafe fn rewrap<S: Storage>(
+    storage: impl FnOnce() -> Result<S, Failure>,
     slot: usize,
     providers: *const atrest_providers,
     key: *const c_char,
@@ -90,18 +92,18 @@ unsafe fn rewrap(
     // SAFETY: this function's contract.
     let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
     let rewrapped = WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() };
-    change(&file()?, rewrapped, providers, timeout_ms, line)
+    change(&storage()?, rewrapped, providers, timeout_ms, line)
 }
 
 /// Changes the wrappings in a volume's header, and puts a warning into the line where there is one.
-pub(super) fn change(
-    file: &File,
+pub(crate) fn change<S: Storage>(
+    storage: &S,
     change: WrappingChange<'_>,
     providers: &atrest_providers,
     timeout_ms: i32,
     line: &mut Line<'_>,
 ) -> Result<(), Failure> {
-    let changed = wait(timeout_ms, Volume::change_wrappings_async(file, change, &providers.0))?;
+    let changed = wait(timeout_ms, Volume::change_wrappings_async(storage, change, &providers.0))?;
     line.warn(&changed.warnings);
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! Scratch volumes, and the end of a volume
+
 use core::ffi::c_char;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileTypeExt as _;
@@ -8,10 +10,12 @@ use rustix::fs::OFlags;
 
 use super::atrest_volume;
 use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
-use crate::failure::{Failure, Line, explained};
+use super::storage::AnyStorage;
+use crate::error::{Failure, Line, explained};
 use crate::providers::{as_path, keystore_path};
-use crate::status::{ATREST_ERROR_FLAGS, ATREST_ERROR_KEYSTORE_IO, ATREST_ERROR_NOT_FOUND, atrest_status};
-use crate::{object, pointer};
+use crate::status::atrest_status;
+use crate::{handle, pointer};
+use atrest::Code;
 use atrest::keys::{LocalKeystore, Uuid, new_uuid};
 use atrest::volume::{DestroyOptions, Volume};
 
@@ -49,7 +53,7 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        object::make(out, error, error_len, |_| {
+        handle::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
             let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
             let options = create_options(size, sector_size)?;
@@ -58,7 +62,7 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
             let uuid = new_uuid()?;
             let made = new_volume_at(path, |file| {
                 let (envelope, keys) = keystore.create_scratch(uuid, place.as_deref())?;
-                let volume = Volume::create(file, &options, envelope, &keys)?;
+                let volume = Volume::create(AnyStorage::File(file), &options, envelope, &keys)?;
                 Ok(atrest_volume::new(volume.allow_discards(discards)))
             });
             made.inspect_err(|_| {
@@ -116,7 +120,7 @@ pub unsafe extern "C" fn atrest_volume_destroy(
                 // It may be there, with the key in it.
                 Err(error) => {
                     let text = format!("cannot look for the keystore {}: {error}", home.display());
-                    return Err(Failure::new(ATREST_ERROR_KEYSTORE_IO, text));
+                    return Err(Failure::new(Code::KeystoreIo, text));
                 }
             };
             destroy(path, uuid, keystore.as_ref(), force(flags)?, line)
@@ -132,7 +136,7 @@ fn destroy(
     line: &mut Line<'_>,
 ) -> Result<(), Failure> {
     let (uuid, erased, keyslots, scratch) = match (open_exclusively(path), uuid) {
-        (Err(failure), Some(uuid)) if failure.status == ATREST_ERROR_NOT_FOUND => {
+        (Err(failure), Some(uuid)) if failure.status == Code::NotFound => {
             (uuid, keystore.map_or(Ok(false), |keystore| keystore.destroy_scratch(uuid))?, 0, true)
         }
         (file, uuid) => {
@@ -153,8 +157,8 @@ fn destroy(
 }
 
 /// What the flags of a call say that takes ATREST_FORCE alone.
-pub(super) fn force(flags: u32) -> Result<bool, atrest_status> {
-    if flags & !ATREST_FORCE == 0 { Ok(flags != 0) } else { Err(ATREST_ERROR_FLAGS) }
+pub(crate) fn force(flags: u32) -> Result<bool, Code> {
+    if flags & !ATREST_FORCE == 0 { Ok(flags != 0) } else { Err(Code::Flags) }
 }
 
 /// A volume's file for writing; a device that something else uses is refused by the system (open(2), O_EXCL without

@@ -1,8 +1,10 @@
+//! More keys than one for a volume
+
 use core::ffi::c_char;
 
 use super::open::open_file;
 use super::rewrap::change;
-use crate::failure::explained;
+use crate::error::explained;
 use crate::pointer;
 use crate::providers::{as_path, atrest_providers, key_ref};
 use crate::status::atrest_status;

@@ -3,6 +3,7 @@
 use super::KmsOptions;
 use super::clients::Clients;
 use super::trace::Caller;
+use atrest::Process;
 use atrest::keys::{BoxFuture, ErrorClass, ProviderError};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -19,7 +20,7 @@ pub struct Worker {
     jobs: mpsc::UnboundedSender<Job>,
     timeout: Duration,
     /// Threads do not come along into a forked child.
-    process: u32,
+    process: Process,
 }
 
 impl Worker {
@@ -41,12 +42,12 @@ impl Worker {
             });
         };
         std::thread::Builder::new().name("atrest-kms".to_owned()).spawn(run).map_err(failed)?;
-        Ok(Worker { jobs, timeout, process: std::process::id() })
+        Ok(Worker { jobs, timeout, process: Process::current() })
     }
 
     /// Whether this is the process that started the thread.
     pub fn check_process(&self) -> Result<(), ProviderError> {
-        if std::process::id() == self.process {
+        if self.process.is_current() {
             return Ok(());
         }
         Err(ProviderError::new(

@@ -1,0 +1,79 @@
+//! Backends and the self-test
+
+use core::ffi::{CStr, c_char};
+
+use super::boundary::guarded;
+use super::key::atrest_xts;
+use super::pointer;
+use super::status::atrest_status;
+use atrest::xts::{Backend, selftest};
+
+/// The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
+///
+/// Any thread may call it at any time.
+///
+/// # Safety
+/// `xts` is NULL or a key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c_char {
+    // SAFETY: this function's own contract.
+    let Ok(xts) = (unsafe { pointer::reference(xts) }) else { return core::ptr::null() };
+    name(xts.key.backend()).as_ptr()
+}
+
+/// The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
+/// NULL from their number on. The last one is what atrest_xts_new() takes, unless ATREST_BACKEND says otherwise. The
+/// strings are static.
+///
+/// Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn atrest_usable_backend(index: usize) -> *const c_char {
+    let mut usable = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
+    usable.nth(index).map_or(core::ptr::null(), |backend| name(backend).as_ptr())
+}
+
+/// Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
+/// ciphertext stealing, long batches, both directions. For start-up checks that a policy asks for, and for emulators.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and data must
+/// not be entrusted to it. It takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of
+/// stack. Any thread may call it at any time.
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn atrest_selftest() -> atrest_status {
+    guarded(|| Ok(selftest()?))
+}
+
+/// The names of [`Backend::ALL`], each with a NUL behind it.
+static NAMES: [[u8; 16]; Backend::ALL.len()] = {
+    let mut names = [[0; 16]; Backend::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        let name = Backend::ALL[i].name().as_bytes();
+        assert!(name.len() < names[i].len());
+        let mut j = 0;
+        while j < name.len() {
+            names[i][j] = name[j];
+            j += 1;
+        }
+        i += 1;
+    }
+    names
+};
+
+fn name(backend: Backend) -> &'static CStr {
+    let of_all = Backend::ALL.iter().position(|&other| other == backend);
+    of_all.and_then(|i| CStr::from_bytes_until_nul(&NAMES[i]).ok()).unwrap_or(c"unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_rust() {
+        for backend in Backend::ALL {
+            assert_eq!(name(backend).to_str(), Ok(backend.name()));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Version
+
+use core::ffi::{CStr, c_char};
+
+/// The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change.
+pub const ATREST_VERSION_MAJOR: u32 = 0;
+/// The second number: it rises with every call, type or status that is added.
+pub const ATREST_VERSION_MINOR: u32 = 1;
+/// The third number.
+pub const ATREST_VERSION_PATCH: u32 = 0;
+
+/// The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string.
+///
+/// Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn atrest_version() -> *const c_char {
+    const VERSION: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => panic!("a version holds no NUL"),
+        };
+    VERSION.as_ptr()
+}
+
+/// The version of the library as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later ones are larger.
+///
+/// Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn atrest_version_number() -> u32 {
+    ATREST_VERSION_MAJOR * 1_000_000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cbindgen copies literals alone, so that the header's version cannot come from Cargo.toml by itself.
+    #[test]
+    fn versions_are_those_of_cargo_toml() {
+        let numbers = [ATREST_VERSION_MAJOR, ATREST_VERSION_MINOR, ATREST_VERSION_PATCH];
+        assert_eq!(numbers.map(|number| number.to_string()).join("."), env!("CARGO_PKG_VERSION"));
+    }
+}

@@ -1,0 +1,17 @@
+//! What secrets leave on the stack.
+
+/// What derivation and wrapping may leave on the stack, in bytes, generously: key schedules and hash states of
+/// the crates below, which wipe most but not all of their temporaries.
+const STACK: usize = 16 * 1024;
+
+/// Runs `work`, then overwrites the stack that it used.
+pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    // Not inlined: the frames of `work` must lie where `zeroize_stack` writes afterwards.
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let result = apart(work);
+    zeroize::zeroize_stack::<STACK>();
+    result
+}
