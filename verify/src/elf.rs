@@ -112,6 +112,12 @@ struct Symbol {
     weak: bool,
 }
 
+/// The SHA-256 of some bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Library {
     /// Loads a file.
     pub fn load(path: &str) -> Outcome<Library> {
@@ -133,7 +139,6 @@ impl Library {
     }
 
     fn from_bytes(path: &str, bytes: &[u8]) -> Outcome<Library> {
-        use sha2::{Digest, Sha256};
         let file = File(bytes);
         if file.bytes(0, 6)? != b"\x7fELF\x02\x01" || file.number(16, 2)? != 3 {
             return Err(broken(format!("{path} is no shared library of 64 bits, little-endian")));
@@ -145,7 +150,7 @@ impl Library {
         };
         let mut library = Library {
             path: path.into(),
-            hash: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: sha256(bytes),
             architecture,
             segments: segments(&file)?,
             exports: HashMap::new(),

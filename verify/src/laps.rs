@@ -77,6 +77,13 @@ struct Run {
     scale: usize,
 }
 
+/// A lap: where it begins, and how often B has come by there when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lap {
+    start: Stop,
+    end: u64,
+}
+
 /// What stays the same from run to run.
 struct Case<'a> {
     laps: &'a Laps,
@@ -122,18 +129,35 @@ impl Subject<'_> {
         }
         // A's n: B's is one more.
         let range = Range { least: numbers.start as u64, most: numbers.end as u64 - 2 };
-        let mut result = Err(Fault::no_model("a loop"));
-        // The loop may have parts, of which the last ones are for the last n alone.
-        for small in [1, 3, 5, 6].into_iter().filter(|small| *small <= range.least) {
+        let attempt = |subject: &mut Self, small: u64, lap: Option<Lap>| {
             pointers::set_range(range);
-            result = self.case((laps, range), direction, place, skew).and_then(|case| {
-                let result = self.induction(&case, small);
-                self.set_object(&case.object);
+            subject.case((laps, range), direction, place, skew).and_then(|case| {
+                let result = subject.induction(&case, small, lap);
+                subject.set_object(&case.object);
                 result
-            });
-            if !result.as_ref().is_err_and(|fault| fault.kind == Kind::Secret) {
-                break;
+            })
+        };
+        // What other rests took is likely to do.
+        let known: Vec<(u64, Lap)> = self
+            .laps
+            .iter()
+            .filter(|(key, small, _)| *key == (laps.period, direction, place) && *small <= range.least)
+            .map(|(_, small, lap)| (*small, *lap))
+            .collect();
+        let mut result = Err(Fault::no_model("a loop"));
+        if !known.into_iter().rev().any(|(small, lap)| attempt(self, small, Some(lap)).is_ok()) {
+            // The loop may have parts, of which the last ones are for the last n alone.
+            for small in [1, 3, 5, 6].into_iter().filter(|small| *small <= range.least) {
+                let found = attempt(self, small, None);
+                result = found.map(|lap| {
+                    self.laps.push(((laps.period, direction, place), small, lap));
+                });
+                if !result.as_ref().is_err_and(|fault| fault.kind == Kind::Secret) {
+                    break;
+                }
             }
+        } else {
+            result = Ok(());
         }
         pointers::set_range(Range { least: 0, most: 0 });
         result
@@ -238,7 +262,8 @@ impl Subject<'_> {
             .collect()
     }
 
-    fn induction(&mut self, case: &Case<'_>, small: u64) -> Outcome<()> {
+    /// Proves it for one range of n, with this lap or the one that it finds; gives the lap.
+    fn induction(&mut self, case: &Case<'_>, small: u64, lap: Option<Lap>) -> Outcome<Lap> {
         let Laps { period, rest, .. } = *case.laps;
         let Range { least, most } = case.range;
         // What the entry's n is more than the small one, and how long units of that one are.
@@ -259,7 +284,10 @@ impl Subject<'_> {
         let last = *self.key2.last().unwrap_or(&[Bit::ZERO; 128]);
         let other_last = xor(&xor(&encrypted, &last), &later);
 
-        let start = self.place_in_loop(case, a)?;
+        let start = match lap {
+            Some(Lap { start, .. }) => start,
+            None => self.place_in_loop(case, a)?,
+        };
         let lost = |what: &str| Fault { at: Some(start.at), ..Fault::new(Kind::Endless, what) };
         self.begin(case, a)?;
         self.set_last_key(case, &other_last);
@@ -271,19 +299,12 @@ impl Subject<'_> {
         let shorter_a: State = state_a.iter().map(|(part, held)| (*part, held.for_less(more))).collect();
         let destination_a = self.destination()?.bits(0, shortest);
 
-        // How often B reaches the place before it is where A is: that is where least is different.
-        self.begin(case, b)?;
-        let mut nearest: Option<(u64, usize)> = None;
-        for time in start.time + 1..=start.time + MOST_LAPS {
-            if !matches!(self.machine.go_on(steps, Some(Stop { time, ..start })), Ok(true)) {
-                break;
+        let time = match lap {
+            Some(Lap { end, .. }) => end,
+            None => {
+                self.end_of_lap(case, b, start, &state_a)?.ok_or_else(|| lost("a lap does not lead there"))?
             }
-            let different = differences(&self.machine.state(), &state_a).len();
-            if nearest.is_none_or(|(_, least)| different < least) {
-                nearest = Some((time, different));
-            }
-        }
-        let (time, _) = nearest.ok_or_else(|| lost("a lap does not lead to the same place"))?;
+        };
 
         // The step, from a state whose old parts are anything.
         let mut old = BTreeSet::new();
@@ -340,7 +361,25 @@ impl Subject<'_> {
             status => return Err(Fault::new(Kind::Status, format!("the call returns {status}"))),
         }
         let tweak = case.tweak;
-        self.check(&["the destination".into()], (shortest, 1), |_, _| Ok(tweak), case.direction)
+        self.check(&["the destination".into()], (shortest, 1), |_, _| Ok(tweak), case.direction)?;
+        Ok(Lap { start, end: time })
+    }
+
+    /// How often B reaches the place before it is where A is: that is where least is different.
+    fn end_of_lap(&mut self, case: &Case<'_>, b: Run, start: Stop, a: &State) -> Outcome<Option<u64>> {
+        self.begin(case, b)?;
+        let mut nearest: Option<(u64, usize)> = None;
+        for time in start.time + 1..=start.time + MOST_LAPS {
+            let steps = 10_000 + 1000 * case.laps.period as u64;
+            if !matches!(self.machine.go_on(steps, Some(Stop { time, ..start })), Ok(true)) {
+                break;
+            }
+            let different = differences(&self.machine.state(), a).len();
+            if nearest.is_none_or(|(_, least)| different < least) {
+                nearest = Some((time, different));
+            }
+        }
+        Ok(nearest.map(|(time, _)| time))
     }
 
     /// Has what depends on n be for a least one that is less by `less`; of source and destination so many bytes are left.

@@ -140,7 +140,7 @@ impl Pointer {
 
     /// A number shifted to the left, or to the right, by so many bits, if nothing is lost but known bits.
     pub fn shifted(self, count: u32, left: bool) -> Option<Value> {
-        let [least, most] = ends(i128::from(self.at), self.scale.into());
+        let [least, most] = ends(i128::from(self.at as i64), self.scale.into());
         if !self.is_number() || count >= 64 || least < 0 || most < 0 {
             return None;
         }
@@ -156,7 +156,7 @@ impl Pointer {
 
     /// A number times a known one, if that is below 2^62.
     pub fn times(self, factor: u64) -> Option<Value> {
-        let [least, most] = ends(i128::from(self.at), self.scale.into());
+        let [least, most] = ends(i128::from(self.at as i64), self.scale.into());
         let fits = |end: i128| end >= 0 && end.checked_mul(factor.into()).is_some_and(|end| end < 1 << 62);
         let scale = self.scale.checked_mul(i64::try_from(factor).ok()?)?;
         (self.is_number() && fits(least) && fits(most))
@@ -179,7 +179,7 @@ impl Pointer {
 
     /// The upper 64 bits of its product with a known number, if they grow evenly, too.
     pub fn upper_product(self, factor: u64) -> Option<Value> {
-        let range = ends(i128::from(self.at), self.scale.into());
+        let range = ends(i128::from(self.at as i64), self.scale.into());
         if !self.is_number() || range.iter().any(|end| !(0..1 << 62).contains(end)) || self.scale < 0 {
             return None;
         }
@@ -318,7 +318,9 @@ pub fn sum(
     let told = Known { zero: Some(value == 0), carry: Some(wide), sign: Some(value >> 63 != 0) };
     let small = |number: Pointer| {
         number.is_number()
-            && ends(number.at.into(), number.scale.into()).iter().all(|end| (0..LOWEST.into()).contains(end))
+            && ends(i128::from(number.at as i64), number.scale.into())
+                .iter()
+                .all(|end| (0..LOWEST.into()).contains(end))
     };
     let told = match (subtract, result) {
         // Two addresses in regions: in the same one, or of regions whose order is kept.
@@ -369,7 +371,7 @@ fn of_numbers(a: Pointer, b: Pointer, result: Pointer, subtract: bool) -> Option
 /// What comparing a distance of two regions with a length tells: that it is not less, if it is so everywhere.
 fn at_least(distance: Pointer, length: Pointer, len: impl Fn(u64) -> Option<Length>) -> Option<Known> {
     let not_less = Known { zero: Some(false), carry: Some(false), sign: Some(false) };
-    if ends(length.at.into(), length.scale.into()).iter().any(|end| !(0..1 << 62).contains(end)) {
+    if ends(i128::from(length.at as i64), length.scale.into()).iter().any(|end| !(0..1 << 62).contains(end)) {
         return None;
     }
     // What is added to the distance of the two starts.
@@ -477,13 +479,14 @@ mod tests {
                         let (x, y) = (number(a, n), number(b, n));
                         let (z, carry) = if subtract { x.overflowing_sub(y) } else { x.overflowing_add(y) };
                         assert_eq!(number(value.unwrap(), n), z);
-                        let is = Known { zero: z == 0, carry, sign: z >> 63 != 0 };
-                        assert!(
-                            known.is_none_or(|known| known == is),
-                            "{a:?} {b:?} {subtract} {n}: {known:?}"
-                        );
+                        let known = known.unwrap_or_default();
+                        for (known, is) in
+                            [(known.zero, z == 0), (known.carry, carry), (known.sign, z >> 63 != 0)]
+                        {
+                            assert!(known.is_none_or(|known| known == is), "{a:?} {b:?} {subtract} {n}");
+                        }
                     }
-                    told += usize::from(known.is_some());
+                    told += known.map_or(0, |known| usize::from(known.carry.is_some()));
                 }
             }
             let Value::Pointer(pointer) = a else { continue };

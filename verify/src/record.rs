@@ -1,21 +1,21 @@
 //! A file that remembers what was proved, so that a long run can go on where it ended. It is text, and grows line by line:
 //!
-//!     library SHA-256
+//!     library SHA-256 by SHA-256
 //!     job BACKEND KEY-BITS JOB THEOREMS INSTRUCTIONS MILLISECONDS STACK UNKNOWN-SUMS STREAMED FOREIGN-CALLS
 //!     ran ADDRESS...
 //!     form CODE
 //!
-//! Only jobs all of whose theorems were proved are in it.
+//! Only jobs all of whose theorems were proved are in it; and it is of one library and of one build of this program. That of
+//! another begins anew.
 
 use std::{
-    collections::HashMap,
     fs::{File, OpenOptions},
     io::Write,
     time::Duration,
 };
 
 use crate::{
-    elf::Library,
+    elf,
     machine::Counts,
     prove::{Done, Plan, Results, Tally},
 };
@@ -32,63 +32,30 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Record {
-    /// Opens a file, and adds to `results` what it remembers of the same library and of the plan's jobs.
+    /// Opens a file, and adds to `results` what it remembers of the plan's jobs.
     ///
     /// # Errors
-    /// If it cannot be read or written, is of another library, or is no record.
+    /// If it cannot be read or written.
     pub fn open(path: &str, plan: &Plan<'_>, results: &mut Results) -> Result<Record, String> {
         let fault = |error: std::io::Error| format!("{path}: {error}");
-        let Library { hash, .. } = plan.library;
+        let program = std::env::current_exe().and_then(std::fs::read).map_err(fault)?;
+        let first = format!("library {} by {}", plan.library.hash, elf::sha256(&program));
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fault)?;
-        if text.is_empty() {
-            writeln!(file, "library {hash}").map_err(fault)?;
-            return Ok(Record(file));
-        }
-        let names: HashMap<&str, usize> =
-            plan.targets.iter().enumerate().map(|(i, target)| (target.name, i)).collect();
-        // What a killed run has not written to its end is no line.
-        let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        if whole.len() + 1 < text.len() {
-            writeln!(file).map_err(fault)?;
-        }
-        for (i, line) in whole.lines().enumerate() {
-            let words: Vec<&str> = line.split(' ').collect();
-            match &words[..] {
-                ["library", of] if i == 0 && of == hash => {}
-                ["library", ..] => return Err(format!("{path} is of another library: remove it")),
-                ["ran", at @ ..] => {
-                    results.executed.extend(at.iter().filter_map(|at| u64::from_str_radix(at, 16).ok()));
-                }
-                ["form", code] => results.encodings.extend(unhex(code)),
-                ["job", target, bits, job, numbers @ ..] => {
-                    let place = (
-                        names.get(target),
-                        plan.key_bits.iter().position(|known| known.to_string() == **bits),
-                        plan.jobs.iter().position(|known| known == job),
-                    );
-                    let numbers: Vec<u64> = numbers.iter().filter_map(|n| n.parse().ok()).collect();
-                    let (
-                        &[proved, steps, time, stack, unknown_sums, streamed, foreign],
-                        (Some(&t), Some(k), Some(j)),
-                    ) = (&numbers[..], place)
-                    else {
-                        continue;
-                    };
-                    let tally = Tally { proved, failed: 0, steps, time: Duration::from_millis(time) };
-                    let mut counts = Counts { steps, unknown_sums, streamed, ..Counts::default() };
-                    if foreign != 0 {
-                        counts.foreign.insert("before".into(), foreign);
-                    }
-                    results.add((t, k, j), tally, &Done { stack, counts, ..Done::default() });
-                }
-                _ => {}
+        // What a run that was killed has not written to its end is no line.
+        let lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let mut whole = match lines.strip_prefix(&first) {
+            Some(more) if more.is_empty() || more.starts_with('\n') => {
+                more.lines().for_each(|line| remember(line, plan, results));
+                lines.to_string()
             }
-        }
-        Ok(Record(file))
+            _ => first,
+        };
+        whole.push('\n');
+        std::fs::write(path, whole).map_err(fault)?;
+        Ok(Record(OpenOptions::new().append(true).open(path).map_err(fault)?))
     }
 
-    /// Adds a job. `ran`: addresses; `forms`: encodings, that were not in it before.
+    /// Adds a job; `done` has addresses and encodings that were not in it before.
     ///
     /// # Errors
     /// If that cannot be written.
@@ -116,5 +83,33 @@ impl Record {
             counts.foreign.values().sum::<u64>()
         );
         self.0.write_all(text.as_bytes())
+    }
+}
+
+/// Adds what a line says to the results.
+fn remember(line: &str, plan: &Plan<'_>, results: &mut Results) {
+    let words: Vec<&str> = line.split(' ').collect();
+    match &words[..] {
+        ["ran", at @ ..] => {
+            results.executed.extend(at.iter().filter_map(|at| u64::from_str_radix(at, 16).ok()));
+        }
+        ["form", code] => results.encodings.extend(unhex(code)),
+        ["job", target, bits, job, numbers @ ..] => {
+            let place = (
+                plan.targets.iter().position(|known| known.name == *target),
+                plan.key_bits.iter().position(|known| known.to_string() == **bits),
+                plan.jobs.iter().position(|known| known == job),
+            );
+            let (Some(target), Some(key), Some(job)) = place else { return };
+            let numbers: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+            let &[proved, steps, time, stack, unknown_sums, streamed, foreign] = &numbers[..] else { return };
+            let tally = Tally { proved, failed: 0, steps, time: Duration::from_millis(time) };
+            let mut counts = Counts { steps, unknown_sums, streamed, ..Counts::default() };
+            if foreign != 0 {
+                counts.foreign.insert("of runs before".into(), foreign);
+            }
+            results.add((target, key, job), tally, &Done { stack, counts, ..Done::default() });
+        }
+        _ => {}
     }
 }

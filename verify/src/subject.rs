@@ -8,6 +8,7 @@ use crate::{
     elf::Library,
     fault::{Fault, Kind, Outcome},
     inputs::Inputs,
+    laps::Lap,
     machine::{self, Machine, Processor},
     memory::STACK,
     numbers::{Numbers, Sequence},
@@ -81,6 +82,8 @@ pub struct Subject<'a> {
     pub key2: Vec<Block>,
     /// The size of the key object, in bytes.
     size: usize,
+    /// Laps that were found, by period, direction and place, and with their small n.
+    pub laps: Vec<((usize, Direction, Place), u64, Lap)>,
     /// The most parts of a state that a lap does not need (`laps.rs`).
     pub old_parts: usize,
     /// The most stack that a call used, in bytes.
@@ -123,6 +126,7 @@ impl<'a> Subject<'a> {
             key1: standard::key_expansion(key[..8 * half].as_chunks().0),
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
             size,
+            laps: Vec::new(),
             old_parts: 0,
             stack_used: 0,
             residue: None,
