@@ -1,5 +1,7 @@
-use crate::xts::simd::{ByteOrder, Numbers, Sequence};
-use crate::xts::{CounterWidth, Error};
+use super::{
+    error::Error,
+    simd::{ByteOrder, CounterWidth, Numbers, Sequence},
+};
 
 /// The tweaks of consecutive sectors: the first one's number, and how the numbers go on.
 ///

@@ -1,7 +1,10 @@
 //! Single data units under a raw tweak.
 
-use crate::xts::simd::{Direction, Job, Numbers};
-use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN};
+use super::{
+    error::Error,
+    key::Key,
+    simd::{Direction, Job, MAX_UNIT_LEN, MIN_UNIT_LEN, Numbers},
+};
 
 impl Key {
     /// Encrypts one data unit in place under the 16-byte tweak that IEEE Std 1619-2007, 5.1 calls the data unit

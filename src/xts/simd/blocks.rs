@@ -30,7 +30,6 @@ impl<const N: usize> Blocks<N> {
         self.0.get().cast::<Block>().wrapping_add(i)
     }
     /// Overwrites what held plaintext.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     pub(super) fn wipe(&self) {
         self.wipe_first(N);

@@ -7,6 +7,11 @@ pub(super) const READ_AHEAD: usize = 3;
 /// The longest sector that is called short, in bytes.
 const SHORT: usize = 1024;
 
+/// The shortest data unit, in bytes: one AES block.
+pub const MIN_UNIT_LEN: usize = 16;
+/// The longest data unit, in bytes: 2^20 AES blocks (IEEE Std 1619-2007, 5.1).
+pub const MAX_UNIT_LEN: usize = 16 << 20;
+
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
@@ -322,12 +327,6 @@ impl<'a> Job<'a> {
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn is_in_place(&self) -> bool {
         matches!(self.places, Places::Row(first) if first.src == first.dst)
-    }
-
-    /// Whether its sectors are one behind the other.
-    #[cfg_attr(optimized, inline(always))]
-    pub(super) fn is_in_a_row(&self) -> bool {
-        matches!(self.places, Places::Row(_))
     }
 
     /// Where sector `i` lies.
