@@ -15,6 +15,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Error::UnitLength`]; `data` is then untouched.
+    #[inline]
     pub fn encrypt_unit(&self, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         self.unit_in_place(Direction::Encrypt, tweak, data)
     }
@@ -23,6 +24,7 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_unit`](Key::encrypt_unit).
+    #[inline]
     pub fn decrypt_unit(&self, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         self.unit_in_place(Direction::Decrypt, tweak, data)
     }
@@ -32,6 +34,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Error::UnitLength`], [`Error::LengthMismatch`]; `dst` is then untouched.
+    #[inline]
     pub fn encrypt_unit_to(&self, tweak: &[u8; 16], src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         self.unit_apart(Direction::Encrypt, tweak, src, dst)
     }
@@ -40,16 +43,19 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_unit_to`](Key::encrypt_unit_to).
+    #[inline]
     pub fn decrypt_unit_to(&self, tweak: &[u8; 16], src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         self.unit_apart(Direction::Decrypt, tweak, src, dst)
     }
 
+    #[inline(never)]
     fn unit_in_place(&self, direction: Direction, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         let len = check(data.len())?;
         self.cipher.run(direction, Job::in_place(data, len, Numbers::raw(tweak)));
         Ok(())
     }
 
+    #[inline(never)]
     fn unit_apart(
         &self,
         direction: Direction,

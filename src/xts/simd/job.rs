@@ -257,12 +257,14 @@ pub(super) enum Places<'a> {
 
 impl<'a> Job<'a> {
     /// `data` is a whole number (at least one) of sectors of at least 16 bytes.
+    #[inline(always)]
     pub(crate) fn in_place(data: &'a mut [u8], sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         let dst = data.as_mut_ptr();
         Job::row(Place { src: dst, dst }, data.len(), sector_size, tweaks)
     }
 
     /// Both are a whole number (at least one) of sectors of at least 16 bytes, and equally long.
+    #[inline(always)]
     pub(crate) fn apart(
         src: &'a [u8],
         dst: &'a mut [u8],
@@ -273,6 +275,7 @@ impl<'a> Job<'a> {
         Job::row(Place { src: src.as_ptr(), dst: dst.as_mut_ptr() }, src.len(), sector_size, tweaks)
     }
 
+    #[inline(always)]
     fn row(place: Place, len: usize, sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         // A unit is the common short call, and needs no division.
         let sectors = if len == sector_size { 1 } else { len / sector_size };
