@@ -22,7 +22,7 @@ impl<const N: usize> Blocks<N> {
             block.write([0; 16]);
         }
         // SAFETY: all of them were written just now.
-        unsafe { blocks.assume_init_mut() }
+        unsafe { core::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast(), blocks.len()) }
     }
     #[inline(always)]
     pub(super) fn at(&self, i: usize) -> *mut Block {

@@ -78,16 +78,23 @@ pub(super) fn wide_aes() -> WideAes {
     /// 0: not known yet; else one more than an index of `OF`.
     static KNOWN: AtomicU8 = AtomicU8::new(0);
 
+    fn cpuid(leaf: u32) -> core::arch::x86_64::CpuidResult {
+        // SAFETY: every x86-64 processor has the instruction.
+        #[allow(unused_unsafe, reason = "compilers after 1.89 call it safe")]
+        unsafe {
+            core::arch::x86_64::__cpuid(leaf)
+        }
+    }
+
     #[cold]
     fn look() -> u8 {
-        use core::arch::x86_64::__cpuid;
-        let vendor = __cpuid(0);
+        let vendor = cpuid(0);
         let amd = (vendor.ebx, vendor.edx, vendor.ecx)
             == (u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD"));
-        let signature = __cpuid(1).eax;
+        let signature = cpuid(1).eax;
         let family = (signature >> 8 & 0xf) + (signature >> 20 & 0xff);
         // AMD64 Architecture Programmer's Manual, Fn8000_001A_EAX: FP256 and FP512. Hypervisors may hide both.
-        let half = __cpuid(0x8000_0000).eax >= 0x8000_001a && __cpuid(0x8000_001a).eax & 0xc == 4;
+        let half = cpuid(0x8000_0000).eax >= 0x8000_001a && cpuid(0x8000_001a).eax & 0xc == 4;
         let known = 1 + match amd {
             true if family >= 0x1a && !half => 0,
             true => 1,

@@ -428,7 +428,7 @@ impl Spread {
 
     fn keys(&self) -> &[RoundKey] {
         // SAFETY: `put` wrote so many.
-        unsafe { self.keys[..self.count].assume_init_ref() }
+        unsafe { core::slice::from_raw_parts(self.keys[..self.count].as_ptr().cast(), self.count) }
     }
 }
 
