@@ -70,11 +70,11 @@ pub unsafe extern "C" fn atrest_xts_new_from_halves(
     unsafe { new(Request::new(Secret::Halves(key1, key2, half_len)).chosen(backend, flags), out) }
 }
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
-/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name, whatever ATREST_BACKEND says. atrest_usable_backend() lists the
+/// names of those that this processor runs.
 ///
-/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
-/// same data; without it, the one that suits the processor runs.
+/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows", and behind the latter ":mixed": how the loop keeps the
+/// AES units at work. All give the same data; without it, the one that suits the processor runs.
 ///
 /// `backend`: a NUL-terminated string.
 ///
