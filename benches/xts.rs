@@ -119,7 +119,7 @@ fn measure(
 
 fn contenders(key: &[u8], direction: Direction) -> Vec<(String, Run)> {
     let mut all: Vec<(String, Run)> = Vec::new();
-    for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
+    for backend in Backend::supported() {
         all.push((backend.to_string(), atrest(backend, key, direction)));
     }
     let xts_mode = match key.len() {

@@ -1,6 +1,6 @@
 //! Backends and the self-test
 
-use core::ffi::{CStr, c_char};
+use core::ffi::c_char;
 
 use super::boundary::guarded;
 use super::key::atrest_xts;
@@ -18,7 +18,7 @@ use atrest::xts::{Backend, selftest};
 pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c_char {
     // SAFETY: this function's own contract.
     let Ok(xts) = (unsafe { pointer::reference(xts) }) else { return core::ptr::null() };
-    name(xts.key.backend()).as_ptr()
+    xts.key.backend().c_name().as_ptr()
 }
 
 /// The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
@@ -28,8 +28,7 @@ pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c
 /// Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_usable_backend(index: usize) -> *const c_char {
-    let mut usable = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
-    usable.nth(index).map_or(core::ptr::null(), |backend| name(backend).as_ptr())
+    Backend::supported().nth(index).map_or(core::ptr::null(), |backend| backend.c_name().as_ptr())
 }
 
 /// Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
@@ -42,38 +41,4 @@ pub extern "C" fn atrest_usable_backend(index: usize) -> *const c_char {
 #[must_use]
 pub extern "C" fn atrest_selftest() -> atrest_status {
     guarded(|| Ok(selftest()?))
-}
-
-/// The names of [`Backend::ALL`], each with a NUL behind it.
-static NAMES: [[u8; 16]; Backend::ALL.len()] = {
-    let mut names = [[0; 16]; Backend::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        let name = Backend::ALL[i].name().as_bytes();
-        assert!(name.len() < names[i].len());
-        let mut j = 0;
-        while j < name.len() {
-            names[i][j] = name[j];
-            j += 1;
-        }
-        i += 1;
-    }
-    names
-};
-
-fn name(backend: Backend) -> &'static CStr {
-    let of_all = Backend::ALL.iter().position(|&other| other == backend);
-    of_all.and_then(|i| CStr::from_bytes_until_nul(&NAMES[i]).ok()).unwrap_or(c"unknown")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_rust() {
-        for backend in Backend::ALL {
-            assert_eq!(name(backend).to_str(), Ok(backend.name()));
-        }
-    }
 }

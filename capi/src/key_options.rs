@@ -13,11 +13,11 @@ use atrest::Code;
 /// A flag: key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
 pub const ATREST_XTS_ALLOW_EQUAL_HALVES: u32 = 1;
 
-/// As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
-/// "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+/// As atrest_xts_new(), on the backend of the given name, whatever ATREST_BACKEND says. atrest_usable_backend() lists the
+/// names of those that this processor runs.
 ///
-/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
-/// same data; without it, the one that suits the processor runs.
+/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows", and behind the latter ":mixed": how the loop keeps the
+/// AES units at work. All give the same data; without it, the one that suits the processor runs.
 ///
 /// `backend`: a NUL-terminated string.
 ///

@@ -20,7 +20,7 @@ use crate::stdout;
 #[derive(Args)]
 pub struct Arguments {
     /// Measure this backend alone
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Backend::ALL.map(Backend::name)))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Backend::ALL.iter().map(|backend| backend.name())))]
     backend: Option<String>,
     /// The size of each of the two AES keys, in bits
     #[arg(long, value_name = "BITS", default_value = "256", value_parser = aes_bits())]
@@ -71,8 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The one that is named, else all that this processor runs, fastest first.
 fn backends(name: Option<&str>) -> Result<Vec<Backend>, Failure> {
-    let mut found: Vec<Backend> =
-        Backend::ALL.into_iter().rev().filter(|backend| backend.is_supported()).collect();
+    let mut found: Vec<Backend> = Backend::supported().rev().collect();
     if let Some(name) = name {
         let all = found.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ");
         found.retain(|backend| backend.name() == name);

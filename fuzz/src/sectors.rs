@@ -22,8 +22,7 @@ pub const SOFT: Run = (Backend::Soft, Schedule::Tiles);
 
 /// All that this processor runs.
 pub fn runs() -> impl Iterator<Item = Run> {
-    let supported = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
-    supported.flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
+    Backend::supported().flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
 }
 
 use crate::Fields;

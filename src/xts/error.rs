@@ -1,7 +1,7 @@
 use core::fmt;
 
+use super::simd::{Backend, MAX_UNIT_LEN, MIN_UNIT_LEN};
 use crate::Code;
-use crate::xts::{Backend, MAX_UNIT_LEN, MIN_UNIT_LEN};
 
 /// Why a key could not be made, or why data was not touched.
 ///

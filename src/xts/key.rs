@@ -2,8 +2,11 @@ use core::{fmt, mem::MaybeUninit};
 
 use zeroize::zeroize_stack;
 
-use crate::xts::Error;
-use crate::xts::simd::{Backend, Choice, Cipher, Runnable, Schedule};
+use super::{
+    choice::Choice,
+    error::Error,
+    simd::{Backend, Cipher, Runnable, Schedule},
+};
 
 /// An XTS-AES key, expanded for both directions.
 ///
@@ -192,7 +195,7 @@ impl KeyOptions {
             Some(choice) => choice,
             None => Choice::of_environment()?,
         };
-        choice.runnable(8 * key1.len()).ok_or(Error::UnsupportedBackend(choice.backend))
+        choice.runnable(8 * key1.len())
     }
 }
 

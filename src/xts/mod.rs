@@ -18,6 +18,7 @@
 //! XTS keeps data confidential; it does not detect changes. Whoever can write the ciphertext can garble a 16-byte
 //! block or put an older one back, unnoticed.
 
+mod choice;
 mod error;
 mod key;
 #[cfg(feature = "rayon")]
@@ -36,11 +37,6 @@ pub use selftest::selftest;
 #[cfg(feature = "unstable-limit")]
 #[doc(hidden)]
 pub use simd::limit;
-pub use simd::{Backend, CounterWidth, Direction, Pieces, Schedule};
+pub use simd::{Backend, CounterWidth, Direction, MAX_UNIT_LEN, MIN_UNIT_LEN, Pieces, Schedule};
 pub use tweak::{TweakSource, Tweaks};
 pub use vectored::{Piece, PieceMut};
-
-/// The shortest data unit, in bytes: one AES block.
-pub const MIN_UNIT_LEN: usize = 16;
-/// The longest data unit, in bytes: 2^20 AES blocks (IEEE Std 1619-2007, 5.1).
-pub const MAX_UNIT_LEN: usize = 16 << 20;

@@ -5,8 +5,13 @@
 
 use rayon_core::{current_num_threads, join};
 
-use crate::xts::simd::{Direction, Job, Numbers};
-use crate::xts::{Error, Key, TweakSource, sectors::check_apart};
+use super::{
+    error::Error,
+    key::Key,
+    sectors::check_apart,
+    simd::{Direction, Job, Numbers},
+    tweak::TweakSource,
+};
 
 /// Shorter data stays on the calling thread. On two Zen 4 cores whose pool was asleep, half of this took 77 µs with a
 /// second thread and 69 without; this took 117 and 138.

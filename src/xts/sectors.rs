@@ -1,7 +1,11 @@
 //! Batches of equally long sectors, in place or from one buffer into another.
 
-use crate::xts::simd::{Job, Numbers};
-use crate::xts::{Direction, Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN, TweakSource};
+use super::{
+    error::Error,
+    key::Key,
+    simd::{Direction, Job, MAX_UNIT_LEN, MIN_UNIT_LEN, Numbers},
+    tweak::TweakSource,
+};
 
 impl Key {
     /// Encrypts consecutive sectors in place.

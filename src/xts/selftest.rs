@@ -1,6 +1,11 @@
 //! Known answers, run on every backend of this processor.
 
-use crate::xts::{Backend, Error, Key, Schedule, Tweaks};
+use super::{
+    error::Error,
+    key::Key,
+    simd::{Backend, Schedule},
+    tweak::Tweaks,
+};
 
 /// Runs known answers on every backend that this processor runs, in each of its schedules, whichever of them the caller's keys use.
 ///
@@ -21,8 +26,8 @@ type Run = (Backend, Schedule);
 
 /// What this processor runs.
 fn runnable() -> impl Iterator<Item = Run> {
-    let supported = Backend::ALL.into_iter().filter(|backend| backend.is_supported());
-    supported.flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
+    Backend::supported()
+        .flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
 }
 
 /// Holds one of them to the answers.

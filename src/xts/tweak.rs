@@ -1,5 +1,7 @@
-use crate::xts::simd::{ByteOrder, Numbers, Sequence};
-use crate::xts::{CounterWidth, Error};
+use super::{
+    error::Error,
+    simd::{ByteOrder, CounterWidth, Numbers, Sequence},
+};
 
 /// The tweaks of consecutive sectors: the first one's number, and how the numbers go on.
 ///
@@ -90,6 +92,7 @@ impl Tweaks {
     /// # Ok::<(), atrest::xts::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub const fn sequence(first: u128, step: i128) -> Tweaks {
         Tweaks {
             first,
@@ -104,6 +107,7 @@ impl Tweaks {
     /// Only the lowest bits count; those above stay as the first number has them. The number that must fit, or that
     /// wraps, is then that of these bits alone, and so is what a step adds.
     #[must_use]
+    #[inline]
     pub const fn width(mut self, width: CounterWidth) -> Tweaks {
         self.width = width;
         if let End::Refuse(_) = self.end {
@@ -114,6 +118,7 @@ impl Tweaks {
 
     /// The numbers are written with their highest byte first.
     #[must_use]
+    #[inline]
     pub const fn big_endian(mut self) -> Tweaks {
         self.order = ByteOrder::Big;
         self
@@ -123,6 +128,7 @@ impl Tweaks {
     /// Sectors 2^32 apart in a 32-bit counter, for example, then have the same tweak, which shows whether their content
     /// is equal and lets one be put in the place of the other: for data that somebody else laid out so.
     #[must_use]
+    #[inline]
     pub const fn wrapping(mut self) -> Tweaks {
         self.end = End::Wrap;
         self
@@ -131,6 +137,7 @@ impl Tweaks {
     /// The step is for 512 bytes, whatever the sector size: a 4096-byte sector advances the number by eight steps. The
     /// sector size must be a multiple of 512 then.
     #[must_use]
+    #[inline]
     pub const fn in_512(mut self) -> Tweaks {
         self.counting = Counting::Units512;
         self
@@ -139,18 +146,21 @@ impl Tweaks {
     /// Little-endian 32-bit sector numbers, the lower half of `first` and on, in the tweak's first 4 bytes: dm-crypt's
     /// `plain`. They wrap: from 2 TiB on, in sectors of 512 bytes, tweaks repeat. New data has [`plain64`](Tweaks::plain64).
     #[must_use]
+    #[inline]
     pub const fn plain(first: u64) -> Tweaks {
         Tweaks::sequence((first as u32) as u128, 1).width(CounterWidth::Bits32).wrapping()
     }
 
     /// Little-endian sector numbers from `first`: dm-crypt's `plain64`. Past 2^64 they carry into the upper half.
     #[must_use]
+    #[inline]
     pub const fn plain64(first: u64) -> Tweaks {
         Tweaks::sequence(first as u128, 1)
     }
 
     /// Big-endian 64-bit sector numbers from `first`, in the tweak's last 8 bytes: dm-crypt's `plain64be`.
     #[must_use]
+    #[inline]
     pub const fn plain64be(first: u64) -> Tweaks {
         Tweaks::sequence(first as u128, 1).width(CounterWidth::Bits64).big_endian()
     }
@@ -158,6 +168,7 @@ impl Tweaks {
     /// Little-endian numbers that count 512-byte units from `first`, whatever the sector size: a 4096-byte sector
     /// advances them by 8. dm-crypt counts so without `iv_large_sectors`, and LUKS2 always does.
     #[must_use]
+    #[inline]
     pub const fn plain64_in_512(first: u64) -> Tweaks {
         Tweaks::sequence(first as u128, 1).in_512()
     }
@@ -165,12 +176,14 @@ impl Tweaks {
     /// Little-endian 64-bit sector numbers from `first` in bytes 8 to 15; bytes 0 to 7 are 0. They do not wrap: a call
     /// that would pass 2^64 - 1 is refused.
     #[must_use]
+    #[inline]
     pub const fn upper64(first: u64) -> Tweaks {
         Tweaks::sequence((first as u128) << 64, 1 << 64)
     }
 
     /// As [`upper64`](Tweaks::upper64), and the numbers count 512-byte units from `first`, whatever the sector size.
     #[must_use]
+    #[inline]
     pub const fn upper64_in_512(first: u64) -> Tweaks {
         Tweaks::upper64(first).in_512()
     }
@@ -178,6 +191,7 @@ impl Tweaks {
     /// Little-endian sector numbers from `first` in bytes 0 to 7, and the complement of their lower 63 bits in bytes 8 to
     /// 15. For sectors below 2^63: a call with others is refused.
     #[must_use]
+    #[inline]
     pub const fn with_complement(first: u64) -> Tweaks {
         const MOST: u64 = i64::MAX as u64;
         // Above 2^63 - 1 the difference has the highest bit, and is more than what fits.
@@ -189,18 +203,21 @@ impl Tweaks {
     /// A little-endian counter in bytes 0 to 3; bytes 4 to 15 stay as `first` has them. A call whose counter would pass
     /// 2^32 - 1 is refused.
     #[must_use]
+    #[inline]
     pub const fn counter32(first: u128) -> Tweaks {
         Tweaks::sequence(first, 1).width(CounterWidth::Bits32)
     }
 
     /// Little-endian 128-bit data unit sequence numbers from `first` (IEEE Std 1619-2007, 5.1).
     #[must_use]
+    #[inline]
     pub const fn number128(first: u128) -> Tweaks {
         Tweaks::sequence(first, 1)
     }
 
     /// Big-endian 128-bit numbers from `first`: a counter block that somebody else chose, counted up.
     #[must_use]
+    #[inline]
     pub const fn number128be(first: u128) -> Tweaks {
         Tweaks::sequence(first, 1).big_endian()
     }
@@ -248,6 +265,7 @@ fn far_last(counter: u128, step: i128, units: u64, more: u64) -> Option<u128> {
 }
 
 impl From<u64> for Tweaks {
+    #[inline]
     fn from(first: u64) -> Tweaks {
         Tweaks::plain64(first)
     }

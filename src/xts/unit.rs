@@ -1,7 +1,10 @@
 //! Single data units under a raw tweak.
 
-use crate::xts::simd::{Direction, Job, Numbers};
-use crate::xts::{Error, Key, MAX_UNIT_LEN, MIN_UNIT_LEN};
+use super::{
+    error::Error,
+    key::Key,
+    simd::{Direction, Job, MAX_UNIT_LEN, MIN_UNIT_LEN, Numbers},
+};
 
 impl Key {
     /// Encrypts one data unit in place under the 16-byte tweak that IEEE Std 1619-2007, 5.1 calls the data unit
@@ -12,6 +15,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Error::UnitLength`]; `data` is then untouched.
+    #[inline]
     pub fn encrypt_unit(&self, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         self.unit_in_place(Direction::Encrypt, tweak, data)
     }
@@ -20,6 +24,7 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_unit`](Key::encrypt_unit).
+    #[inline]
     pub fn decrypt_unit(&self, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         self.unit_in_place(Direction::Decrypt, tweak, data)
     }
@@ -29,6 +34,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Error::UnitLength`], [`Error::LengthMismatch`]; `dst` is then untouched.
+    #[inline]
     pub fn encrypt_unit_to(&self, tweak: &[u8; 16], src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         self.unit_apart(Direction::Encrypt, tweak, src, dst)
     }
@@ -37,16 +43,19 @@ impl Key {
     ///
     /// # Errors
     /// As [`encrypt_unit_to`](Key::encrypt_unit_to).
+    #[inline]
     pub fn decrypt_unit_to(&self, tweak: &[u8; 16], src: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         self.unit_apart(Direction::Decrypt, tweak, src, dst)
     }
 
+    #[inline(never)]
     fn unit_in_place(&self, direction: Direction, tweak: &[u8; 16], data: &mut [u8]) -> Result<(), Error> {
         let len = check(data.len())?;
         self.cipher.run(direction, Job::in_place(data, len, Numbers::raw(tweak)));
         Ok(())
     }
 
+    #[inline(never)]
     fn unit_apart(
         &self,
         direction: Direction,

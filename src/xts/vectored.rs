@@ -4,8 +4,13 @@
 #[cfg(feature = "std")]
 use std::io::{IoSlice, IoSliceMut};
 
-use crate::xts::simd::run_in_pieces;
-use crate::xts::{Direction, Error, Key, Pieces, TweakSource, sectors::check};
+use super::{
+    error::Error,
+    key::Key,
+    sectors::check,
+    simd::{Direction, Pieces, run_in_pieces},
+    tweak::TweakSource,
+};
 
 impl Key {
     /// Encrypts consecutive sectors in place that lie in pieces of memory, in this order.

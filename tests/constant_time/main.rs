@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
     let mut findings = Findings::default();
     let (backends, others): (Vec<Backend>, Vec<Backend>) =
-        Backend::ALL.into_iter().partition(|backend| backend.is_supported());
+        Backend::ALL.iter().partition(|backend| backend.is_supported());
     for &backend in &backends {
         let calls = findings.calls;
         for (bits, secret) in

@@ -16,7 +16,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn all() -> impl Iterator<Item = Subject> {
-        Backend::ALL.into_iter().flat_map(|backend| {
+        Backend::ALL.iter().flat_map(|&backend| {
             backend.schedules().iter().map(move |&schedule| Subject { backend, schedule })
         })
     }

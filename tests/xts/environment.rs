@@ -103,7 +103,7 @@ pub fn unknown_names() {
 
 /// Those that this processor lacks; nothing to see where it has them all.
 pub fn unsupported_names() {
-    for backend in Backend::ALL.into_iter().filter(|backend| !backend.is_supported()) {
+    for &backend in Backend::ALL.iter().filter(|backend| !backend.is_supported()) {
         let expected = Error::UnsupportedBackend(backend);
         assert_eq!(choose(Some(backend.name()), ""), Err(expected.to_string()));
         let refused = Key::options().backend(backend).build(&keys()[1]);
@@ -119,7 +119,7 @@ pub fn unsupported_names() {
 
 /// A backend that is wrongly denied would have its tests ignored: the standard library's detection is asked too.
 pub fn detection() {
-    let supported: Vec<Backend> = Backend::ALL.into_iter().filter(|backend| backend.is_supported()).collect();
+    let supported: Vec<Backend> = Backend::supported().collect();
     assert_eq!(supported.first(), Some(&Backend::Soft));
     assert_eq!(supported.last(), Some(&Backend::fastest()));
     #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,7 @@ use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, selftest};
 use crate::data::{Subject, keys};
 
 pub fn names_round_trip() {
-    for backend in Backend::ALL {
+    for &backend in Backend::ALL {
         assert_eq!(backend.to_string(), backend.name());
         assert_eq!(backend.name().parse(), Ok(backend));
         assert_eq!(Backend::ALL.iter().filter(|other| other.name() == backend.name()).count(), 1);

@@ -7,7 +7,7 @@ use super::place::{Place, text};
 use super::texts::on_a_terminal;
 
 fn supported() -> impl Iterator<Item = Backend> {
-    Backend::ALL.into_iter().filter(|backend| backend.is_supported())
+    Backend::supported()
 }
 
 /// Whether AES units bound it.
@@ -28,7 +28,7 @@ fn the_table_has_every_backend() {
     assert!(output.stderr.is_empty());
     let table = text(&output.stdout);
     assert!(table.is_ascii() && table.lines().all(|line| line.len() <= 80), "{table}");
-    for backend in Backend::ALL {
+    for &backend in Backend::ALL {
         let named = table.lines().any(|line| line.split(' ').next() == Some(backend.name()));
         assert_eq!(named, backend.is_supported(), "{backend}");
     }
@@ -98,7 +98,7 @@ fn json_has_every_number() {
 #[test]
 fn one_backend_alone() {
     let place = Place::new();
-    for backend in Backend::ALL {
+    for &backend in Backend::ALL {
         let arguments = ["bench", "--json", "--seconds", "0.05", "--backend", backend.name()];
         if backend.is_supported() {
             let json: Value = serde_json::from_slice(&place.succeed(&arguments).stdout).unwrap();

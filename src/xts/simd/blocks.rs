@@ -22,7 +22,7 @@ impl<const N: usize> Blocks<N> {
             block.write([0; 16]);
         }
         // SAFETY: all of them were written just now.
-        unsafe { blocks.assume_init_mut() }
+        unsafe { core::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast(), blocks.len()) }
     }
     #[inline(always)]
     pub(super) fn at(&self, i: usize) -> *mut Block {
@@ -30,7 +30,6 @@ impl<const N: usize> Blocks<N> {
         self.0.get().cast::<Block>().wrapping_add(i)
     }
     /// Overwrites what held plaintext.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     pub(super) fn wipe(&self) {
         self.wipe_first(N);

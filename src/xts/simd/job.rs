@@ -7,6 +7,11 @@ pub(super) const READ_AHEAD: usize = 3;
 /// The longest sector that is called short, in bytes.
 const SHORT: usize = 1024;
 
+/// The shortest data unit, in bytes: one AES block.
+pub const MIN_UNIT_LEN: usize = 16;
+/// The longest data unit, in bytes: 2^20 AES blocks (IEEE Std 1619-2007, 5.1).
+pub const MAX_UNIT_LEN: usize = 16 << 20;
+
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
@@ -252,12 +257,14 @@ pub(super) enum Places<'a> {
 
 impl<'a> Job<'a> {
     /// `data` is a whole number (at least one) of sectors of at least 16 bytes.
+    #[inline(always)]
     pub(crate) fn in_place(data: &'a mut [u8], sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         let dst = data.as_mut_ptr();
         Job::row(Place { src: dst, dst }, data.len(), sector_size, tweaks)
     }
 
     /// Both are a whole number (at least one) of sectors of at least 16 bytes, and equally long.
+    #[inline(always)]
     pub(crate) fn apart(
         src: &'a [u8],
         dst: &'a mut [u8],
@@ -268,6 +275,7 @@ impl<'a> Job<'a> {
         Job::row(Place { src: src.as_ptr(), dst: dst.as_mut_ptr() }, src.len(), sector_size, tweaks)
     }
 
+    #[inline(always)]
     fn row(place: Place, len: usize, sector_size: usize, tweaks: Numbers<'a>) -> Job<'a> {
         // A unit is the common short call, and needs no division.
         let sectors = if len == sector_size { 1 } else { len / sector_size };
@@ -322,12 +330,6 @@ impl<'a> Job<'a> {
     #[cfg_attr(optimized, inline(always))]
     pub(super) fn is_in_place(&self) -> bool {
         matches!(self.places, Places::Row(first) if first.src == first.dst)
-    }
-
-    /// Whether its sectors are one behind the other.
-    #[cfg_attr(optimized, inline(always))]
-    pub(super) fn is_in_a_row(&self) -> bool {
-        matches!(self.places, Places::Row(_))
     }
 
     /// Where sector `i` lies.

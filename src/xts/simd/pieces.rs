@@ -132,7 +132,8 @@ pub(crate) unsafe fn run_in_pieces<S: Pieces, D: Pieces>(
                 for place in &mut places[count..count + READ_AHEAD] {
                     place.write(Place { src: buffer, dst: buffer });
                 }
-                let places = places[..count + READ_AHEAD].assume_init_ref();
+                let places = &places[..count + READ_AHEAD];
+                let places = core::slice::from_raw_parts(places.as_ptr().cast(), places.len());
                 cipher.run(direction, Job::scattered(places, count, sector_size, numbers));
                 if used == 0 {
                     written = ahead;

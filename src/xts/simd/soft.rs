@@ -73,10 +73,12 @@ impl SoftKeys {
     pub(super) fn encrypt_number(&self, number: &mut Block) {
         blockwise::encrypt_number(self.cipher(), number);
     }
+}
 
-    pub(super) fn run(&self, direction: Direction, job: &Job<'_>) {
-        blockwise::run(self.cipher(), direction, job);
-    }
+/// Encrypts or decrypts a job. Out of line, so that the frames of other backends stay small.
+#[inline(never)]
+pub(super) fn run(keys: &SoftKeys, direction: Direction, job: &Job<'_>) {
+    blockwise::run(keys.cipher(), direction, job);
 }
 
 /// What that cipher takes at once on 64-bit processors.

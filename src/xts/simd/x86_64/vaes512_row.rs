@@ -18,19 +18,22 @@ use core::{
 
 use zeroize::Zeroize;
 
-use super::{
-    keys::{Blocks, KeySchedule},
-    vaes512_stream::{PLAIN, Powers},
-    vector::{Block, Number, Row},
+use super::vaes512_stream::{PLAIN, Powers};
+use crate::xts::simd::{
+    aes::{
+        keys::KeySchedule,
+        vector::{Row, TweakAfter},
+    },
+    blocks::{Block, Blocks},
 };
 
 /// How far ahead data is fetched, where it is done in place: in tiles. The assembler has it in bytes.
 const AHEAD: usize = 8192 / 512;
 /// Blocks of a tile.
 const TILE: usize = 32;
-/// Blocks of a tile's desk: its tweaks; its first vector once more, with the halves of each lane swapped; its `Place`
+/// Blocks of a tile's slot: its tweaks; its first vector once more, with the halves of each lane swapped; its `Place`
 /// and 48 bytes that nobody uses; and the tweak behind the tile, in each lane.
-const DESK: usize = TILE + 12;
+const SLOT: usize = TILE + 12;
 
 /// What the assembler looks up now and then.
 #[repr(C)]
@@ -50,15 +53,15 @@ struct Task {
     /// Whether the tweak behind a sector's tiles is wanted, as wherever there is a gap: 1, or 0.
     next: usize,
     /// Where tiles wait to be written past the caches; null, if they are not.
-    waiting: *mut Waiting,
+    waiting: *mut StreamingBuffer,
     /// By address: by name, the static library could not be linked into a shared one.
     powers: *const Powers,
 }
 
 impl Task {
     #[inline(always)]
-    fn new(row: &Row, unfetched: usize, waiting: *mut Waiting) -> Task {
-        let moved = if row.then == Number::Swapped { 0xc0 } else { 0 };
+    fn new(row: &Row, unfetched: usize, waiting: *mut StreamingBuffer) -> Task {
+        let moved = if row.then == TweakAfter::Swapped { 0xc0 } else { 0 };
         Task {
             tiles_in_sector: row.tiles_in_sector,
             near: if waiting.is_null() { unfetched } else { isize::MIN.cast_unsigned() },
@@ -66,7 +69,7 @@ impl Task {
             gap: row.gap,
             first_moved: if row.tiles_in_sector == 1 { moved } else { 0 },
             moved,
-            next: (row.then != Number::Unused).into(),
+            next: (row.then != TweakAfter::Unused).into(),
             waiting,
             powers: &raw const PLAIN,
         }
@@ -110,7 +113,7 @@ macro_rules! times_x32 {
     };
 }
 
-/// The place, and the first vector, of the tile whose desk is `$to`: of the next sector, or of the tile behind that of
+/// The place, and the first vector, of the tile whose slot is `$to`: of the next sector, or of the tile behind that of
 /// `$from`.
 macro_rules! first_vector {
     ($from:literal, $to:literal) => {
@@ -167,7 +170,7 @@ macro_rules! first_vector {
     };
 }
 
-/// Each desk becomes that of the tile before.
+/// Each slot becomes that of the tile before.
 macro_rules! next_tile {
     () => {
         "xchg {exit}, {enter}\nxchg {enter}, {make}\nxchg {make}, {begin}\n"
@@ -195,13 +198,13 @@ macro_rules! schedule {
             first: __m128i,
             row: &Row,
             unfetched: usize,
-            waiting: *mut Waiting,
+            waiting: *mut StreamingBuffer,
         ) {
-            let memory = (Blocks::<{ 4 * DESK }>::new(), Task::new(row, unfetched, waiting));
-            let (desks, task) = (&memory.0, &memory.1);
-            let [exit, enter, make, begin] = [0, 1, 2, 3].map(|i| desks.at(i * DESK));
+            let memory = (Blocks::<{ 4 * SLOT }>::new(), Task::new(row, unfetched, waiting));
+            let (slots, task) = (&memory.0, &memory.1);
+            let [exit, enter, make, begin] = [0, 1, 2, 3].map(|i| slots.at(i * SLOT));
             if task.first_moved != 0 {
-                // SAFETY: the last part of the desk.
+                // SAFETY: the last part of the slot.
                 unsafe {
                     let next = next_tile(*row.numbers);
                     for i in 0..4 {
@@ -210,7 +213,7 @@ macro_rules! schedule {
                 }
             }
             // SAFETY: all addresses are inside what this function's contract and the references give, but for those of
-            // `prefetcht0`, which may be any: tiles are 512 bytes, desks 704, the keys 240. All registers that are
+            // `prefetcht0`, which may be any: tiles are 512 bytes, slots 704, the keys 240. All registers that are
             // written are named.
             unsafe {
                 asm!(
@@ -407,10 +410,10 @@ macro_rules! schedule {
                     unfetched = const offset_of!(Task, unfetched), gap = const offset_of!(Task, gap),
                     first_moved = const offset_of!(Task, first_moved), moved = const offset_of!(Task, moved),
                     next = const offset_of!(Task, next), waiting = const offset_of!(Task, waiting),
-                    tile = const offset_of!(Waiting, tile), lines = const offset_of!(Waiting, lines),
-                    first_line = const offset_of!(Waiting, first_line),
-                    next_first_line = const offset_of!(Waiting, next_first_line),
-                    saved = const offset_of!(Waiting, saved),
+                    tile = const offset_of!(StreamingBuffer, tile), lines = const offset_of!(StreamingBuffer, lines),
+                    first_line = const offset_of!(StreamingBuffer, first_line),
+                    next_first_line = const offset_of!(StreamingBuffer, next_first_line),
+                    saved = const offset_of!(StreamingBuffer, saved),
                     inout("xmm0") first => _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _, out("zmm5") _,
                     out("zmm6") _, out("zmm7") _, out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
                     out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _, out("zmm16") _, out("zmm17") _,
@@ -434,11 +437,11 @@ schedule!(decrypt_256, "7", "18,19,20,21,22,23,24,25,26,27,28,29,30", "43", "vae
 /// # Safety
 /// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Row`] says.
 #[inline(always)]
-pub(super) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &Row) {
-    debug_assert!(row.gap == 0 || row.then != Number::Unused);
+pub(crate) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &Row) {
+    debug_assert!(row.gap == 0 || row.then != TweakAfter::Unused);
     let (in_place, one_behind_the_other) = (row.at.src == row.at.dst, row.others.is_null());
     // What is fetched is in the same call's data.
-    let unfetched = if one_behind_the_other && (in_place || row.far) {
+    let unfetched = if keys.fetches_ahead() && one_behind_the_other && (in_place || row.far) {
         AHEAD.saturating_sub(row.behind / (16 * TILE))
     } else {
         usize::MAX
@@ -450,7 +453,7 @@ pub(super) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row:
         } else {
             schedule_for(keys, decrypt)(keys, first, row, unfetched, core::ptr::null_mut());
         }
-        if row.then != Number::Unused && row.tiles == 1 {
+        if row.then != TweakAfter::Unused && row.tiles == 1 {
             row.numbers.write(next_tile(*row.numbers));
         }
     }
@@ -458,7 +461,7 @@ pub(super) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row:
 
 /// What [`schedule!`] defines.
 #[allow(improper_ctypes_definitions, reason = "a vector argument goes in a register so")]
-type Run = unsafe extern "C" fn(*const KeySchedule, __m128i, &Row, usize, *mut Waiting);
+type Run = unsafe extern "C" fn(*const KeySchedule, __m128i, &Row, usize, *mut StreamingBuffer);
 
 #[inline(always)]
 fn schedule_for(keys: &KeySchedule, decrypt: bool) -> Run {
@@ -474,7 +477,7 @@ fn schedule_for(keys: &KeySchedule, decrypt: bool) -> Run {
 /// among lines: so each is put together here with the end of the one before, as far from a line's start as in the
 /// destination.
 #[repr(C, align(64))]
-struct Waiting {
+struct StreamingBuffer {
     /// The tile's lines, with the start of the next tile's first one. The end of the tile before begins them.
     bytes: [MaybeUninit<u8>; 9 * LINE],
     /// Where the assembler puts what it has no place for: first the lines before the first tile, then the first tile's
@@ -501,7 +504,7 @@ const LINE: usize = 64;
 #[cold]
 #[inline(never)]
 unsafe fn past_caches(keys: &KeySchedule, decrypt: bool, first: __m128i, row: &Row, unfetched: usize) {
-    let mut waiting = MaybeUninit::<Waiting>::uninit();
+    let mut waiting = MaybeUninit::<StreamingBuffer>::uninit();
     let place = waiting.as_mut_ptr();
     let from_line = row.at.dst.addr() % LINE;
     // SAFETY: fields of a local. The first tile's first line is whole, and is written here as far as it belongs to the

@@ -5,28 +5,28 @@
 
 use core::arch::asm;
 
-use super::{
+use crate::xts::simd::{
+    aes::keys::KeySchedule,
+    blocks::{Block, Blocks},
     job::Place,
-    keys::{Blocks, KeySchedule},
-    vector::Block,
 };
 
 /// Vectors of a group.
-pub(super) const GROUP: usize = 8;
-/// Blocks of a group's desk: its tweaks, and its vectors' places.
-const DESK: usize = 4 * GROUP + GROUP;
+pub(crate) const GROUP: usize = 8;
+/// Blocks of a group's slot: its tweaks, and its vectors' places.
+const SLOT: usize = 4 * GROUP + GROUP;
 
 /// The exponents of the tweaks of a sector's first eight vectors, as shift counts of their 64-bit halves, and 64 minus
 /// those.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Powers {
+pub(crate) struct Powers {
     moved: [[u64; 8]; GROUP],
     carried: [[u64; 8]; GROUP],
 }
 
 impl Powers {
-    pub(super) const PLAIN: Powers = {
+    pub(crate) const PLAIN: Powers = {
         let mut powers = Powers { moved: [[0; 8]; GROUP], carried: [[0; 8]; GROUP] };
         let mut i = 0;
         while i < 8 * GROUP {
@@ -39,12 +39,12 @@ impl Powers {
 
     /// The shift counts of vector `v`, eight each, aligned for a vector.
     #[inline(always)]
-    pub(super) fn row(&self, v: usize) -> (*const u64, *const u64) {
+    pub(crate) fn row(&self, v: usize) -> (*const u64, *const u64) {
         (self.moved[v % GROUP].as_ptr(), self.carried[v % GROUP].as_ptr())
     }
 
     /// The last block of vector `v` takes the tweak of the block behind it.
-    pub(super) fn last_moved(mut self, v: usize) -> Powers {
+    pub(crate) fn last_moved(mut self, v: usize) -> Powers {
         for i in 6..8 {
             self.moved[v % GROUP][i] += 1;
             self.carried[v % GROUP][i] -= 1;
@@ -53,39 +53,39 @@ impl Powers {
     }
 }
 
-pub(super) static PLAIN: Powers = Powers::PLAIN;
+pub(crate) static PLAIN: Powers = Powers::PLAIN;
 
 /// Vectors of sectors. The assembler reads it.
 #[repr(C)]
-pub(super) struct Stream<'a> {
+pub(crate) struct Stream<'a> {
     /// Vectors of a sector: 1 to 8.
-    pub(super) vectors: usize,
-    pub(super) powers: &'a Powers,
+    pub(crate) vectors: usize,
+    pub(crate) powers: &'a Powers,
     /// Groups of vectors, one at least.
-    pub(super) groups: usize,
+    pub(crate) groups: usize,
     /// Where the first sector's vectors lie.
-    pub(super) at: Place,
+    pub(crate) at: Place,
     /// Where those of the others lie: a place for each. Null, if all lie `gap` bytes apart.
-    pub(super) others: *const Place,
+    pub(crate) others: *const Place,
     /// Encrypted numbers: one for each sector, and sixteen more, which are read and not used.
-    pub(super) numbers: *const Block,
+    pub(crate) numbers: *const Block,
     /// From the end of a sector's vectors to those of the next one.
-    pub(super) gap: usize,
-    pub(super) sectors: usize,
+    pub(crate) gap: usize,
+    pub(crate) sectors: usize,
     /// Where vectors lie that are behind the last sector's: good for a group.
-    pub(super) nowhere: *mut u8,
+    pub(crate) nowhere: *mut u8,
 }
 
 macro_rules! schedule {
     (
         $name:ident, $half:literal, $rounds:literal, $spread:literal, $aes:literal, $aes_last:literal, $made:literal,
-        ($($argument:ident: $type:ty),*), $desks:ident = $setup:expr, ($($next:literal),*), ($($operands:tt)*)
+        ($($argument:ident: $type:ty),*), $slots:ident = $setup:expr, ($($next:literal),*), ($($operands:tt)*)
     ) => {
         /// # Safety
         /// The processor has the features; the rest is that of the functions below.
         #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
         unsafe fn $name(keys: *const KeySchedule, $($argument: $type),*) {
-            let $desks = $setup;
+            let $slots = $setup;
             // SAFETY: the addresses are inside what this function's contract gives. All registers that are written are
             // named.
             unsafe {
@@ -275,7 +275,7 @@ macro_rules! streams {
     ($($name:ident $half:literal $rounds:literal $spread:literal $aes:literal $aes_last:literal)*) => {$(
         schedule!(
             $name, $half, $rounds, $spread, $aes, $aes_last, "1", (stream: &mut Stream<'_>),
-            desks = Blocks::<{ 3 * DESK }>::new(),
+            slots = Blocks::<{ 3 * SLOT }>::new(),
             ("xchg {exit}, {enter}", "xchg {enter}, {make}"),
             (
                 stream = in(reg) core::ptr::from_mut(stream),
@@ -283,8 +283,8 @@ macro_rules! streams {
                 others = inout(reg) stream.others => _, numbers = inout(reg) stream.numbers => _,
                 powers = inout(reg) core::ptr::from_ref(stream.powers) => _,
                 left = inout(reg) stream.vectors => _, count = inout(reg) stream.sectors => _,
-                place = out(reg) _, exit = inout(reg) desks.at(0) => _, enter = inout(reg) desks.at(DESK) => _,
-                make = inout(reg) desks.at(2 * DESK) => _,
+                place = out(reg) _, exit = inout(reg) slots.at(0) => _, enter = inout(reg) slots.at(SLOT) => _,
+                make = inout(reg) slots.at(2 * SLOT) => _,
             )
         );
     )*};
@@ -295,7 +295,7 @@ macro_rules! blocks {
     ($($name:ident $half:literal $rounds:literal $aes:literal $aes_last:literal)*) => {$(
         schedule!(
             $name, $half, $rounds, "1", $aes, $aes_last, "0", (at: Place, tweaks: *const Block, groups: usize),
-            _desks = (),
+            _slots = (),
             ("mov {exit}, {enter}", "add {enter}, 512"),
             (
                 src = inout(reg) at.src => _, dst = inout(reg) at.dst => _, count = inout(reg) groups => _,
@@ -327,7 +327,7 @@ blocks! {
 /// # Safety
 /// The processor has the features avx512f, avx512bw, avx512vbmi, aes and vaes; the rest is as [`Stream`] says.
 #[inline(always)]
-pub(super) unsafe fn stream(keys: &KeySchedule, decrypt: bool, stream: &mut Stream<'_>) {
+pub(crate) unsafe fn stream(keys: &KeySchedule, decrypt: bool, stream: &mut Stream<'_>) {
     let schedule = match (keys.is_long(), decrypt) {
         (false, false) => encrypt_stream_128,
         (false, true) => decrypt_stream_128,
@@ -344,7 +344,7 @@ pub(super) unsafe fn stream(keys: &KeySchedule, decrypt: bool, stream: &mut Stre
 /// # Safety
 /// As [`stream`]; source, destination and tweaks are good for that many.
 #[inline(always)]
-pub(super) unsafe fn groups(
+pub(crate) unsafe fn groups(
     keys: &KeySchedule,
     decrypt: bool,
     at: Place,

@@ -2,23 +2,25 @@
 
 use core::arch::x86_64::*;
 
-use super::{
+use super::{limit, pins};
+use crate::xts::simd::{
+    aes::{
+        kernel::{self, shells},
+        keys::{KeySchedule, RoundKeys},
+        tiles::{TileTweaks, tile_shell},
+        vector::{Aes, Tiles, TweakAfter, TweakStream, Vector},
+    },
+    blocks::Block,
     job::{Place, Sectors},
-    kernel::{self, shells, tile_shell},
-    keys::{KeySchedule, RoundKeys},
-    tiles::TileTweaks,
-    vector::{Block, Number, Vector},
-    x86::pins,
 };
 
 /// Features: sse2, aes.
 #[derive(Clone, Copy)]
-pub(super) struct X1(__m128i);
+pub(crate) struct X1(pub(crate) __m128i);
 
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 16 bytes.
 impl Vector for X1 {
     const BLOCKS: usize = 1;
-    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -40,6 +42,22 @@ impl Vector for X1 {
         // SAFETY: as above.
         unsafe { Self::broadcast(block) }
     }
+    #[inline(always)]
+    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
+        if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin8(x) }
+        } else if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin4(x) }
+        }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl Aes for X1 {
+    const KEY_LAG: usize = 0;
+
     #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
@@ -63,42 +81,12 @@ impl Vector for X1 {
         // SAFETY: as above.
         unsafe { X1(_mm_aesenclast_si128(self.0, last.0)) }
     }
-    const TILE_GROUPS: usize = 1;
-    type First = ();
-    #[inline(always)]
-    unsafe fn first(_number: *const Block) {}
-    #[inline(always)]
-    unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &KeySchedule,
-        sectors: Sectors<'_>,
-        len: usize,
-        numbers: *mut Block,
-        then: Number,
-    ) {
-        // SAFETY: as above.
-        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
-    }
-    #[inline(always)]
-    unsafe fn whole_blocks<const DECRYPT: bool>(
-        keys: &KeySchedule,
-        place: Place,
-        tweaks: *const Block,
-        blocks: usize,
-    ) {
-        // SAFETY: as above.
-        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
-    }
-    #[inline(always)]
-    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
-        if let Ok(x) = x.as_mut_slice().try_into() {
-            // SAFETY: as above.
-            unsafe { pin8(x) }
-        } else if let Ok(x) = x.as_mut_slice().try_into() {
-            // SAFETY: as above.
-            unsafe { pin4(x) }
-        }
-    }
+}
+
+// SAFETY (all methods): as above.
+impl TweakStream for X1 {
     type Tweaks = Tweaks;
+
     #[inline(always)]
     unsafe fn first_tweaks(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
@@ -130,6 +118,34 @@ impl Vector for X1 {
 }
 
 // SAFETY (all methods): as above.
+impl Tiles for X1 {
+    type One = X1;
+    const TILE_GROUPS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn whole_blocks<const DECRYPT: bool>(
+        keys: &KeySchedule,
+        place: Place,
+        tweaks: *const Block,
+        blocks: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { whole_blocks::<DECRYPT>(keys, place, tweaks, blocks) }
+    }
+    #[inline(always)]
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &KeySchedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: TweakAfter,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
+    }
+}
+
+// SAFETY (all methods): as above.
 impl TileTweaks for X1 {
     type Tile = Tweaks;
     #[inline(always)]
@@ -156,7 +172,7 @@ impl TileTweaks for X1 {
 
 /// The next block's tweak.
 #[derive(Clone, Copy)]
-pub(super) struct Tweaks {
+pub(crate) struct Tweaks {
     next: X1,
     /// The words whose top bits leave the 64-bit halves of `next`, each where its carry goes. What is carried into a
     /// half takes 31 doublings to get into them, so that they are simply shifted; the tweaks then wait for nothing but
@@ -174,7 +190,7 @@ impl Tweaks {
 }
 
 pins!(X1, xmm_reg, "sse2");
-shells!(X1, X1, "sse2,aes");
+shells!(run, X1, "sse2,aes");
 tile_shell!(X1, "sse2,aes");
 
 /// Encrypts a sector number into a tweak.
@@ -182,7 +198,7 @@ tile_shell!(X1, "sse2,aes");
 /// # Safety
 /// The processor has sse2 and aes.
 #[target_feature(enable = "sse2,aes")]
-pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
+pub(crate) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
     // SAFETY: the features are this function's own.
     unsafe { kernel::encrypt_number::<X1>(keys, number) }
 }
@@ -194,7 +210,7 @@ pub(super) unsafe fn encrypt_number(keys: &RoundKeys, number: &mut Block) {
 /// The processor has sse2 and aes.
 #[target_feature(enable = "sse2,aes")]
 #[inline(never)]
-pub(super) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut RoundKeys) {
+pub(crate) unsafe fn expand(key1: &[u8], key2: &[u8], keys: &mut RoundKeys) {
     // The round constant of `aeskeygenassist` is an immediate, hence the macro.
     macro_rules! word {
         ($from:expr, $constant:literal, $select:literal) => {
@@ -251,3 +267,4 @@ fn vector(block: &[u8]) -> __m128i {
     // SAFETY: 16 bytes, by the assertion; any alignment.
     unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
 }
+limit!("sse2,aes", 1, "aesenc xmm\\i, xmm15", "aesdec xmm\\i, xmm15", "");

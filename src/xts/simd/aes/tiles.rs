@@ -2,16 +2,19 @@
 
 use super::{
     group::{Between, Nothing, WIDTH, group},
+    keys::KeySchedule,
+    vector::{Tiles, TweakAfter, swap_last, tile_len, unrolled},
+};
+use crate::xts::simd::{
+    blocks::{Block, Blocks},
     job::Sectors,
-    keys::{Blocks, KeySchedule},
-    vector::{Block, Number, Vector, swap_last, tile_len, unrolled},
 };
 
 /// How the tweaks of one tile are made, in `WIDTH` steps a group.
 ///
 /// # Safety
-/// As for [`Vector`].
-pub(super) trait TileTweaks: Vector {
+/// As for [`Vector`](super::vector::Vector).
+pub(crate) trait TileTweaks: Tiles {
     type Tile: Copy;
     /// The first tile of a unit, from its first tweak.
     unsafe fn first_tile(tweak: *const Block) -> Self::Tile;
@@ -29,12 +32,12 @@ pub(super) trait TileTweaks: Vector {
 ///
 /// The tweaks of each tile are made during the rounds of the one before it, across the sectors' borders.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
+pub(crate) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
     keys: &KeySchedule,
     sectors: Sectors<'_>,
     len: usize,
     numbers: *mut Block,
-    then: Number,
+    then: TweakAfter,
 ) {
     const TILE: usize = 2 * WIDTH * 2;
     let group_len = WIDTH * V::BLOCKS * 16;
@@ -47,7 +50,7 @@ pub(super) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
     // SAFETY: source and destination hold a tile for each turn and one more; a tile has at most TILE blocks, and the
     // two halves of `tweaks` hold one each.
     unsafe {
-        let mut tiles = Tiles::<V>::new(numbers, sectors.count, tiles_in_sector, then);
+        let mut tiles = Sequence::<V>::new(numbers, sectors.count, tiles_in_sector, then);
         let mut left_in_sector = tiles_in_sector;
         for step in 0..WIDTH * V::TILE_GROUPS {
             V::step(&mut tiles.tile, step, current);
@@ -77,7 +80,7 @@ pub(super) unsafe fn tiled_sectors<V: TileTweaks, const DECRYPT: bool>(
 }
 
 /// The tiles of consecutive sectors, one after the other.
-struct Tiles<V: TileTweaks> {
+struct Sequence<V: TileTweaks> {
     tile: V::Tile,
     /// The tweak of the sector that `tile` belongs to.
     numbers: *mut Block,
@@ -85,18 +88,18 @@ struct Tiles<V: TileTweaks> {
     left_in_sector: usize,
     /// Tiles after this one.
     left: usize,
-    then: Number,
+    then: TweakAfter,
 }
 
-impl<V: TileTweaks> Tiles<V> {
+impl<V: TileTweaks> Sequence<V> {
     /// # Safety
     /// The processor has the features of `V`; `numbers` holds `sectors` tweaks.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn new(numbers: *mut Block, sectors: usize, tiles_in_sector: usize, then: Number) -> Self {
+    unsafe fn new(numbers: *mut Block, sectors: usize, tiles_in_sector: usize, then: TweakAfter) -> Self {
         // SAFETY: there is at least one sector.
         let tile = unsafe { V::first_tile(numbers) };
         let left = tiles_in_sector * sectors - 1;
-        Tiles { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left, then }
+        Sequence { tile, numbers, tiles_in_sector, left_in_sector: tiles_in_sector, left, then }
     }
 
     /// Goes on to the next tile, if there is one; `tweaks` are those of this one, complete.
@@ -108,9 +111,9 @@ impl<V: TileTweaks> Tiles<V> {
             if self.left_in_sector != 0 {
                 self.tile = V::next_tile(self.tile);
             } else {
-                if self.then != Number::Unused {
+                if self.then != TweakAfter::Unused {
                     V::tile_start(V::next_tile(self.tile), self.numbers);
-                    if self.then == Number::Swapped {
+                    if self.then == TweakAfter::Swapped {
                         let vectors = V::TILE_GROUPS * WIDTH;
                         swap_last::<V>(tweaks.add((vectors - 1) * V::BLOCKS), self.numbers);
                     }
@@ -128,7 +131,7 @@ impl<V: TileTweaks> Tiles<V> {
 
 /// The eight steps of a tile that belong to its group `group`; after its last ones, on to the tile that follows.
 struct Steps<'a, V: TileTweaks> {
-    tiles: &'a mut Tiles<V>,
+    tiles: &'a mut Sequence<V>,
     group: usize,
     out: *mut Block,
 }
@@ -146,3 +149,26 @@ impl<V: TileTweaks> Between for Steps<'_, V> {
         }
     }
 }
+
+/// The shell for whole tiles.
+macro_rules! tile_shell {
+    ($vector:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        unsafe fn tiled_sectors<const DECRYPT: bool>(
+            keys: &$crate::xts::simd::aes::keys::KeySchedule,
+            sectors: $crate::xts::simd::job::Sectors<'_>,
+            len: usize,
+            numbers: *mut $crate::xts::simd::blocks::Block,
+            then: $crate::xts::simd::aes::vector::TweakAfter,
+        ) {
+            // SAFETY: the features are this function's own.
+            unsafe {
+                $crate::xts::simd::aes::tiles::tiled_sectors::<$vector, DECRYPT>(
+                    keys, sectors, len, numbers, then,
+                )
+            }
+        }
+    };
+}
+pub(crate) use tile_shell;

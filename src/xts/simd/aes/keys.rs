@@ -2,75 +2,104 @@
 
 use zeroize::Zeroize;
 
-use super::blocks::Block;
-pub(super) use super::blocks::Blocks;
+use crate::xts::simd::{backend::Schedule, blocks::Block};
 
 /// Rounds of both key sizes but the last: all that AES-128 has.
-pub(super) const COMMON_ROUNDS: usize = 9;
+pub(crate) const COMMON_ROUNDS: usize = 9;
 /// Rounds that AES-256 has beyond those.
-pub(super) const MORE_ROUNDS: usize = 4;
+pub(crate) const MORE_ROUNDS: usize = 4;
 /// Where the last round's key is.
 const LAST: usize = COMMON_ROUNDS + MORE_ROUNDS + 1;
 
 /// The round keys of one direction, in the order of use. Those of the last round have the same place for both key
 /// sizes, so that one piece of code serves both, and only skips what AES-128 does not have.
 #[repr(C, align(16))]
-pub(super) struct KeySchedule {
+pub(crate) struct KeySchedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
-    /// Whether data goes in rows.
-    rows: bool,
+    /// Whether rows fetch data ahead, from memory.
+    fetches: bool,
+    /// The longest sector that goes in rows, in bytes.
+    longest_in_rows: usize,
 }
 
 impl KeySchedule {
     /// The key of round `i`, from 0, which is the whitening key, to 13.
     #[cfg_attr(optimized, inline(always))]
-    pub(super) fn key(&self, i: usize) -> &Block {
+    pub(crate) fn key(&self, i: usize) -> &Block {
         &self.keys[i % LAST]
     }
     #[cfg_attr(optimized, inline(always))]
-    pub(super) fn before_last(&self) -> &Block {
+    pub(crate) fn before_last(&self) -> &Block {
         &self.keys[LAST - 1]
     }
     #[cfg_attr(optimized, inline(always))]
-    pub(super) fn last(&self) -> &Block {
+    pub(crate) fn last(&self) -> &Block {
         &self.keys[LAST]
     }
     /// Whether there are `MORE_ROUNDS`.
     #[cfg_attr(optimized, inline(always))]
-    pub(super) fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         self.long
     }
-    /// Whether the key was made for rows; see [`Schedule::Rows`](super::Schedule).
+}
+
+/// What concerns rows.
+#[cfg(target_arch = "x86_64")]
+impl KeySchedule {
+    /// Whether the key was made for rows, for some sectors at least.
     #[cfg_attr(optimized, inline(always))]
-    pub(super) fn in_rows(&self) -> bool {
-        self.rows
+    pub(crate) fn in_rows(&self) -> bool {
+        self.longest_in_rows != 0
+    }
+    /// The longest sector that goes in rows, in bytes; 0 for a key in tiles.
+    #[cfg_attr(optimized, inline(always))]
+    pub(crate) fn longest_in_rows(&self) -> usize {
+        self.longest_in_rows
+    }
+    /// Whether rows fetch ahead what comes from memory. Where tiles do the longer sectors (Zen 4) that would make them
+    /// slower.
+    #[cfg_attr(optimized, inline(always))]
+    pub(crate) fn fetches_ahead(&self) -> bool {
+        self.fetches
     }
 }
 
 /// The three key schedules of an XTS key.
 pub(crate) struct RoundKeys {
-    pub(super) encrypt: KeySchedule,
+    pub(crate) encrypt: KeySchedule,
     /// For the equivalent inverse cipher.
-    pub(super) decrypt: KeySchedule,
-    pub(super) tweak: KeySchedule,
+    pub(crate) decrypt: KeySchedule,
+    pub(crate) tweak: KeySchedule,
 }
 
 impl RoundKeys {
     /// Room for the schedules of two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn empty(long: bool, rows: bool) -> RoundKeys {
+    pub(crate) fn empty(long: bool, schedule: Schedule) -> RoundKeys {
         // From a constant: the compiler copies arrays of zeros once more.
         const EMPTY: RoundKeys = {
-            const SCHEDULE: KeySchedule = KeySchedule { keys: [[0; 16]; LAST + 1], long: false, rows: false };
+            const SCHEDULE: KeySchedule =
+                KeySchedule { keys: [[0; 16]; LAST + 1], long: false, fetches: false, longest_in_rows: 0 };
             RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
         };
         let mut keys = EMPTY;
-        for schedule in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
-            (schedule.long, schedule.rows) = (long, rows);
+        for keys in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
+            keys.long = long;
+            keys.fetches = schedule == Schedule::Rows;
+            keys.longest_in_rows = schedule.longest_in_rows();
         }
         keys
+    }
+
+    /// The schedule that they were made for.
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self.encrypt.longest_in_rows {
+            0 => Schedule::Tiles,
+            _ if self.encrypt.fetches => Schedule::Rows,
+            _ => Schedule::Mixed,
+        }
     }
 
     /// Puts key `i` of the data key's schedule (`data`, of the tweak key's: `tweak`) to its places; `inverse` is
@@ -78,7 +107,7 @@ impl RoundKeys {
     /// `before_last` need not ask for the key size. Nothing is written but that: a copy on the stack would have to be
     /// wiped.
     #[inline(always)]
-    pub(super) fn put<T>(&mut self, i: usize, data: T, inverse: T, tweak: T, store: impl Fn(T, &mut Block))
+    pub(crate) fn put<T>(&mut self, i: usize, data: T, inverse: T, tweak: T, store: impl Fn(T, &mut Block))
     where
         T: Copy,
     {
@@ -117,7 +146,7 @@ mod tests {
 
     #[test]
     fn dropped_keys_are_gone() {
-        let mut keys = RoundKeys::empty(true, false);
+        let mut keys = RoundKeys::empty(true, Schedule::Tiles);
         for i in 0..=LAST {
             keys.put(i, [1; 16], [3; 16], [2; 16], |key, place| *place = key);
         }

@@ -5,7 +5,7 @@ use core::{
     ops::{BitAnd, BitXor},
 };
 
-use super::sliced::{Aligned, Register, shells};
+use crate::xts::simd::sliced::{Aligned, Register, shells};
 
 /// Features: avx2.
 #[derive(Clone, Copy)]

@@ -1,23 +1,23 @@
-//! x86-64 with byte shuffles, and without AES instructions: eight blocks a pass.
+//! AArch64 without the crypto extensions, such as a Raspberry Pi 4: eight blocks a pass.
 
 use core::{
-    arch::x86_64::*,
+    arch::aarch64::*,
     mem::MaybeUninit,
     ops::{BitAnd, BitXor},
 };
 
-use super::sliced::{self, Aligned, Register, RoundKey, shells};
+use crate::xts::simd::sliced::{self, Aligned, Register, RoundKey, shells};
 
-/// Features: ssse3.
+/// Features: neon.
 #[derive(Clone, Copy)]
-struct Lanes1(__m128i);
+struct Lanes1(uint8x16_t);
 
 impl BitXor for Lanes1 {
     type Output = Self;
     #[inline(always)]
     fn bitxor(self, other: Self) -> Self {
-        // SAFETY: sse2, which all x86-64 processors have.
-        unsafe { Lanes1(_mm_xor_si128(self.0, other.0)) }
+        // SAFETY: whoever made these had neon.
+        unsafe { Lanes1(veorq_u8(self.0, other.0)) }
     }
 }
 
@@ -26,7 +26,7 @@ impl BitAnd for Lanes1 {
     #[inline(always)]
     fn bitand(self, other: Self) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_and_si128(self.0, other.0)) }
+        unsafe { Lanes1(vandq_u8(self.0, other.0)) }
     }
 }
 
@@ -37,48 +37,48 @@ impl Register for Lanes1 {
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_loadu_si128(src.cast())) }
+        unsafe { Lanes1(vld1q_u8(src)) }
     }
     #[inline(always)]
     unsafe fn store(self, dst: *mut u8) {
         // SAFETY: as above.
-        unsafe { _mm_storeu_si128(dst.cast(), self.0) }
+        unsafe { vst1q_u8(dst, self.0) }
     }
     #[inline(always)]
     unsafe fn broadcast(block: &Aligned) -> Self {
-        // SAFETY: as above; aligned, as the type says.
-        unsafe { Lanes1(_mm_load_si128((&raw const *block).cast())) }
+        // SAFETY: as above.
+        unsafe { Lanes1(vld1q_u8(block.0.as_ptr())) }
     }
     #[inline(always)]
     unsafe fn left<const N: i32>(self) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_slli_epi64(self.0, N)) }
+        unsafe { Lanes1(vshlq_n_u8(self.0, N)) }
     }
     #[inline(always)]
     unsafe fn right<const N: i32>(self) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_srli_epi64(self.0, N)) }
+        unsafe { Lanes1(vshrq_n_u8(self.0, N)) }
     }
     #[inline(always)]
     unsafe fn shuffle(self, from: Self) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_shuffle_epi8(self.0, from.0)) }
+        unsafe { Lanes1(vqtbl1q_u8(self.0, from.0)) }
     }
     #[inline(always)]
     unsafe fn has(self, bit: Self) -> Self {
         // SAFETY: as above.
-        unsafe { Lanes1(_mm_cmpeq_epi8(_mm_and_si128(self.0, bit.0), bit.0)) }
+        unsafe { Lanes1(vtstq_u8(self.0, bit.0)) }
     }
 }
 
-shells!(Lanes1, "ssse3", spread);
+shells!(Lanes1, "neon", spread);
 
 /// Spreads round keys.
 ///
 /// # Safety
-/// The processor has ssse3.
-#[target_feature(enable = "ssse3")]
-pub(super) unsafe fn spread(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
+/// The processor has neon.
+#[target_feature(enable = "neon")]
+pub(crate) unsafe fn spread(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
     // SAFETY: the features are this function's own.
     unsafe { sliced::spread::<Lanes1>(keys, places) }
 }

@@ -1,18 +1,18 @@
 //! Vectors in flight: the rounds of AES over eight vectors or fewer.
 
+pub(crate) use super::vector::WIDTH;
 use super::{
-    job::Place,
     keys::{COMMON_ROUNDS, KeySchedule, MORE_ROUNDS},
-    vector::{Block, Vector, unrolled},
+    vector::{Aes, Tiles, Vector as _, unrolled},
 };
+use crate::xts::simd::{blocks::Block, job::Place};
 
-pub(super) use super::vector::WIDTH;
 /// The widest vector, in blocks.
-pub(super) const MAX_LANES: usize = 4;
+pub(crate) const MAX_LANES: usize = 4;
 
 /// AES-ECB of `N` vectors in place: what makes tweaks out of sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn ecb<V: Vector, const N: usize>(keys: &KeySchedule, blocks: *mut u8) {
+pub(crate) unsafe fn ecb<V: Aes, const N: usize>(keys: &KeySchedule, blocks: *mut u8) {
     // SAFETY: the caller gives `N` vectors; `keys` is a reference, before and after.
     unsafe {
         let keys = &*untraced(keys);
@@ -30,7 +30,7 @@ pub(super) unsafe fn ecb<V: Vector, const N: usize>(keys: &KeySchedule, blocks: 
 }
 
 /// Work for the ports that AES leaves idle. (A closure would not do: it cannot be forced inline.)
-pub(super) trait Between {
+pub(crate) trait Between {
     /// In round `round`, from 0 to 8.
     ///
     /// # Safety
@@ -38,7 +38,7 @@ pub(super) trait Between {
     unsafe fn round(&mut self, round: usize);
 }
 
-pub(super) struct Nothing;
+pub(crate) struct Nothing;
 
 impl Between for Nothing {
     #[cfg_attr(optimized, inline(always))]
@@ -85,7 +85,7 @@ impl Places for [Place] {
 /// # Safety
 /// The processor has the features of `V`; source, destination and tweaks are good for `N` vectors.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn group<V: Vector, const N: usize, const DECRYPT: bool>(
+pub(crate) unsafe fn group<V: Aes, const N: usize, const DECRYPT: bool>(
     keys: &KeySchedule,
     src: *const u8,
     dst: *mut u8,
@@ -102,7 +102,7 @@ pub(super) unsafe fn group<V: Vector, const N: usize, const DECRYPT: bool>(
 /// # Safety
 /// As [`group`], for each place.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const DECRYPT: bool>(
+pub(crate) unsafe fn group_at_places<V: Aes, const N: usize, const DECRYPT: bool>(
     keys: &KeySchedule,
     places: &[Place],
     tweaks: *const Block,
@@ -114,7 +114,7 @@ pub(super) unsafe fn group_at_places<V: Vector, const N: usize, const DECRYPT: b
 }
 
 #[cfg_attr(optimized, inline(always))]
-unsafe fn run<V: Vector, const N: usize, const DECRYPT: bool>(
+unsafe fn run<V: Aes, const N: usize, const DECRYPT: bool>(
     keys: &KeySchedule,
     places: &(impl Places + ?Sized),
     tweaks: *const Block,
@@ -142,7 +142,7 @@ unsafe fn run<V: Vector, const N: usize, const DECRYPT: bool>(
 
 /// All rounds but the last.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn rounds<V: Vector, const N: usize, const DECRYPT: bool>(
+unsafe fn rounds<V: Aes, const N: usize, const DECRYPT: bool>(
     keys: &KeySchedule,
     x: &mut [V; N],
     between: &mut impl Between,
@@ -165,11 +165,7 @@ unsafe fn rounds<V: Vector, const N: usize, const DECRYPT: bool>(
 
 /// Round `i`, from 1.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(
-    keys: &KeySchedule,
-    i: usize,
-    x: &mut [V; N],
-) {
+unsafe fn round<V: Aes, const N: usize, const DECRYPT: bool>(keys: &KeySchedule, i: usize, x: &mut [V; N]) {
     // SAFETY: the features are the caller's.
     unsafe {
         let key = V::broadcast(keys.key(i - V::KEY_LAG));
@@ -183,7 +179,7 @@ unsafe fn round<V: Vector, const N: usize, const DECRYPT: bool>(
 /// The same address, by a way that the compiler cannot trace. It would otherwise broadcast all round keys ahead of the
 /// loop and spill them, which gains nothing and leaves copies of them on the stack.
 #[cfg_attr(optimized, inline(always))]
-pub(super) fn untraced<T>(address: *const T) -> *const T {
+pub(crate) fn untraced<T>(address: *const T) -> *const T {
     let mut same = address;
     // SAFETY: a comment, no instruction: the address stays what it is.
     unsafe {
@@ -192,12 +188,12 @@ pub(super) fn untraced<T>(address: *const T) -> *const T {
     same
 }
 
-/// Any number of blocks, one behind the other, whose tweaks lie in memory. [`Vector::whole_blocks`] has it as a function.
+/// Any number of blocks, one behind the other, whose tweaks lie in memory. [`Tiles::whole_blocks`] has it as a function.
 ///
 /// # Safety
 /// As [`group`].
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
+pub(crate) unsafe fn whole_blocks<V: Tiles, const DECRYPT: bool>(
     keys: &KeySchedule,
     place: Place,
     mut tweaks: *const Block,
@@ -213,13 +209,13 @@ pub(super) unsafe fn whole_blocks<V: Vector, One: Vector, const DECRYPT: bool>(
             tweaks = tweaks.add(WIDTH * V::BLOCKS);
             blocks -= WIDTH * V::BLOCKS;
         }
-        rest::<V, One, DECRYPT>(keys, src, dst, tweaks, blocks);
+        rest::<V, DECRYPT>(keys, src, dst, tweaks, blocks);
     }
 }
 
 /// `blocks` (fewer than `WIDTH * V::BLOCKS`) blocks whose tweaks lie in memory.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn rest<V: Vector, One: Vector, const DECRYPT: bool>(
+pub(crate) unsafe fn rest<V: Tiles, const DECRYPT: bool>(
     keys: &KeySchedule,
     mut src: *const u8,
     mut dst: *mut u8,
@@ -247,7 +243,7 @@ pub(super) unsafe fn rest<V: Vector, One: Vector, const DECRYPT: bool>(
             step!(V, 1);
         }
         while V::BLOCKS > 1 && blocks != 0 {
-            step!(One, 1);
+            step!(V::One, 1);
         }
     }
 }

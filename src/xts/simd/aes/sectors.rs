@@ -7,10 +7,13 @@
 
 use super::{
     group::{Between, MAX_LANES, Nothing, WIDTH, group_at_places},
+    keys::KeySchedule,
+    unit::{put_tweaks, steal},
+    vector::{Tiles, TweakAfter, swap_last, tile_len},
+};
+use crate::xts::simd::{
+    blocks::{Block, Blocks},
     job::{Place, Sectors, double},
-    keys::{Blocks, KeySchedule},
-    unit::steal,
-    vector::{Block, Number, Row, Vector, swap_last, tile_len},
 };
 
 /// Sectors whose ends are put together.
@@ -21,7 +24,7 @@ const ENDS: usize = 32;
 /// # Safety
 /// As [`batches`](super::kernel::batches). Each place is good for a sector. No destination overlaps another sector.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
+pub(crate) unsafe fn sectors_in_tiles<V: Tiles, const DECRYPT: bool>(
     keys: &KeySchedule,
     sectors: Sectors<'_>,
     numbers: *mut Block,
@@ -33,10 +36,10 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     let left = (sectors.size - done) / 16;
     // What a sector's number becomes, behind its tiles and again behind its vectors.
     let then = |more_blocks| match tail {
-        _ if more_blocks => Number::Next,
-        0 => Number::Unused,
-        _ if DECRYPT => Number::Swapped,
-        _ => Number::Next,
+        _ if more_blocks => TweakAfter::Next,
+        0 => TweakAfter::Unused,
+        _ if DECRYPT => TweakAfter::Swapped,
+        _ => TweakAfter::Next,
     };
     // SAFETY: a sector holds its tiles, `vectors` vectors, `left` blocks and the tail, in this order; there is a number
     // for each sector.
@@ -64,227 +67,58 @@ pub(super) unsafe fn sectors_anywhere<V: Vector, const DECRYPT: bool>(
     }
 }
 
-/// Does something for each sector `$i`: with `$at`, which is `$offset` bytes from its start. For sectors in a row the
-/// compiler would otherwise multiply.
-macro_rules! each {
-    ($sectors:expr, $offset:expr, $i:ident, $at:ident, $body:block) => {
-        if let Some(first) = $sectors.row() {
-            let mut $at = first.add($offset);
-            for $i in 0..$sectors.count {
-                $body
-                $at = $at.add($sectors.size);
-            }
-        } else {
-            for $i in 0..$sectors.count {
-                let $at = $sectors.place($i).add($offset);
-                $body
-            }
-        }
-    };
-}
-
-/// The same where [`Vector::has_streams`]: at most 128 sectors, behind whose numbers there are 16 blocks more. `far` and
-/// `behind` as in a [`Row`].
-///
-/// # Safety
-/// As [`sectors_anywhere`].
+/// Sectors of whole blocks that are shorter than a tile: their tweaks are laid out one after the other first, so that
+/// the data runs through in full groups across the sectors' borders. `numbers` holds `count` encrypted sector numbers.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn sectors_in_rows<V: Vector>(
+pub(crate) unsafe fn short_sectors<V: Tiles, const DECRYPT: bool>(
     keys: &KeySchedule,
-    decrypt: bool,
-    sectors: Sectors<'_>,
-    numbers: *mut Block,
-    far: bool,
-    behind: usize,
+    first: Place,
+    sector_size: usize,
+    mut numbers: *const Block,
+    mut count: usize,
 ) {
-    if let (16, Some(at)) = (sectors.size, sectors.row()) {
-        // The numbers are all the tweaks.
-        // SAFETY: a block for each number.
-        unsafe {
-            if decrypt {
-                V::whole_blocks::<true>(keys, at, numbers, sectors.count);
-            } else {
-                V::whole_blocks::<false>(keys, at, numbers, sectors.count);
-            }
-        }
-        return;
-    }
-    // What is left behind whole vectors costs so much by itself that, where there is much of it or AES takes little, tweaks
-    // that are made ahead of all data cost less.
-    let (left, tail) = (sectors.size / 16 % V::BLOCKS, sectors.size % 16);
-    let much_left = sectors.size < 128 || (!keys.is_long() && left == V::BLOCKS - 1);
-    let laid = left != 0 && tail == 0 && sectors.size < tile_len::<V>() && much_left;
-    if let (true, Some(at)) = (laid, sectors.row()) {
-        // SAFETY: this function's contract.
-        unsafe { V::laid_sectors(keys, decrypt, at, sectors.size, numbers, sectors.count) };
-        return;
-    }
-    let tiles_in_sector = sectors.size / tile_len::<V>();
-    let tiled = tiles_in_sector * tile_len::<V>();
-    let vectors = (sectors.size - tiled) / (16 * V::BLOCKS);
-    let done = tiled + 16 * V::BLOCKS * vectors;
-    let then = |more_blocks| match tail {
-        _ if more_blocks => Number::Next,
-        0 => Number::Unused,
-        _ if decrypt => Number::Swapped,
-        _ => Number::Next,
-    };
-    // SAFETY: as in `sectors_anywhere`.
+    const CAPACITY: usize = 128;
+    let mut place = first;
+    let per_sector = sector_size / 16;
+    let at_once = CAPACITY / per_sector;
+    // Whole vectors are written for the last sector too.
+    let tweaks = Blocks::<{ CAPACITY + WIDTH * MAX_LANES }>::new();
+    // SAFETY: `per_sector` is below a tile's 32 blocks, so that `at_once` sectors fill at most CAPACITY blocks, and the
+    // last one's vectors reach at most `WIDTH * V::BLOCKS` further. Source and destination hold `count` sectors.
     unsafe {
-        if tiles_in_sector != 0 {
-            let row = Row {
-                at: sectors.place(0),
-                others: sectors.others(),
-                tiles_in_sector,
-                gap: sectors.size - tiled,
-                tiles: tiles_in_sector * sectors.count,
-                then: then(vectors + left != 0),
-                numbers,
-                far,
-                behind,
-            };
-            let first = V::first(numbers);
-            if decrypt {
-                V::row::<true>(keys, first, &row);
-            } else {
-                V::row::<false>(keys, first, &row);
-            }
-        }
-        if vectors != 0 {
-            V::stream(keys, decrypt, sectors, tiled, vectors, numbers, then(left != 0));
-        }
-        if left + tail == 0 {
-            return;
-        }
-        ends_in_planes::<V>(keys, decrypt, sectors, done, left, tail, numbers);
-    }
-}
-
-/// The `left` blocks (fewer than a vector's) at `done` of each sector, and ciphertext stealing for the `tail` bytes behind
-/// them. Block by block: first all sectors' first ones, whose tweaks are the numbers, so that tweaks are made for whole
-/// vectors of sectors.
-///
-/// # Safety
-/// As [`sectors_in_rows`].
-#[cfg_attr(optimized, inline(always))]
-unsafe fn ends_in_planes<V: Vector>(
-    keys: &KeySchedule,
-    decrypt: bool,
-    sectors: Sectors<'_>,
-    done: usize,
-    left: usize,
-    tail: usize,
-    numbers: *mut Block,
-) {
-    const MOST: usize = 128;
-    let blocks = Blocks::<MOST>::new();
-    let tweaks = Blocks::<MOST>::new();
-    let at_once = [MOST, MOST, MOST / 2, MOST / 3 / 4 * 4][left % 4];
-    let dst = blocks.at(0).cast();
-    let buffer = Place { src: dst, dst };
-    let mut i = 0;
-    // SAFETY: `left` planes of `at_once` sectors fit, also in whole groups.
-    unsafe {
-        while i < sectors.count {
-            let some = sectors.part(i, at_once.min(sectors.count - i));
-            let numbers = numbers.add(i);
-            let plane = some.count.next_multiple_of(V::BLOCKS);
-            // The last whole block and the one that stealing makes change their tweaks when it decrypts.
-            let swapped = decrypt && tail != 0;
-            if left != 0 {
-                for j in 0..left {
-                    each!(some, done + 16 * j, k, at, {
-                        blocks.at(j * plane + k).write(at.src.cast::<Block>().read());
-                    });
-                    let power = if swapped && j + 1 == left { left } else { j };
-                    V::times_x(numbers, tweaks.at(j * plane), some.count, power as i64);
-                }
-                V::groups(keys, decrypt, buffer, tweaks.at(0), left * plane);
-                for j in 0..left {
-                    each!(some, done + 16 * j, k, at, {
-                        at.dst.cast::<Block>().write(blocks.at(j * plane + k).read());
-                    });
+        while count != 0 {
+            let sectors = count.min(at_once);
+            let blocks = sectors * per_sector;
+            let laid = if per_sector == 1 { numbers } else { tweaks.at(0).cast_const() };
+            if per_sector != 1 {
+                for i in 0..sectors {
+                    let mut sequence = V::first_tweaks(numbers.add(i));
+                    let to = tweaks.at(i * per_sector);
+                    put_tweaks::<V>(&mut sequence, to, per_sector);
+                    // A tile may have two groups.
+                    let group = WIDTH * V::BLOCKS;
+                    if V::TILE_GROUPS > 1 && per_sector > group {
+                        put_tweaks::<V>(&mut sequence, to.add(group), per_sector - group);
+                    }
                 }
             }
-            if tail != 0 {
-                let power = left as i64 - i64::from(decrypt);
-                if power != 0 {
-                    V::times_x(numbers, numbers, some.count, power);
-                }
-                let whole = sectors.size - tail;
-                steal_all(some, whole, tail, blocks.at(0));
-                V::groups(keys, decrypt, buffer, numbers, some.count);
-                each!(some, whole - 16, k, at, {
-                    at.dst.cast::<Block>().write(blocks.at(k).read());
-                });
-            }
-            i += at_once;
-        }
-        // Where it encrypts, ciphertext lies there.
-        if decrypt {
-            blocks.wipe_first(at_once.min(sectors.count).next_multiple_of(V::BLOCKS) * left.max(1));
-        }
-    }
-}
-
-/// [`steal`] for each sector; the blocks that it makes go to `merged`. As there: by registers.
-///
-/// # Safety
-/// A sector holds `whole` bytes, a block at least, and 1 to 15 (`tail`) more; there is a block for each.
-#[cfg_attr(optimized, inline(always))]
-unsafe fn steal_all(sectors: Sectors<'_>, whole: usize, tail: usize, merged: *mut Block) {
-    macro_rules! all {
-        ($word:ty, $end:expr) => {
-            let end = $end;
-            each!(sectors, whole, i, at, {
-                let Place { src, dst } = at;
-                let last = dst.sub(16);
-                let merged = merged.add(i).cast::<u8>();
-                // Two words, which overlap where the tail is no whole number of them.
-                let read = |p: *const u8| p.cast::<[u8; size_of::<$word>()]>().read();
-                let write = |p: *mut u8, word| p.cast::<[u8; size_of::<$word>()]>().write(word);
-                let (first, second) = (read(src), read(src.add(end)));
-                let block = last.cast::<Block>().read();
-                let (a, b) = (read(last), read(last.add(end)));
-                write(dst, a);
-                write(dst.add(end), b);
-                merged.cast::<Block>().write(block);
-                write(merged, first);
-                write(merged.add(end), second);
-            })
-        };
-    }
-    // SAFETY: this function's contract. Each sector's tail is read before it is written.
-    unsafe {
-        match tail {
-            8 => {
-                all!(u64, 0);
-            }
-            9.. => {
-                all!(u64, tail - 8);
-            }
-            4.. => {
-                all!(u32, tail - 4);
-            }
-            2.. => {
-                all!(u16, tail - 2);
-            }
-            _ => {
-                all!(u8, 0);
-            }
+            numbers = numbers.add(sectors);
+            count -= sectors;
+            V::whole_blocks::<DECRYPT>(keys, place, laid, blocks);
+            place = place.add(16 * blocks);
         }
     }
 }
 
 /// The `vectors` vectors (at least one) at `from` of each sector.
 #[cfg_attr(optimized, inline(always))]
-unsafe fn stream<V: Vector, const DECRYPT: bool>(
+unsafe fn stream<V: Tiles, const DECRYPT: bool>(
     keys: &KeySchedule,
     sectors: Sectors<'_>,
     from: usize,
     vectors: usize,
     numbers: *mut Block,
-    number: Number,
+    number: TweakAfter,
 ) {
     const GROUP: usize = WIDTH * MAX_LANES;
     let tweaks = Blocks::<{ 2 * GROUP }>::new();
@@ -326,7 +160,7 @@ unsafe fn stream<V: Vector, const DECRYPT: bool>(
 }
 
 /// The vectors of consecutive sectors, and their tweaks, one after the other.
-struct Source<'a, V: Vector> {
+struct Source<'a, V: Tiles> {
     tweaks: V::Tweaks,
     /// Vectors since the sector began, modulo `WIDTH`.
     step: usize,
@@ -340,10 +174,10 @@ struct Source<'a, V: Vector> {
     next: usize,
     /// This sector's number, and what becomes of it.
     number: *mut Block,
-    then: Number,
+    then: TweakAfter,
 }
 
-impl<'a, V: Vector> Source<'a, V> {
+impl<'a, V: Tiles> Source<'a, V> {
     /// # Safety
     /// The processor has the features of `V`; there is a sector, and a number for each.
     #[cfg_attr(optimized, inline(always))]
@@ -352,7 +186,7 @@ impl<'a, V: Vector> Source<'a, V> {
         from: usize,
         vectors: usize,
         number: *mut Block,
-        then: Number,
+        then: TweakAfter,
     ) -> Self {
         // SAFETY: this function's contract.
         let tweaks = unsafe { V::first_tweaks(number) };
@@ -388,9 +222,9 @@ impl<'a, V: Vector> Source<'a, V> {
         // SAFETY: there is a number for each sector; `last` is its last vector of tweaks.
         unsafe {
             match self.then {
-                Number::Unused => {}
-                Number::Next => V::next_tweak(&self.tweaks, self.number),
-                Number::Swapped => {
+                TweakAfter::Unused => {}
+                TweakAfter::Next => V::next_tweak(&self.tweaks, self.number),
+                TweakAfter::Swapped => {
                     V::next_tweak(&self.tweaks, self.number);
                     swap_last::<V>(last, self.number);
                 }
@@ -408,13 +242,13 @@ impl<'a, V: Vector> Source<'a, V> {
 }
 
 /// Makes the next group's places and tweaks.
-struct Making<'a, 'b, V: Vector> {
+struct Making<'a, 'b, V: Tiles> {
     source: &'a mut Source<'b, V>,
     places: &'a mut [Place; WIDTH],
     tweaks: *mut Block,
 }
 
-impl<V: Vector> Between for Making<'_, '_, V> {
+impl<V: Tiles> Between for Making<'_, '_, V> {
     #[cfg_attr(optimized, inline(always))]
     unsafe fn round(&mut self, round: usize) {
         if round < WIDTH {
@@ -447,9 +281,9 @@ impl Ends {
     /// sector's number as tweak. With stealing, that becomes the tweak of the block that stealing makes.
     ///
     /// # Safety
-    /// As [`sectors_anywhere`], for at most ENDS sectors.
+    /// As [`sectors_in_tiles`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn whole_blocks<V: Vector, const DECRYPT: bool>(
+    unsafe fn whole_blocks<V: Tiles, const DECRYPT: bool>(
         &self,
         keys: &KeySchedule,
         sectors: Sectors<'_>,
@@ -472,7 +306,7 @@ impl Ends {
                     tweak = double(tweak);
                 }
                 if DECRYPT && stealing {
-                    // See `Number::Swapped`.
+                    // See `TweakAfter::Swapped`.
                     store(tweak, tweaks.add(count).sub(1).cast());
                     tweak = before;
                 }
@@ -492,9 +326,9 @@ impl Ends {
     /// are the tweaks of the blocks that it makes.
     ///
     /// # Safety
-    /// As [`sectors_anywhere`], for at most ENDS sectors.
+    /// As [`sectors_in_tiles`], for at most ENDS sectors.
     #[cfg_attr(optimized, inline(always))]
-    unsafe fn steal<V: Vector, const DECRYPT: bool>(
+    unsafe fn steal<V: Tiles, const DECRYPT: bool>(
         &self,
         keys: &KeySchedule,
         sectors: Sectors<'_>,

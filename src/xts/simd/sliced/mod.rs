@@ -1,7 +1,7 @@
 //! AES bit by bit, for processors without AES instructions: constant-time, since there are no tables to look into.
 //!
 //! Eight registers hold eight blocks for each of their 128-bit lanes, transposed: bit `b` of byte `n` of register `i` is
-//! bit `i` of byte `n` of the lane's block `b`. So the S-box is a circuit of gates between registers ([`sbox`](super::sbox)), and
+//! bit `i` of byte `n` of the lane's block `b`. So the S-box is a circuit of gates between registers ([`sbox`]), and
 //! moving bytes about is a shuffle of each register.
 //!
 //! ShiftRows moves nothing (Adomnicai and Peyrin, "Fixslicing AES-like ciphers", 2021): after `k` rounds, column `c` of
@@ -20,12 +20,14 @@ use core::{
 
 use zeroize::Zeroize;
 
+use self::sbox::{substitute, substitute_back};
 use super::{
     blocks::Block,
     blockwise::{self, BlockCipher},
     job::{Direction, Job, Place},
-    sbox::{substitute, substitute_back},
 };
+
+mod sbox;
 
 /// Round keys of AES-256.
 const MOST_KEYS: usize = 15;
@@ -35,7 +37,7 @@ const MOST_KEYS: usize = 15;
 /// # Safety
 /// Every method needs the processor features that the implementing type's file names, and each is inlined into a shell
 /// that carries them. `load` and `store` touch `16 * LANES` bytes, at any alignment.
-pub(super) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {
+pub(crate) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {
     const LANES: usize;
     unsafe fn load(src: *const u8) -> Self;
     unsafe fn store(self, dst: *mut u8);
@@ -54,12 +56,12 @@ pub(super) trait Register: Copy + BitXor<Output = Self> + BitAnd<Output = Self> 
 /// A block that a register can be loaded from with the fastest instruction.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
-pub(super) struct Aligned(pub(super) Block);
+pub(crate) struct Aligned(pub(crate) Block);
 
 /// Round keys of one direction, as FIPS 197 has them. Those of AES-128 leave the last places empty.
 type KeySchedule = [Aligned; MOST_KEYS];
 /// A round key, each bit of it as a byte of all ones or zeros, and where ShiftRows left it.
-pub(super) type RoundKey = [Aligned; 8];
+pub(crate) type RoundKey = [Aligned; 8];
 
 /// Data key and tweak key.
 pub(crate) struct Keys {
@@ -72,7 +74,7 @@ pub(crate) struct Keys {
 impl Keys {
     /// Room for two keys of 16 bytes each, or 32.
     #[inline(always)]
-    pub(super) fn empty(long: bool) -> Keys {
+    pub(crate) fn empty(long: bool) -> Keys {
         // A constant: the compiler would write each place by itself otherwise.
         const EMPTY: KeySchedule = [Aligned([0; 16]); MOST_KEYS];
         Keys { data: EMPTY, tweak: EMPTY, rounds: if long { 14 } else { 10 } }
@@ -80,7 +82,7 @@ impl Keys {
 
     /// Takes keys as long as `empty` was told: the key schedule of FIPS 197, 5.2, of both at once.
     #[inline(never)]
-    pub(super) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+    pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
         let words = if self.rounds == 14 { 8 } else { 4 };
         // Words of key1 in the lower halves, of key2 in the upper ones.
         let mut w = [0_u64; 8];
@@ -148,7 +150,7 @@ static LEFT: Aligned = moved(0, 2, 0);
 /// # Safety
 /// The processor has the features of `R`. Source, destination and tweaks are good for that many blocks.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn passes<R: Register, const DECRYPT: bool>(
+pub(crate) unsafe fn passes<R: Register, const DECRYPT: bool>(
     keys: &[RoundKey],
     place: Place,
     mut tweaks: *const Block,
@@ -313,7 +315,7 @@ unsafe fn exchange<R: Register, const N: i32>(x: &mut [R; 8], a: usize, b: usize
 /// # Safety
 /// The processor has the features of `R`, which has one lane.
 #[cfg_attr(optimized, inline(always))]
-pub(super) unsafe fn spread<R: Register>(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
+pub(crate) unsafe fn spread<R: Register>(keys: &[Aligned], places: &mut [MaybeUninit<RoundKey>]) {
     assert!(R::LANES == 1);
     for (i, (key, place)) in keys.iter().zip(places).enumerate() {
         let place = place.as_mut_ptr().cast::<Block>();
@@ -350,22 +352,22 @@ fn transpose_bytes(mut x: u64) -> u64 {
 
 /// The functions of one instruction set.
 #[derive(Clone, Copy)]
-pub(super) struct Functions {
+pub(crate) struct Functions {
     /// Blocks a pass.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     /// [`spread`], with the features of a register of one lane.
-    pub(super) spread: unsafe fn(&[Aligned], &mut [MaybeUninit<RoundKey>]),
-    pub(super) encrypt: Shell,
-    pub(super) decrypt: Shell,
+    pub(crate) spread: unsafe fn(&[Aligned], &mut [MaybeUninit<RoundKey>]),
+    pub(crate) encrypt: Shell,
+    pub(crate) decrypt: Shell,
 }
 
 /// [`passes`] in one direction, with the features of its register.
-pub(super) type Shell = unsafe fn(&[RoundKey], Place, *const Block, bool, usize);
+pub(crate) type Shell = unsafe fn(&[RoundKey], Place, *const Block, bool, usize);
 
 /// The functions that carry the processor's features, into which everything else is inlined.
 macro_rules! shells {
     ($register:ty, $features:literal, $spread:path) => {
-        pub(super) const FUNCTIONS: $crate::xts::simd::sliced::Functions =
+        pub(crate) static FUNCTIONS: $crate::xts::simd::sliced::Functions =
             $crate::xts::simd::sliced::Functions {
                 width: 8 * <$register as $crate::xts::simd::sliced::Register>::LANES,
                 spread: $spread,
@@ -394,7 +396,7 @@ macro_rules! shells {
         }
     };
 }
-pub(super) use shells;
+pub(crate) use shells;
 
 /// Keys as a call needs them, and functions that this processor runs.
 struct Sliced {
@@ -426,7 +428,7 @@ impl Spread {
 
     fn keys(&self) -> &[RoundKey] {
         // SAFETY: `put` wrote so many.
-        unsafe { self.keys[..self.count].assume_init_ref() }
+        unsafe { core::slice::from_raw_parts(self.keys[..self.count].as_ptr().cast(), self.count) }
     }
 }
 
@@ -441,7 +443,7 @@ impl Drop for Spread {
 /// # Safety
 /// The processor has the features that the functions need.
 #[inline(never)]
-pub(super) unsafe fn run(keys: &Keys, functions: Functions, direction: Direction, job: &Job<'_>) {
+pub(crate) unsafe fn run(keys: &Keys, functions: Functions, direction: Direction, job: &Job<'_>) {
     let mut sliced = Sliced { data: Spread::new(), tweak: Spread::new(), functions };
     // SAFETY: this function's contract.
     unsafe {
@@ -458,7 +460,7 @@ pub(super) unsafe fn run(keys: &Keys, functions: Functions, direction: Direction
 /// # Safety
 /// As [`run`].
 #[inline(never)]
-pub(super) unsafe fn encrypt_number(keys: &Keys, functions: Functions, number: &mut Block) {
+pub(crate) unsafe fn encrypt_number(keys: &Keys, functions: Functions, number: &mut Block) {
     let mut sliced = Sliced { data: Spread::new(), tweak: Spread::new(), functions };
     // SAFETY: this function's contract.
     unsafe { sliced.tweak.put(&keys.tweak[..=keys.rounds], functions) };

@@ -9,7 +9,7 @@
 use core::ops::{BitAnd, BitXor};
 
 /// What gates work on: one bit a byte.
-pub(super) trait Bits: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {}
+pub(crate) trait Bits: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {}
 
 impl<T: Copy + BitXor<Output = T> + BitAnd<Output = T>> Bits for T {}
 
@@ -20,7 +20,7 @@ type Products<T> = [T; 18];
 
 /// The S-box without its constant: what comes out is to be xored with 0x63. Bit `i` of each byte is in `x[i]`.
 #[cfg_attr(optimized, inline(always))]
-pub(super) fn substitute<T: Bits>(x: [T; 8]) -> [T; 8] {
+pub(crate) fn substitute<T: Bits>(x: [T; 8]) -> [T; 8] {
     let [x0, x1, x2, x3, x4, x5, x6, x7] = x;
     let t0 = x3 ^ x1;
     let y9 = x7 ^ x4;
@@ -83,7 +83,7 @@ pub(super) fn substitute<T: Bits>(x: [T; 8]) -> [T; 8] {
 
 /// The inverse of [`substitute`]: what goes in is a byte xored with 0x63.
 #[cfg_attr(optimized, inline(always))]
-pub(super) fn substitute_back<T: Bits>(x: [T; 8]) -> [T; 8] {
+pub(crate) fn substitute_back<T: Bits>(x: [T; 8]) -> [T; 8] {
     let [x0, x1, x2, x3, x4, x5, x6, x7] = x;
     let y5 = x6 ^ x4;
     let t0 = x1 ^ x0;

@@ -3,16 +3,21 @@
 use core::{arch::x86_64::*, mem::MaybeUninit};
 
 use super::{
+    Bytes, ROTATE, SELECT,
     aesni::X1,
-    group::WIDTH,
-    job::{ByteOrder, Halves, Numbers, Place, Sectors},
-    kernel::{shells, tile_shell},
-    keys::{Blocks, KeySchedule},
-    tiles::TileTweaks,
-    unit, vaes512_row,
+    carries, limit, pins, powers, vaes512_row,
     vaes512_stream::{self, PLAIN, Stream, stream},
-    vector::{Block, Number, Row, Vector},
-    x86::{Bytes, ROTATE, SELECT, carries, pins, powers},
+};
+use crate::xts::simd::{
+    aes::{
+        kernel::shells,
+        keys::KeySchedule,
+        rows::{self, Rows, row_shells},
+        tiles::{TileTweaks, tile_shell},
+        vector::{Aes, Row, Tiles, TweakAfter, TweakStream, Vector, WIDTH},
+    },
+    blocks::{Block, Blocks},
+    job::{ByteOrder, Halves, Numbers, Place, Sectors},
 };
 
 /// Blocks of a group.
@@ -67,7 +72,6 @@ static CARRIES: [[u64; 8]; 2] = carries();
 // SAFETY (all methods): the trait's contract: the features are there, pointers are good for 64 bytes (16: broadcast).
 impl Vector for X4 {
     const BLOCKS: usize = 4;
-    const KEY_LAG: usize = 0;
 
     #[inline(always)]
     unsafe fn load(src: *const u8) -> Self {
@@ -89,6 +93,22 @@ impl Vector for X4 {
         // SAFETY: as above.
         unsafe { X4(_mm512_inserti32x4(self.0, _mm_loadu_si128(block.cast()), 3)) }
     }
+    #[inline(always)]
+    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
+        if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin8(x) }
+        } else if let Ok(x) = x.as_mut_slice().try_into() {
+            // SAFETY: as above.
+            unsafe { pin4(x) }
+        }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl Aes for X4 {
+    const KEY_LAG: usize = 0;
+
     #[inline(always)]
     unsafe fn enter(tweak: Self, whitening: Self, data: Self) -> Self {
         // SAFETY: as above.
@@ -122,7 +142,12 @@ impl Vector for X4 {
         // SAFETY: as above.
         unsafe { X4(_mm512_aesenclast_epi128(self.0, last.0)) }
     }
+}
+
+// SAFETY (all methods): as above.
+impl TweakStream for X4 {
     type Tweaks = Tweaks;
+
     #[inline(always)]
     unsafe fn first_tweaks(tweak: *const Block) -> Tweaks {
         // SAFETY: as above.
@@ -153,18 +178,13 @@ impl Vector for X4 {
         // SAFETY: as above.
         unsafe { _mm_storeu_si128(out.cast(), _mm512_castsi512_si128(tweaks.now.0)) }
     }
+}
+
+// SAFETY (all methods): as above.
+impl Tiles for X4 {
+    type One = X1;
     const TILE_GROUPS: usize = 1;
-    #[inline(always)]
-    unsafe fn tiled_sectors<const DECRYPT: bool>(
-        keys: &KeySchedule,
-        sectors: Sectors<'_>,
-        len: usize,
-        numbers: *mut Block,
-        then: Number,
-    ) {
-        // SAFETY: as above.
-        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
-    }
+
     #[inline(always)]
     unsafe fn whole_blocks<const DECRYPT: bool>(
         keys: &KeySchedule,
@@ -187,8 +207,34 @@ impl Vector for X4 {
         }
     }
     #[inline(always)]
-    fn has_rows(keys: &KeySchedule) -> bool {
-        keys.in_rows()
+    unsafe fn tiled_sectors<const DECRYPT: bool>(
+        keys: &KeySchedule,
+        sectors: Sectors<'_>,
+        len: usize,
+        numbers: *mut Block,
+        then: TweakAfter,
+    ) {
+        // SAFETY: as above.
+        unsafe { tiled_sectors::<DECRYPT>(keys, sectors, len, numbers, then) }
+    }
+    #[inline(always)]
+    unsafe fn clear_registers() {
+        // SAFETY: as above.
+        unsafe { clear_upper_registers() }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl Rows for X4 {
+    #[inline(always)]
+    unsafe fn row<const DECRYPT: bool>(keys: &KeySchedule, first: X1, of: &Row) {
+        // SAFETY: as above.
+        unsafe { vaes512_row::row(keys, DECRYPT, first.0, of) };
+    }
+    #[inline(always)]
+    unsafe fn after_far() {
+        // SAFETY: as above. Stores past the caches are ordered by nothing else.
+        unsafe { _mm_sfence() }
     }
     #[inline(always)]
     unsafe fn stream(
@@ -198,10 +244,10 @@ impl Vector for X4 {
         from: usize,
         vectors: usize,
         numbers: *mut Block,
-        then: Number,
+        then: TweakAfter,
     ) {
         let powers = match then {
-            Number::Swapped => &PLAIN.last_moved(vectors - 1),
+            TweakAfter::Swapped => &PLAIN.last_moved(vectors - 1),
             _ => &PLAIN,
         };
         let nowhere = Blocks::<GROUP_BLOCKS>::new();
@@ -226,8 +272,80 @@ impl Vector for X4 {
         // SAFETY: as above.
         unsafe {
             stream(keys, decrypt, &mut of);
-            if then != Number::Unused {
+            if then != TweakAfter::Unused {
                 Self::times_x(numbers, numbers, sectors.count, 4 * vectors as i64);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn groups(keys: &KeySchedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
+        // SAFETY: as above.
+        unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
+    }
+    #[inline(always)]
+    unsafe fn short_sectors(
+        keys: &KeySchedule,
+        decrypt: bool,
+        place: Place,
+        sector_size: usize,
+        numbers: *const Block,
+        count: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { short_sectors(keys, decrypt, place, sector_size, numbers, count) }
+    }
+    #[inline(always)]
+    unsafe fn fill(numbers: Numbers<'_>, out: *mut Block, count: usize) -> bool {
+        // SAFETY: as above; the list has `count` blocks.
+        unsafe {
+            match numbers {
+                Numbers::List(list) => {
+                    let list = list[..count].as_chunks::<{ Self::BLOCKS }>();
+                    for (i, blocks) in list.0.iter().enumerate() {
+                        Self::load(blocks.as_ptr().cast()).store(out.add(Self::BLOCKS * i).cast());
+                    }
+                    let left = (1 << (2 * list.1.len())) - 1;
+                    if left != 0 {
+                        let last = _mm512_maskz_loadu_epi64(left, list.1.as_ptr().cast());
+                        X4(last).store(out.add(count - list.1.len()).cast());
+                    }
+                    true
+                }
+                Numbers::Sequence(sequence) => {
+                    let Some(halves) = sequence.halves(count) else { return false };
+                    match sequence.order {
+                        ByteOrder::Little => fill::<false>(&halves, out, count),
+                        ByteOrder::Big => fill::<true>(&halves, out, count),
+                    }
+                    true
+                }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn sector_tweaks(
+        mut numbers: *const Block,
+        sectors: usize,
+        per_sector: usize,
+        mut out: *mut Block,
+    ) {
+        let vectors = per_sector.div_ceil(Self::BLOCKS);
+        // SAFETY: as above; `PLAIN` has a row for each vector.
+        unsafe {
+            for _ in 0..sectors {
+                let number = Self::broadcast(numbers).0;
+                let swapped = _mm512_shuffle_epi32(number, _MM_PERM_BADC);
+                for i in 0..vectors {
+                    let (moved, carried) = PLAIN.row(i);
+                    let moved = _mm512_sllv_epi64(number, _mm512_load_si512(moved.cast()));
+                    let carries = _mm512_srlv_epi64(swapped, _mm512_load_si512(carried.cast()));
+                    // The lower half's carry is where it belongs. The upper half's comes back times x^7 + x^2 + x + 1.
+                    let x1 = _mm512_maskz_add_epi64(0x55, carries, carries);
+                    let (x2, x7) = (_mm512_add_epi64(x1, x1), _mm512_slli_epi64(x1, 6));
+                    X4(xor3(xor3(moved, carries, x1), x2, x7)).store(out.add(Self::BLOCKS * i).cast());
+                }
+                numbers = numbers.add(1);
+                out = out.add(per_sector);
             }
         }
     }
@@ -259,121 +377,6 @@ impl Vector for X4 {
                 let swapped = _mm512_shuffle_epi32(carries, _MM_PERM_BADC);
                 reduce(moved, swapped, _mm512_bsrli_epi128(carries, 8)).store(to.add(i).cast());
             }
-        }
-    }
-    #[inline(always)]
-    unsafe fn lay(mut numbers: *const Block, sectors: usize, per_sector: usize, mut out: *mut Block) {
-        let vectors = per_sector.div_ceil(Self::BLOCKS);
-        // SAFETY: as above; `PLAIN` has a row for each vector.
-        unsafe {
-            for _ in 0..sectors {
-                let number = Self::broadcast(numbers).0;
-                let swapped = _mm512_shuffle_epi32(number, _MM_PERM_BADC);
-                for i in 0..vectors {
-                    let (moved, carried) = PLAIN.row(i);
-                    let moved = _mm512_sllv_epi64(number, _mm512_load_si512(moved.cast()));
-                    let carries = _mm512_srlv_epi64(swapped, _mm512_load_si512(carried.cast()));
-                    // The lower half's carry is where it belongs. The upper half's comes back times x^7 + x^2 + x + 1.
-                    let x1 = _mm512_maskz_add_epi64(0x55, carries, carries);
-                    let (x2, x7) = (_mm512_add_epi64(x1, x1), _mm512_slli_epi64(x1, 6));
-                    X4(xor3(xor3(moved, carries, x1), x2, x7)).store(out.add(Self::BLOCKS * i).cast());
-                }
-                numbers = numbers.add(1);
-                out = out.add(per_sector);
-            }
-        }
-    }
-    #[inline(always)]
-    unsafe fn laid_sectors(
-        keys: &KeySchedule,
-        decrypt: bool,
-        place: Place,
-        sector_size: usize,
-        numbers: *const Block,
-        count: usize,
-    ) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
-        #[inline(never)]
-        unsafe fn laid(
-            keys: &KeySchedule,
-            decrypt: bool,
-            place: Place,
-            sector_size: usize,
-            numbers: *const Block,
-            count: usize,
-        ) {
-            // SAFETY: the features are this function's own.
-            unsafe { unit::laid_sectors::<X4>(keys, decrypt, place, sector_size, numbers, count) }
-        }
-        // SAFETY: as above.
-        unsafe { laid(keys, decrypt, place, sector_size, numbers, count) }
-    }
-    #[inline(always)]
-    unsafe fn groups(keys: &KeySchedule, decrypt: bool, place: Place, tweaks: *const Block, blocks: usize) {
-        // SAFETY: as above.
-        unsafe { vaes512_stream::groups(keys, decrypt, place, tweaks, blocks.div_ceil(GROUP_BLOCKS)) }
-    }
-    #[inline(always)]
-    unsafe fn fill(numbers: Numbers<'_>, out: *mut Block, count: usize) -> bool {
-        // SAFETY: as above; the list has `count` blocks.
-        unsafe {
-            match numbers {
-                Numbers::List(list) => {
-                    let list = list[..count].as_chunks::<{ Self::BLOCKS }>();
-                    for (i, blocks) in list.0.iter().enumerate() {
-                        Self::load(blocks.as_ptr().cast()).store(out.add(Self::BLOCKS * i).cast());
-                    }
-                    let left = (1 << (2 * list.1.len())) - 1;
-                    if left != 0 {
-                        let last = _mm512_maskz_loadu_epi64(left, list.1.as_ptr().cast());
-                        X4(last).store(out.add(count - list.1.len()).cast());
-                    }
-                    true
-                }
-                Numbers::Sequence(sequence) => {
-                    let Some(halves) = sequence.halves(count) else { return false };
-                    match sequence.order {
-                        ByteOrder::Little => fill::<false>(&halves, out, count),
-                        ByteOrder::Big => fill::<true>(&halves, out, count),
-                    }
-                    true
-                }
-            }
-        }
-    }
-    type First = __m128i;
-    #[inline(always)]
-    unsafe fn first(number: *const Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_loadu_si128(number.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn row<const DECRYPT: bool>(keys: &KeySchedule, first: __m128i, of: &Row) -> bool {
-        let suited = keys.in_rows();
-        if suited {
-            // SAFETY: as above.
-            unsafe { vaes512_row::row(keys, DECRYPT, first, of) };
-        }
-        suited
-    }
-    #[inline(always)]
-    unsafe fn after_far() {
-        // SAFETY: as above. Stores past the caches are ordered by nothing else.
-        unsafe { _mm_sfence() }
-    }
-    #[inline(always)]
-    unsafe fn clear_registers() {
-        // SAFETY: as above.
-        unsafe { clear_upper_registers() }
-    }
-    #[inline(always)]
-    unsafe fn pin<const N: usize>(x: &mut [Self; N]) {
-        if let Ok(x) = x.as_mut_slice().try_into() {
-            // SAFETY: as above.
-            unsafe { pin8(x) }
-        } else if let Ok(x) = x.as_mut_slice().try_into() {
-            // SAFETY: as above.
-            unsafe { pin4(x) }
         }
     }
 }
@@ -484,5 +487,21 @@ unsafe fn xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
 }
 
 pins!(X4, zmm_reg, "avx512f");
-shells!(X4, X1, "avx512f,avx512bw,avx512vbmi,aes,vaes");
+row_shells!(run_in_tiles, X4, "avx512f,avx512bw,avx512vbmi,aes,vaes");
+shells!(run_in_tiles, X4, "avx512f,avx512bw,avx512vbmi,aes,vaes");
 tile_shell!(X4, "avx512f,avx512bw,avx512vbmi,aes,vaes");
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,aes,vaes")]
+#[inline(never)]
+unsafe fn short_sectors(
+    keys: &KeySchedule,
+    decrypt: bool,
+    place: Place,
+    sector_size: usize,
+    numbers: *const Block,
+    count: usize,
+) {
+    // SAFETY: the features are this function's own.
+    unsafe { rows::short_sectors_in_rows::<X4>(keys, decrypt, place, sector_size, numbers, count) }
+}
+limit!("avx512f,aes,vaes", 4, "vaesenc zmm\\i, zmm\\i, zmm15", "vaesdec zmm\\i, zmm\\i, zmm15", "vzeroupper");
