@@ -12,7 +12,7 @@ use crate::{providers, stdout};
 pub struct Arguments {
     /// The key from now on; an alias leads at each use to the key that it then stands for. Without it the present one
     /// is told
-    #[arg(conflicts_with = "unset")]
+    #[arg(conflicts_with = "unset", value_parser = providers::key)]
     key: Option<KeyRef>,
     /// Have none set
     #[arg(long)]
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keystore = match key {
         // A misspelt name is noticed now, not when the next volume is made. Services are not asked.
-        Some(key) if key.of("local").is_some() && key.to_string() != providers::DEFAULT => {
+        Some(key) if key.of(LocalKeystore::SCHEME).is_some() && key.to_string() != providers::DEFAULT => {
             providers::to_wrap(key, &mut None)?;
             LocalKeystore::open(home)
         }

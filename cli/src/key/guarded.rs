@@ -12,6 +12,7 @@ use crate::{passphrase as source, providers};
 #[derive(Args)]
 pub struct Create {
     /// The new key, local:NAME
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     /// Guard it by a passphrase, which is asked for on the terminal
     #[arg(long)]
@@ -48,6 +49,7 @@ pub fn create(arguments: &Create) -> Result<(), Failure> {
 #[derive(Args)]
 pub struct Passphrase {
     /// The key, local:NAME
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     /// Take the new passphrase from a file, - for standard input, instead of asking for it on the terminal
     #[arg(long, value_name = "FILE")]
@@ -61,7 +63,7 @@ pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
     let Passphrase { key, passphrase_file, remove } = arguments;
     let failed =
         |error: &dyn Display| Failure::new(format!("cannot change the passphrase of {key}: {error}"));
-    let Some(name) = key.of("local") else {
+    let Some(name) = key.of(LocalKeystore::SCHEME) else {
         return Err(failed(&"only local keys have passphrases"));
     };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;

@@ -27,7 +27,7 @@ pub fn list_local() -> Result<(), Failure> {
             Ok(key) => key.state.to_string(),
             Err(why) => format!("? ({})", printable(why)),
         };
-        let is_default = default.as_ref().and_then(|key| key.of("local")) == Some(&*name);
+        let is_default = default.as_ref().and_then(|key| key.of(LocalKeystore::SCHEME)) == Some(&*name);
         // Writing to a string does not fail.
         let _ = writeln!(lines, "local:{name}\t{state}{}", if is_default { "\tdefault" } else { "" });
     }
@@ -65,7 +65,7 @@ pub fn list(name: &str, json: bool) -> Result<(), Failure> {
             .map(|key| {
                 json!({
                     "name": format!("{name}:{}", key.name),
-                    "manager": key.manager.as_ref().map(manager),
+                    "manager": key.manager.as_ref().map(KeyManager::to_string),
                     "key": key.key.as_ref().ok().map(facts),
                     "unknown": key.key.as_ref().err(),
                 })
@@ -75,7 +75,7 @@ pub fn list(name: &str, json: bool) -> Result<(), Failure> {
     }
     let mut lines = String::new();
     for key in keys {
-        let by = key.manager.as_ref().map_or("?", manager);
+        let by = key.manager.as_ref().map_or_else(|| "?".to_owned(), KeyManager::to_string);
         let rest = match &key.key {
             Ok(key) => format!("{}\t{}\t{by}\t{}", key.state, key.spec.as_deref().unwrap_or("?"), key.key),
             Err(why) => format!("?\t?\t{by}\t({why})"),
@@ -110,7 +110,7 @@ pub fn facts(key: &KeyDescription) -> Value {
         "state": key.state.to_string(),
         "spec": key.spec,
         "usage": key.usage,
-        "manager": key.manager.as_ref().map(manager),
+        "manager": key.manager.as_ref().map(KeyManager::to_string),
         "origin": key.origin,
         "multi_region": key.multi_region,
         "material": key.material,
@@ -129,7 +129,7 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     for (name, value) in optional {
         value.iter().for_each(|value| table.row(name, value));
     }
-    key.manager.iter().for_each(|by| table.row("Manager", manager(by)));
+    key.manager.iter().for_each(|by| table.row("Manager", by));
     if key.multi_region == Some(true) {
         table.row("Regions", "several share its material");
     }
@@ -139,13 +139,4 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     key.created.iter().for_each(|seconds| table.row("Created", date(*seconds)));
     key.deletion.iter().for_each(|seconds| table.row("Deletion", date(*seconds)));
     key.description.iter().for_each(|text| table.row("About", text));
-}
-
-/// In AWS's words, where it is AWS.
-fn manager(manager: &KeyManager) -> &'static str {
-    match manager {
-        KeyManager::Customer => "customer",
-        KeyManager::Provider => "AWS",
-        _ => "?",
-    }
 }

@@ -19,7 +19,7 @@ mod state;
 mod tests;
 mod wrap;
 
-use super::{ErrorClass, KeyDescription, ProviderError, keyref::check_local_name};
+use super::{ErrorClass, KeyDescription, ProviderError, Scheme, keyref::excerpt};
 use dir::KeyDir;
 use files::{fill, fill_zeros, is_leftover, leftover_name};
 use keyfile::{Fault, KeyFile};
@@ -73,6 +73,18 @@ impl fmt::Debug for LocalKeystore {
 }
 
 impl LocalKeystore {
+    /// The name of this provider in envelopes, and the scheme of its keys: `local`.
+    pub const SCHEME: &str = NAME;
+
+    /// What a [`Registry`](super::Registry) takes: keys are `local:NAME`, and the keystore is the one at
+    /// [`LocalKeystore::default_path`], which must exist.
+    pub fn scheme() -> Scheme {
+        Scheme::new(NAME, || LocalKeystore::open(LocalKeystore::default_path()?))
+            .forms(&["NAME"])
+            .about("a key of the local keystore")
+            .names(|name| if is_name(name) { Ok(()) } else { Err(NAMES.to_owned()) })
+    }
+
     /// Where the user's keystore is: `$ATREST_HOME`; else `atrest` in the platform's data directory, which is
     /// `$XDG_DATA_HOME` or `~/.local/share` (macOS: `~/Library/Application Support`; Windows:
     /// `%LOCALAPPDATA%`).
@@ -160,7 +172,7 @@ impl LocalKeystore {
             .files()?
             .into_iter()
             .filter_map(|file| file.strip_suffix(EXTENSION).map(str::to_owned))
-            .filter(|name| check_local_name(name).is_ok())
+            .filter(|name| is_name(name))
             .collect();
         names.sort_unstable();
         Ok(names)
@@ -265,8 +277,20 @@ impl LocalKeystore {
 
 /// The name is checked here, before it becomes part of any path.
 fn file_name(name: &str) -> Result<String, ProviderError> {
-    check_local_name(name).map_err(|error| ProviderError::new(ErrorClass::KeyName, error.to_string()))?;
-    Ok(format!("{name}{EXTENSION}"))
+    if is_name(name) {
+        return Ok(format!("{name}{EXTENSION}"));
+    }
+    let message = format!("{:?} is no name for a local key: {NAMES}", excerpt(name));
+    Err(ProviderError::new(ErrorClass::KeyName, message))
+}
+
+/// What keys are called.
+const NAMES: &str = "use 1 to 64 of A-Z a-z 0-9 . _ - and no dot in front";
+
+/// Refuses what could not be, or should not be, a file's name.
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
 /// A later change of the working directory must not lead to another keystore.

@@ -6,7 +6,7 @@
 
 use super::{
     super::{ErrorClass, KeyRef, ProviderError},
-    KeyDir, LocalKeystore, scratch,
+    KeyDir, LocalKeystore, NAME, scratch,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -54,8 +54,12 @@ impl LocalKeystore {
             return Err(malformed(format!("they have version {version}, and this build reads version 1")));
         }
         let settings: Settings = serde_json::from_slice(&text).map_err(invalid)?;
-        let key = settings.default_key.map(|key| key.parse::<KeyRef>());
-        key.transpose().map_err(|error| malformed(format!("default_key: {error}")))
+        let Some(text) = settings.default_key else { return Ok(None) };
+        let key = text.parse::<KeyRef>().and_then(|key| match key.of(NAME) {
+            Some(name) => LocalKeystore::scheme().check(name).map(|()| key),
+            None => Ok(key),
+        });
+        key.map(Some).map_err(|error| malformed(format!("default_key: {error}")))
     }
 
     /// Stores the key that wraps when none is named, or that there is none. It is stored as it is given: an alias leads
@@ -65,7 +69,7 @@ impl LocalKeystore {
     /// As [`default_key`](LocalKeystore::default_key): a file that cannot be read is not replaced.
     /// [`ErrorClass::KeyName`] for the key of a scratch volume.
     pub fn set_default_key(&self, key: Option<&KeyRef>) -> Result<(), ProviderError> {
-        if let Some(name) = key.and_then(|key| key.of("local")) {
+        if let Some(name) = key.and_then(|key| key.of(NAME)) {
             scratch::refuse_reserved(name)?;
         }
         let home = KeyDir::open_home(&self.home)?;

@@ -6,7 +6,8 @@
 
 use super::{
     super::{
-        EncryptionContext, ErrorClass, ProviderError, RootKey, Secret, SecretError, root::on_wiped_stack,
+        EncryptionContext, ErrorClass, ProviderError, RootKey, Secret, SecretError, fill_random,
+        on_wiped_stack,
     },
     keyfile::Material,
 };
@@ -33,7 +34,7 @@ pub fn seal(
     let (encrypted, tag) = rest.split_at_mut(ROOT);
     // Random nonces: a repetition, at any number of wrappings, would in this mode only show that two root keys
     // under the same context are equal.
-    getrandom::fill(nonce).map_err(SecretError::Random)?;
+    fill_random(nonce)?;
     let data = associated_data(name, &material.id, context);
     let nonce = Nonce::try_from(&*nonce).expect("12 bytes");
     let sealed = on_wiped_stack(|| {
