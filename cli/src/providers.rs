@@ -9,6 +9,7 @@ use atrest::keys::{
     ProviderError, Providers, Registry, VolumeKeys, block_on, new_uuid,
 };
 
+use crate::advice;
 use crate::failure::{Failure, show};
 use crate::passphrase::asking;
 
@@ -71,7 +72,10 @@ pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
 
 /// The keystore's configured key.
 pub fn configured_default() -> Result<Option<KeyRef>, Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot tell which key is the default: {error}"));
+    let failed = |error: &ProviderError| {
+        let error = advice::with_keystore(error);
+        Failure::new(format!("cannot tell which key is the default: {error}"))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     match existing(home, failed)? {
         Some(keystore) => keystore.default_key().map_err(|error| failed(&error)),
@@ -88,11 +92,11 @@ pub fn new_keys(key: &KeyRef) -> (Result<(Envelope, VolumeKeys), Failure>, Optio
 
 fn wrapped_under(key: &KeyRef, notice: &mut Option<String>) -> Result<(Envelope, VolumeKeys), Failure> {
     let provider = to_wrap(key, notice)?;
-    let volume = new_uuid().map_err(|error| unusable(key, &error))?;
+    let volume = new_uuid().map_err(|error| refused(key, &error))?;
     block_on(Envelope::create(&*provider, key.key(), volume, Class::Persistent)).map_err(
         |error| match error {
             EnvelopeError::Provider(error) => unusable(key, &error),
-            error => unusable(key, &error),
+            error => refused(key, &error),
         },
     )
 }
@@ -120,9 +124,14 @@ pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyP
     }
 }
 
-/// A key that cannot be used.
-pub fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
-    Failure::new(format!("cannot use the key {key}: {error}"))
+/// A key that cannot be used, as its provider says.
+pub fn unusable(key: &KeyRef, error: &ProviderError) -> Failure {
+    refused(key, &advice::with_key(key.provider(), key.key(), error))
+}
+
+/// A key that cannot be used, for this reason.
+pub fn refused(key: &KeyRef, why: &dyn Display) -> Failure {
+    Failure::new(format!("cannot use the key {key}: {why}"))
 }
 
 /// The provider of that name, if this build has it.
@@ -140,7 +149,7 @@ pub fn administering(key: &KeyRef) -> Result<Arc<dyn KeyProvider>, Failure> {
     let found = provider(key.provider()).map_err(|error| unusable(key, &error))?;
     match found.admin() {
         Some(_) => Ok(found),
-        None => Err(unusable(key, &"its provider does nothing but wrap with it")),
+        None => Err(refused(key, &"its provider does nothing but wrap with it")),
     }
 }
 
@@ -159,7 +168,7 @@ pub fn local_name(key: &KeyRef) -> Result<&str, String> {
 /// The keystore in `home`; `None` where nothing was made yet.
 pub fn existing(
     home: PathBuf,
-    failed: impl Fn(&dyn Display) -> Failure,
+    failed: impl Fn(&ProviderError) -> Failure,
 ) -> Result<Option<LocalKeystore>, Failure> {
     match home.try_exists() {
         Ok(false) => Ok(None),

@@ -1,12 +1,10 @@
 //! `atrest key default`: the key that wraps when none is named.
 
-use std::fmt::Display;
-
-use atrest::keys::{KeyRef, LocalKeystore};
+use atrest::keys::{KeyRef, LocalKeystore, ProviderError};
 use clap::Args;
 
 use crate::failure::{Failure, say};
-use crate::{providers, stdout};
+use crate::{advice, providers, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -20,7 +18,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot set the default key: {error}"));
+    let failed = |error: &ProviderError| {
+        Failure::new(format!("cannot set the default key: {}", advice::with_keystore(error)))
+    };
     let Arguments { key, unset } = arguments;
     if key.is_none() && !unset {
         let (key, set) = providers::chosen_default()?;

@@ -2,16 +2,20 @@
 
 use std::fmt::{Display, Write as _};
 
-use atrest::keys::{KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, block_on};
+use atrest::keys::{
+    KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, ProviderError, block_on,
+};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, printable};
 use crate::text::{Table, date, escaped_json};
-use crate::{providers, stdout};
+use crate::{advice, providers, stdout};
 
 /// Local keys, one in a line: name, state, whether it is the default.
 pub fn list_local() -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
+    let failed = |error: &ProviderError| {
+        Failure::new(format!("cannot list the local keys: {}", advice::with_keystore(error)))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keys = match providers::existing(home, failed)? {
         None => Vec::new(),
@@ -36,8 +40,10 @@ pub fn list_local() -> Result<(), Failure> {
 
 /// The keys of scratch volumes, one in a line: name, when it was made, and where its volume was.
 pub fn list_scratch() -> Result<(), Failure> {
-    let failed =
-        |error: &dyn Display| Failure::new(format!("cannot list the keys of scratch volumes: {error}"));
+    let failed = |error: &ProviderError| {
+        let error = advice::with_keystore(error);
+        Failure::new(format!("cannot list the keys of scratch volumes: {error}"))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keys = match providers::existing(home, failed)? {
         None => Vec::new(),

@@ -88,15 +88,14 @@ pub fn unfit(key: &KeyDescription) -> Option<String> {
 pub fn unusable(key: &KeyDescription) -> Option<(ErrorClass, String)> {
     let (class, why) = match key.state {
         KeyState::Enabled => return None,
-        KeyState::Disabled => (
-            ErrorClass::KeyDisabled,
-            "it is disabled; its owner can enable it again (`atrest key enable`)".to_owned(),
-        ),
+        KeyState::Disabled => {
+            (ErrorClass::KeyDisabled, "it is disabled; its owner can enable it again".to_owned())
+        }
         KeyState::PendingDeletion => {
             let when = key.deletion.map(|date| format!(" on {}", day(date))).unwrap_or_default();
             let why = format!(
-                "it is pending deletion, and will be deleted{when}; its owner can cancel that (`atrest key delete \
-                 --cancel`) and then enable it"
+                "it is pending deletion, and will be deleted{when}; its owner can cancel that, and then enable \
+                 it"
             );
             (ErrorClass::KeyPendingDeletion, why)
         }

@@ -56,8 +56,8 @@ impl KeyAdmin for LocalKeystore {
                 return Ok(());
             }
             let message = format!(
-                "local keys are not renewed by themselves, since a backup would not have the new material: run \
-                 `atrest key rotate local:{key} --now` when it is time, and back the keystore up then"
+                "local keys are not renewed by themselves, since a backup would not have the new material: \
+                 rotate {key} when it is time, and back the keystore up then"
             );
             Err(ProviderError::new(ErrorClass::Unsupported, message))
         })

@@ -229,7 +229,7 @@ fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<(), ProviderE
         let path = path.display();
         let message = format!(
             "{path} belongs to the user with id {owner}, and this process runs as {user}: \
-             run as its owner, or set ATREST_HOME to a keystore of your own"
+             run as its owner, or use a keystore of your own"
         );
         return Err(ProviderError::new(ErrorClass::LocalPermissions, message));
     }
@@ -247,8 +247,7 @@ fn check(fd: impl AsFd, path: &Path, expected: FileType) -> Result<(), ProviderE
 
 fn wrong_type(path: &Path, expected: FileType) -> ProviderError {
     let expected = if expected == FileType::Directory { "a directory" } else { "a regular file" };
-    let message =
-        format!("{} is not {expected}: remove it, or set ATREST_HOME to another keystore", path.display());
+    let message = format!("{} is not {expected}: remove it, or use another keystore", path.display());
     ProviderError::new(ErrorClass::LocalPermissions, message)
 }
 

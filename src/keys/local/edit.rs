@@ -31,7 +31,7 @@ pub fn rotate(file: KeyFile<'_>, lock: Option<&Lock>) -> Result<Text, Fault> {
         let name = file.name();
         let message = format!(
             "the local key {name} has {MAX_MATERIALS} materials, and gets no more: create another key, and rewrap its \
-             volumes with `atrest rewrap VOLUME --key`"
+             volumes under that"
         );
         return Err(ProviderError::new(ErrorClass::LimitExceeded, message).into());
     }

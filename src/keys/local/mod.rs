@@ -244,12 +244,10 @@ impl LocalKeystore {
         let message = match scratch::volume_of(name) {
             Some(volume) => format!(
                 "the key of the scratch volume {volume} is not in {home}: the volume was destroyed, and no copy of it \
-                 opens again; or its key is in another keystore: then set ATREST_HOME to that"
+                 opens again; or its key is in another keystore: then use that"
             ),
             None => {
-                format!(
-                    "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
-                )
+                format!("there is no local key {name} in {home}: create it, or use the keystore that has it")
             }
         };
         ProviderError::new(ErrorClass::KeyNotFound, message)
@@ -267,7 +265,7 @@ impl LocalKeystore {
                 ErrorClass::WrongKey,
                 format!(
                     "the key file {path} does not have the key material {id}: it is another key of that name, or older \
-                     than the last rotation; restore the right one, or set ATREST_HOME to its keystore"
+                     than the last rotation; restore the right one, or use the keystore that has it"
                 ),
             ),
             Fault::Provider(error) => error,
@@ -307,7 +305,6 @@ fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderEr
 /// There is no keystore where one was to be opened.
 fn missing(home: &Path) -> ProviderError {
     let home = home.display();
-    let message =
-        format!("there is no keystore at {home}: create a key there, or set ATREST_HOME to another");
+    let message = format!("there is no keystore at {home}: create a key there, or use another");
     ProviderError::new(ErrorClass::LocalIo, message)
 }

@@ -142,8 +142,8 @@ pub fn refuse_reserved(name: &str) -> Result<(), ProviderError> {
         return Ok(());
     }
     let message = format!(
-        "{name} is the name of a scratch volume's own key, which serves no other volume and is made with it \
-         (`atrest create --scratch`): choose another name"
+        "{name} is the name of a scratch volume's own key, which serves no other volume and is made with \
+         it: choose another name"
     );
     Err(ProviderError::new(ErrorClass::KeyName, message))
 }
@@ -167,7 +167,7 @@ pub fn refuse_care(name: &str) -> Result<(), ProviderError> {
     let Some(volume) = volume_of(name) else { return Ok(()) };
     let message = format!(
         "the local key {name} is that of a scratch volume, which has no rotation, no passphrase and no waiting period: \
-         `atrest destroy VOLUME` erases it with its volume (`--uuid {volume}` where that is gone)"
+         it is erased when that volume, {volume}, is destroyed"
     );
     Err(ProviderError::new(ErrorClass::InvalidRequest, message))
 }

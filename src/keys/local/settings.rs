@@ -41,8 +41,8 @@ impl LocalKeystore {
         let malformed = |why: String| {
             let path = self.settings_path();
             let message = format!(
-                "the settings in {} are not valid: {why}; correct them, or remove the file and set the key anew with \
-                 `atrest key default KEY`",
+                "the settings in {} are not valid: {why}; correct them, or remove the file and set the default \
+                 key anew",
                 path.display()
             );
             ProviderError::new(ErrorClass::Malformed, message)

@@ -105,7 +105,11 @@ fn a_wrapping_does_not_move() {
         &["another volume"],
     );
     refused(with(&|wrapped| wrapped.key = "other".into()), ErrorClass::WrongKey, &["material"]);
-    refused(with(&|wrapped| wrapped.key = "none".into()), ErrorClass::KeyNotFound, &["none", "ATREST_HOME"]);
+    refused(
+        with(&|wrapped| wrapped.key = "none".into()),
+        ErrorClass::KeyNotFound,
+        &["none", "the keystore that has it"],
+    );
     refused(with(&|wrapped| wrapped.key = "../keys/default".into()), ErrorClass::KeyName, &["../keys"]);
     refused(with(&|wrapped| wrapped.material = None), ErrorClass::Malformed, &["material"]);
     refused(with(&|wrapped| wrapped.provider = "aws".into()), ErrorClass::Malformed, &["aws:default"]);
