@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use atrest::Code;
-use atrest::keys::{EnvelopeError, LocalKeystore, ProviderError, Uuid};
+use atrest::keys::{EnvelopeError, LocalKeystore, ProviderError};
 use atrest::volume::Error;
 
 /// A failure to use a key, with what can be done about it.
@@ -45,10 +45,6 @@ fn of_keystore(code: Code) -> Option<String> {
 fn advice(scheme: &str, key: &str, error: &ProviderError) -> Option<String> {
     let local = scheme == LocalKeystore::SCHEME;
     let name = format!("{scheme}:{key}");
-    let scratch = |name: &str| {
-        let volume = Uuid::try_parse(name.strip_prefix("scratch-")?).ok()?;
-        (local && LocalKeystore::scratch_key_name(volume) == name).then_some(volume)
-    };
     Some(match error.code() {
         Code::KeyDisabled => format!("enable it with `atrest key enable {name}`"),
         Code::KeyPendingDeletion if local && error.deletion().is_some_and(|date| date <= now()) => {
@@ -62,7 +58,7 @@ fn advice(scheme: &str, key: &str, error: &ProviderError) -> Option<String> {
         Code::LimitExceeded if local => {
             "`atrest rewrap VOLUME --key` brings a volume under another key".to_owned()
         }
-        Code::InvalidRequest => match scratch(key) {
+        Code::InvalidRequest if local => match LocalKeystore::scratch_volume_of(key) {
             Some(volume) => {
                 format!("`atrest destroy VOLUME` does that, or `--uuid {volume}` where the volume is gone")
             }

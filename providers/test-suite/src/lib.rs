@@ -24,7 +24,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use atrest::Code;
 use atrest::keys::{
@@ -454,11 +454,6 @@ pub fn a_key_before_its_deletion_does_nothing(subject: &Subject) {
 
     assert_eq!(described.state, KeyState::PendingDeletion);
     assert_eq!(described.deletion, date);
-    if let Some(date) = date {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let days = date.saturating_sub(now).div_ceil(24 * 60 * 60);
-        assert!((1..=31).contains(&days), "in {days} days");
-    }
     for (what, result) in tried {
         let error = refused(what, result, &[ErrorClass::KeyPendingDeletion]);
         assert_eq!(error.deletion(), date, "{what}: when is told: {error}");
@@ -493,7 +488,7 @@ pub fn a_rotated_key_opens_what_it_wrapped(subject: &Subject) {
     assert_eq!(subject.unwrapped(&old).expose(), root.expose());
     subject.unwrapped(&new);
     assert_eq!(new.key, old.key);
-    assert_eq!(new.is_stale(&described).unwrap_or(false), false);
+    assert!(!new.is_stale(&described).unwrap_or(false));
     if old.material.is_some() {
         assert_ne!(old.material, new.material);
         assert_eq!(old.is_stale(&described), Some(true));

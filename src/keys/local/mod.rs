@@ -1,14 +1,8 @@
 //! The local keystore: key-encryption keys in files that only their owner can read.
 
 mod admin;
-#[cfg_attr(unix, path = "dir_unix.rs")]
-#[cfg_attr(not(unix), path = "dir_plain.rs")]
 mod dir;
-mod edit;
-mod files;
 mod guard;
-mod guarded;
-mod home;
 mod keyfile;
 mod passphrase;
 mod provider;
@@ -17,16 +11,15 @@ mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
-mod wrap;
 
-use super::{ErrorClass, KeyDescription, ProviderError, Scheme, keyref::excerpt};
-use dir::KeyDir;
-use files::{fill, fill_zeros, is_leftover, leftover_name};
+use super::{
+    ErrorClass, KeyDescription, ProviderError, Scheme, envelope::scratch_volume_of, keyref::excerpt,
+};
+use dir::{KeyDir, io};
 use keyfile::{Fault, KeyFile};
 use passphrase::Source;
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use scratch::ScratchKey;
-pub(super) use scratch::{key_name as scratch_key_name, volume_of as scratch_volume_of};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -34,11 +27,6 @@ use std::path::{Path, PathBuf};
 pub(super) const NAME: &str = "local";
 /// What follows a key's name in the name of its file.
 const EXTENSION: &str = ".json";
-/// The longest key file, in bytes.
-const MAX_FILE: usize = 64 * 1024;
-/// The file that is locked by whoever changes others beside it. No key has such a name, since it begins with a dot.
-const LOCK: &str = ".lock";
-
 /// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
 ///
 /// On Unix the directory and its `keys` are the user's own with mode 0700 and the files with mode 0600; this is
@@ -92,7 +80,7 @@ impl LocalKeystore {
     /// # Errors
     /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
     pub fn default_path() -> Result<PathBuf, ProviderError> {
-        home::resolve(|name| std::env::var_os(name), std::env::home_dir)
+        settings::home(|name| std::env::var_os(name), std::env::home_dir)
     }
 
     /// The keystore at `path`, which must exist.
@@ -163,7 +151,7 @@ impl LocalKeystore {
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
     pub fn list(&self) -> Result<Vec<String>, ProviderError> {
         let mut names = self.all_names()?;
-        names.retain(|name| scratch::volume_of(name).is_none());
+        names.retain(|name| scratch_volume_of(name).is_none());
         Ok(names)
     }
 
@@ -203,7 +191,7 @@ impl LocalKeystore {
         }
         let lock = self.derive(name, guard)?;
         let text =
-            edit::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
+            keyfile::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
         keys.publish(&keys.lock()?, &file, &text)
     }
 
@@ -241,7 +229,7 @@ impl LocalKeystore {
 
     fn no_key(&self, name: &str) -> ProviderError {
         let home = self.home.display();
-        let message = match scratch::volume_of(name) {
+        let message = match scratch_volume_of(name) {
             Some(volume) => format!(
                 "the key of the scratch volume {volume} is not in {home}: the volume was destroyed, and no copy of it \
                  opens again; or its key is in another keystore: then use that"
@@ -294,17 +282,4 @@ fn is_name(name: &str) -> bool {
 /// A later change of the working directory must not lead to another keystore.
 fn absolute(path: &Path) -> Result<PathBuf, ProviderError> {
     std::path::absolute(path).map_err(|error| io("find the keystore", path, error))
-}
-
-/// An input or output error: `cannot ACTION PATH: CAUSE`.
-fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderError {
-    ProviderError::new(ErrorClass::LocalIo, format!("cannot {action} {}", path.display()))
-        .with_source(error.into())
-}
-
-/// There is no keystore where one was to be opened.
-fn missing(home: &Path) -> ProviderError {
-    let home = home.display();
-    let message = format!("there is no keystore at {home}: create a key there, or use another");
-    ProviderError::new(ErrorClass::LocalIo, message)
 }

@@ -1,12 +1,10 @@
 //! The keystore as its users meet it: keys, files, permissions, and several processes at once.
 
-use super::*;
+use super::{
+    dir::{LOCK, MAX_FILE, is_leftover, leftover_name, portable},
+    *,
+};
 use crate::keys::{EncryptionContext, KeyProvider, WrappedKey, block_on, new_uuid};
-
-/// The other implementation of the directory, which the tests keep alive where it is not used.
-#[cfg(unix)]
-#[path = "dir_plain.rs"]
-mod dir_plain;
 
 const VOLUME: uuid::Uuid = uuid::uuid!("6ba7b810-9dad-41d1-80b4-00c04fd430c8");
 
@@ -238,10 +236,10 @@ fn a_missing_keystore_is_not_made_by_opening_it() {
 fn the_plain_directory_keeps_the_same_rules() {
     let parent = tempfile::tempdir().unwrap();
     let home = parent.path().join("home");
-    assert!(dir_plain::KeyDir::open(&home).is_err() && dir_plain::KeyDir::open_home(&home).is_err());
-    let keys = dir_plain::KeyDir::open_or_create(&home).unwrap();
+    assert!(portable::KeyDir::open(&home).is_err() && portable::KeyDir::open_home(&home).is_err());
+    let keys = portable::KeyDir::open_or_create(&home).unwrap();
     assert!(!keys.exists("a.json").unwrap() && keys.read("a.json").unwrap().is_none());
-    assert_eq!(dir_plain::KeyDir::open_home(&home).unwrap().files().unwrap(), ["keys"]);
+    assert_eq!(portable::KeyDir::open_home(&home).unwrap().files().unwrap(), ["keys"]);
     let lock = keys.lock().unwrap();
     assert!(keys.publish(&lock, "a.json", b"first").unwrap());
     assert!(!keys.publish(&lock, "a.json", b"second").unwrap());

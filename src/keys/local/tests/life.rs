@@ -42,7 +42,7 @@ fn rotated_material_wraps_and_the_old_still_unwraps() {
     assert!(!block_on(keystore.rotation("default")).unwrap().enabled);
     block_on(keystore.set_rotation("default", false, None)).unwrap();
     let refusal = block_on(keystore.set_rotation("default", true, Some(90)));
-    refused(refusal, ErrorClass::Unsupported, &["backup", "rotate local:default --now"]);
+    refused(refusal, ErrorClass::Unsupported, &["backup", "rotate default when it is time"]);
     refused(block_on(keystore.rotate("none")), ErrorClass::KeyNotFound, &["none"]);
 }
 

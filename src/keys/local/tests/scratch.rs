@@ -119,7 +119,7 @@ fn the_care_of_other_keys_is_none_for_these() {
         block_on(keystore.purge(NAME)),
         keystore.set_passphrase(NAME, guard),
     ] {
-        refused(refusal, ErrorClass::InvalidRequest, &["atrest destroy", &VOLUME.to_string()]);
+        refused(refusal, ErrorClass::InvalidRequest, &["is destroyed", &VOLUME.to_string()]);
     }
     assert_eq!(std::fs::read(keystore.path().join("keys").join(format!("{NAME}.json"))).unwrap(), before);
     block_on(keystore.set_enabled(NAME, false)).unwrap();
