@@ -4,8 +4,13 @@
 /// the crates below, which wipe most but not all of their temporaries.
 const STACK: usize = 16 * 1024;
 
-/// Runs `work`, then overwrites the stack that it used.
-pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+/// Runs `work`, then overwrites the 16 KiB of stack that it used: ciphers, hashes and key derivations leave temporaries
+/// there, and wipe most but not all of them. For providers that work with plaintext keys in this process.
+///
+/// ```
+/// assert_eq!(atrest::keys::on_wiped_stack(|| 1 + 1), 2);
+/// ```
+pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     // Not inlined: the frames of `work` must lie where `zeroize_stack` writes afterwards.
     #[inline(never)]
     fn apart<T>(work: impl FnOnce() -> T) -> T {

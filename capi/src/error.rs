@@ -49,20 +49,8 @@ macro_rules! coded {
 }
 
 coded! {
-    EnvelopeError, ProviderError, OpenError, CreateError, OptionsError, WrappingError, BackupError, RestoreError,
-    DestroyError, ReadEnvelopeError, ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
-}
-
-impl From<KeyRefError> for Failure {
-    fn from(error: KeyRefError) -> Failure {
-        Failure::new(Code::KeyName, error.to_string())
-    }
-}
-
-impl From<SecretError> for Failure {
-    fn from(error: SecretError) -> Failure {
-        Failure::new(Code::SecretMemory, error.to_string())
-    }
+    EnvelopeError, KeyRefError, ProviderError, SecretError, OpenError, CreateError, OptionsError, WrappingError, BackupError,
+    RestoreError, DestroyError, ReadEnvelopeError, ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
 }
 
 /// A buffer of the caller's for one line of text.

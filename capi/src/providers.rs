@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::error::{Failure, explained};
@@ -11,8 +12,21 @@ use super::status::atrest_status;
 use super::{handle, pointer};
 use atrest::Code;
 use atrest::keys::{
-    KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, block_on, block_on_timeout,
+    KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, Registry, block_on,
+    block_on_timeout,
 };
+
+/// The schemes whose keys' names this library can judge: those of the providers that it is built with, which calls of
+/// their own add to a set of providers.
+fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let registry = Registry::new().with(LocalKeystore::scheme());
+        #[cfg(feature = "aws")]
+        let registry = registry.with(atrest_aws_kms::scheme());
+        registry
+    });
+    &REGISTRY
+}
 
 /// The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
 /// at once; while a provider is added no other may.
@@ -152,10 +166,10 @@ pub unsafe extern "C" fn atrest_providers_add_aws(
             let text = |text: *const c_char| {
                 pointer::string(text).ok().map(|text| text.to_string_lossy().into_owned())
             };
-            let mut options = atrest::keys::KmsOptions::default();
+            let mut options = atrest_aws_kms::KmsOptions::default();
             (options.region, options.profile, options.endpoint) =
                 (text(region), text(profile), text(endpoint));
-            providers.0.insert(std::sync::Arc::new(atrest::keys::AwsKms::new(options)?));
+            providers.0.insert(std::sync::Arc::new(atrest_aws_kms::AwsKms::new(options)?));
             Ok(())
         })
     }
@@ -187,7 +201,7 @@ pub unsafe extern "C" fn atrest_local_create_key(
     unsafe {
         explained(error, error_len, |_| {
             let key = key_ref(key)?;
-            let Some(name) = key.of("local") else {
+            let Some(name) = key.of(LocalKeystore::SCHEME) else {
                 return Err(Failure::new(Code::KeyName, "only local keys are made: write local:NAME"));
             };
             LocalKeystore::open_or_create(keystore_path(keystore)?)?.create_key(name)?;
@@ -215,7 +229,9 @@ pub(crate) fn as_path(path: &CStr) -> &Path {
 pub(crate) unsafe fn key_ref(key: *const c_char) -> Result<KeyRef, Failure> {
     // SAFETY: this function's contract.
     let text = unsafe { pointer::string(key) }?.to_string_lossy();
-    Ok(text.parse::<KeyRef>()?)
+    let key: KeyRef = text.parse()?;
+    registry().check(&key)?;
+    Ok(key)
 }
 
 /// The provider that holds a key.

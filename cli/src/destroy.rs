@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::failure::{Failure, say, show};
 use crate::source::open_volume_to_destroy;
-use crate::{providers, size};
+use crate::{advice, providers, size};
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = show(path);
     let refused = |why: &dyn Display| Failure::new(format!("cannot destroy {name}: {why}"));
     let home = LocalKeystore::default_path().map_err(|error| refused(&error))?;
-    let keystore = providers::existing(home, refused)?;
+    let keystore = providers::existing(home, |error| refused(&advice::with_keystore(error)))?;
     let Some(file) = open_volume_to_destroy(path)? else {
         return match uuid {
             Some(uuid) => without_file(&name, keystore.as_ref(), *uuid).map_err(|error| refused(&error)),

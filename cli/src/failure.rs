@@ -8,6 +8,8 @@ use atrest::keys::Class;
 use atrest::luks2::{ParseError, Warning};
 use atrest::volume::{Error, StorageError};
 
+use crate::advice;
+
 /// Why a command failed, in one line; or nothing, when whoever read its output has gone away and would not
 /// care.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ impl Failure {
     /// `ACTION SUBJECT: CAUSE; ADVICE`, for an operation on a file.
     pub fn io(action: &str, subject: impl Display, error: &io::Error) -> Failure {
         let cause = cause(error);
-        Failure::new(format!("{action} {subject}: {cause}{}", advice(error)))
+        Failure::new(format!("{action} {subject}: {cause}{}", io_advice(error)))
     }
 
     /// `ACTION SUBJECT: CAUSE; ADVICE`, for an operation on a volume.
@@ -37,9 +39,11 @@ impl Failure {
             Error::Storage(StorageError { action: step, source, .. }) => Failure::new(format!(
                 "{action} {subject}: {step} failed: {}{}",
                 cause(source),
-                advice(source)
+                io_advice(source)
             )),
-            error => Failure::new(format!("{action} {subject}: {error}{}", remedy(error))),
+            error => {
+                Failure::new(format!("{action} {subject}: {}{}", advice::with_volume(error), remedy(error)))
+            }
         }
     }
 
@@ -118,7 +122,7 @@ fn remedy(error: &Error) -> &'static str {
 }
 
 /// What can be done about it, where that is known.
-fn advice(error: &io::Error) -> &'static str {
+fn io_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "; free some space there, or choose another place"

@@ -10,8 +10,8 @@ mod show;
 
 use std::path::PathBuf;
 
-use atrest::keys::{KeyAdmin, KeyRef, Operation, ProviderError, block_on};
-use clap::{Args, Subcommand, ValueEnum};
+use atrest::keys::{KeyAdmin, KeyRef, LocalKeystore, Operation, ProviderError, Scheme, block_on};
+use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, say};
 use crate::providers;
@@ -28,11 +28,11 @@ enum Command {
     Create(guarded::Create),
     /// Guard a local key by a passphrase, by another one, or by none; volumes are not touched
     Passphrase(guarded::Passphrase),
-    /// List keys to pick from: local ones with their state, or AWS KMS aliases with state, spec and manager
+    /// List a provider's keys to pick from, with their state; for a key service also spec, manager and lasting name
     List {
-        /// Whose keys
-        #[arg(default_value = "local")]
-        provider: Provider,
+        /// Whose keys: a scheme, such as local
+        #[arg(default_value = LocalKeystore::SCHEME, value_parser = scheme)]
+        provider: &'static str,
         /// The keys of scratch volumes instead, each with the place where its volume was made
         #[arg(long, conflicts_with_all = ["provider", "json"])]
         scratch: bool,
@@ -44,7 +44,8 @@ enum Command {
     Default(default::Arguments),
     /// Tell what a key is, and in which state
     Describe {
-        /// The key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME
+        /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// Print JSON
         #[arg(long)]
@@ -53,6 +54,7 @@ enum Command {
     /// Try every permission that volumes need, without doing anything; exit code 1 if one is missing
     Check {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// Try them for this volume
         #[arg(long)]
@@ -64,6 +66,7 @@ enum Command {
     /// Allow somebody else to use a key; the grant's id and token go to standard output
     Grant {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// Whom, for example the ARN of an IAM role
         #[arg(long, value_name = "PRINCIPAL")]
@@ -85,6 +88,7 @@ enum Command {
     /// List the grants of a key
     Grants {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// Print JSON
         #[arg(long)]
@@ -93,6 +97,7 @@ enum Command {
     /// Take a grant back, as the key's owner
     Revoke {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// The grant's id
         grant: String,
@@ -100,6 +105,7 @@ enum Command {
     /// Give a grant back, as the one who uses it
     Retire {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
         /// The grant's id
         grant: String,
@@ -109,19 +115,22 @@ enum Command {
     /// Print the least policies under which volumes can use a key, as JSON
     Policy {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// Who uses it, an ARN of IAM; the key's whole account if it is not given
+        /// Who uses it, for example the ARN of an IAM role; the key's whole account if it is not given
         #[arg(long)]
         principal: Option<String>,
     },
     /// Let a key that was disabled be used again
     Enable {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
     /// Let a key not be used: nothing that it wraps opens until it is enabled again
     Disable {
         /// The key
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
     /// Have a key deleted after a waiting period: nothing that it wraps then opens again, ever
@@ -129,16 +138,19 @@ enum Command {
     /// Erase a local key whose waiting period has ended; nothing else ever does
     Purge {
         /// The key, local:NAME
+        #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Provider {
-    #[value(alias = "local:")]
-    Local,
-    #[value(alias = "aws:")]
-    Aws,
+/// A scheme of this build, with its colon or without.
+fn scheme(text: &str) -> Result<&'static str, String> {
+    let registry = providers::registry();
+    let found = registry.scheme(text.strip_suffix(':').unwrap_or(text));
+    found.map(Scheme::name).ok_or_else(|| {
+        let names: Vec<&str> = registry.schemes().map(Scheme::name).collect();
+        format!("this build has no such keys; there are those of {}", names.join(", "))
+    })
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -146,9 +158,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Create(arguments) => guarded::create(arguments),
         Command::Passphrase(arguments) => guarded::passphrase(arguments),
         Command::List { scratch: true, .. } => show::list_scratch(),
-        Command::List { provider: Provider::Local, json: false, .. } => show::list_local(),
-        Command::List { provider: Provider::Local, json: true, .. } => show::list("local", true),
-        Command::List { provider: Provider::Aws, json, .. } => show::list("aws", *json),
+        Command::List { provider: LocalKeystore::SCHEME, json: false, .. } => show::list_local(),
+        Command::List { provider, json, .. } => show::list(provider, *json),
         Command::Default(arguments) => default::run(arguments),
         Command::Describe { key, json } => show::describe(key, *json),
         Command::Check { key, volume, json } => check::run(key, volume.as_deref(), *json),

@@ -14,9 +14,8 @@ use crate::{Cli, providers, scratch};
 pub struct NewVolume {
     /// The volume to make, a file or a block device
     volume: PathBuf,
-    /// The key that wraps the volume's key, local:NAME or aws:ID, aws:ARN, aws:alias/NAME; without it the default key
-    /// (see `atrest key default`)
-    #[arg(long)]
+    /// The key that wraps the volume's key, for example local:NAME; without it the default key (see `atrest key default`)
+    #[arg(long, value_parser = providers::key)]
     key: Option<KeyRef>,
     /// For data that is to be destroyed: the volume gets a key of its own, which only the local keystore holds, and
     /// which `atrest destroy` erases; then no copy of the volume opens. It takes no other key

@@ -7,9 +7,9 @@ use atrest::keys::{Envelope, VolumeKeys, block_on};
 use atrest::volume::{ClosedVolume, Error, Mode, Volume};
 
 use crate::failure::{Failure, show, warn};
-use crate::providers;
 use crate::source::open_volume;
 use crate::wrappings::named;
+use crate::{advice, providers};
 
 /// An open volume, whose header is authentic, and its keys.
 pub struct Opened {
@@ -31,6 +31,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     // What cannot be opened in any case is refused before a key is looked for.
     let closed = ClosedVolume::read(file, Mode::ReadOnly).map_err(|error| failed(error.into()))?;
     let providers = providers::of(closed.envelope())
+        .map_err(|error| advice::with_keystore(&error))
         .map_err(|error| Failure::new(format!("cannot open the volume {}: {error}", show(path))))?;
     let keys = block_on(closed.envelope().open(&providers)).map_err(|error| failed(error.into()))?;
     let wrapped_by = wrapped_by(closed.envelope());

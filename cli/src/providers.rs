@@ -2,17 +2,47 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "aws")]
-use atrest::keys::{AwsKms, KmsOptions};
 use atrest::keys::{
-    Class, Envelope, EnvelopeError, ErrorClass, KeyProvider, KeyRef, LocalKeystore, ProviderError, Providers,
-    VolumeKeys, block_on, new_uuid,
+    Class, Envelope, EnvelopeError, ErrorClass, KeyProvider, KeyRef, KeyRefError, LocalKeystore,
+    ProviderError, Providers, Registry, VolumeKeys, block_on, new_uuid,
 };
 
+use crate::advice;
 use crate::failure::{Failure, show};
 use crate::passphrase::asking;
+
+/// The key providers that this command is built with: each has its line here, and stands nowhere else.
+#[must_use]
+pub fn built_in() -> Registry {
+    let local = || Ok(asking(LocalKeystore::open(LocalKeystore::default_path()?)?));
+    let registry = Registry::new().with(LocalKeystore::scheme().connecting(local));
+    #[cfg(feature = "aws")]
+    let registry = registry.with(atrest_aws_kms::scheme());
+    registry
+}
+
+/// The key providers of this process: command lines are read by functions that nobody can pass anything to.
+static REGISTRY: OnceLock<Registry> = OnceLock::new();
+
+/// Sets the key providers of this process.
+pub fn register(registry: Registry) {
+    REGISTRY.set(registry).expect("a process runs one command");
+}
+
+/// The key providers of this process.
+pub fn registry() -> &'static Registry {
+    REGISTRY.get_or_init(built_in)
+}
+
+/// Reads the name of a key on the command line. One of a provider that is not there is refused when it is used, and can
+/// be noted for another machine's command.
+pub fn key(text: &str) -> Result<KeyRef, KeyRefError> {
+    let key: KeyRef = text.parse()?;
+    registry().check(&key)?;
+    Ok(key)
+}
 
 /// The one key that is made when it is first used. Others are made by `atrest key create`, so that a misspelt name
 /// does not become a key.
@@ -30,8 +60,8 @@ pub fn default_key() -> Result<KeyRef, Failure> {
 /// The same, and where it is set.
 pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
     if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
-        let key = text.to_string_lossy().parse::<KeyRef>();
-        let key = key.map_err(|error| Failure::new(format!("the variable {VARIABLE}: {error}")))?;
+        let key = key(&text.to_string_lossy())
+            .map_err(|error| Failure::new(format!("the variable {VARIABLE}: {error}")))?;
         return Ok((key, "by the variable ATREST_KEY"));
     }
     if let Some(key) = configured_default()? {
@@ -42,7 +72,10 @@ pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
 
 /// The keystore's configured key.
 pub fn configured_default() -> Result<Option<KeyRef>, Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot tell which key is the default: {error}"));
+    let failed = |error: &ProviderError| {
+        let error = advice::with_keystore(error);
+        Failure::new(format!("cannot tell which key is the default: {error}"))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     match existing(home, failed)? {
         Some(keystore) => keystore.default_key().map_err(|error| failed(&error)),
@@ -59,18 +92,18 @@ pub fn new_keys(key: &KeyRef) -> (Result<(Envelope, VolumeKeys), Failure>, Optio
 
 fn wrapped_under(key: &KeyRef, notice: &mut Option<String>) -> Result<(Envelope, VolumeKeys), Failure> {
     let provider = to_wrap(key, notice)?;
-    let volume = new_uuid().map_err(|error| unusable(key, &error))?;
+    let volume = new_uuid().map_err(|error| refused(key, &error))?;
     block_on(Envelope::create(&*provider, key.key(), volume, Class::Persistent)).map_err(
         |error| match error {
             EnvelopeError::Provider(error) => unusable(key, &error),
-            error => unusable(key, &error),
+            error => refused(key, &error),
         },
     )
 }
 
 /// The provider of a key that is to wrap; and what to tell the user when that key was made for it.
 pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyProvider>, Failure> {
-    if key.provider() != "local" {
+    if key.provider() != LocalKeystore::SCHEME {
         return provider(key.provider()).map_err(|error| unusable(key, &error));
     }
     let name = key.key();
@@ -91,33 +124,24 @@ pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyP
     }
 }
 
-/// A key that cannot be used.
-pub fn unusable(key: &KeyRef, error: &dyn Display) -> Failure {
-    Failure::new(format!("cannot use the key {key}: {error}"))
+/// A key that cannot be used, as its provider says.
+pub fn unusable(key: &KeyRef, error: &ProviderError) -> Failure {
+    refused(key, &advice::with_key(key.provider(), key.key(), error))
+}
+
+/// A key that cannot be used, for this reason.
+pub fn refused(key: &KeyRef, why: &dyn Display) -> Failure {
+    Failure::new(format!("cannot use the key {key}: {why}"))
 }
 
 /// The provider of that name, if this build has it.
 pub fn provider(name: &str) -> Result<Arc<dyn KeyProvider>, ProviderError> {
-    match name {
-        "local" => Ok(Arc::new(asking(LocalKeystore::open(LocalKeystore::default_path()?)?))),
-        #[cfg(feature = "aws")]
-        "aws" => Ok(Arc::new(aws()?)),
-        name => Err(ProviderError::new(
-            ErrorClass::Unsupported,
-            format!("this build has no provider for {name}: keys; use local:NAME"),
-        )),
+    if registry().scheme(name).is_some() {
+        return registry().provider(name);
     }
-}
-
-/// AWS KMS as the environment sets it up. Tokens of new grants come from a variable of our own: the SDK has none.
-#[cfg(feature = "aws")]
-fn aws() -> Result<AwsKms, ProviderError> {
-    let mut options = KmsOptions::default();
-    if let Ok(tokens) = std::env::var("ATREST_GRANT_TOKENS") {
-        options.grant_tokens =
-            tokens.split([',', ' ']).filter(|token| !token.is_empty()).map(str::to_owned).collect();
-    }
-    AwsKms::new(options)
+    let usage = registry().usage();
+    let message = format!("this build has no provider for {name}: keys; use {usage}");
+    Err(ProviderError::new(ErrorClass::Unsupported, message))
 }
 
 /// The provider of a key, for the care of the key itself.
@@ -125,46 +149,26 @@ pub fn administering(key: &KeyRef) -> Result<Arc<dyn KeyProvider>, Failure> {
     let found = provider(key.provider()).map_err(|error| unusable(key, &error))?;
     match found.admin() {
         Some(_) => Ok(found),
-        None => Err(unusable(key, &"its provider does nothing but wrap with it")),
+        None => Err(refused(key, &"its provider does nothing but wrap with it")),
     }
 }
 
-/// The providers that the envelope calls for. One that this build does not have is left out, and so is one that cannot
-/// be set up while others can.
+/// The providers that the envelope calls for.
 pub fn of(envelope: &Envelope) -> Result<Providers, ProviderError> {
-    let mut names: Vec<&str> = envelope.slots().iter().map(|slot| slot.provider.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut providers = Providers::new();
-    let mut failed = None;
-    for name in names {
-        match provider(name) {
-            Ok(provider) => providers.insert(provider),
-            Err(error) if error.class() == ErrorClass::Unsupported => {}
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    match failed {
-        Some(error) if providers.names().len() == 0 => Err(error),
-        _ => Ok(providers),
-    }
+    registry().providers_for(envelope)
 }
 
 /// The name of a local key, or why it is none.
 pub fn local_name(key: &KeyRef) -> Result<&str, String> {
-    match key.provider() {
-        "local" => Ok(key.key()),
-        "aws" => {
-            Err("keys of AWS KMS are made there (`aws kms create-key`); atrest makes local:NAME".to_owned())
-        }
-        scheme => Err(format!("keys of {scheme}: are made there; atrest makes local:NAME")),
-    }
+    key.of(LocalKeystore::SCHEME).ok_or_else(|| {
+        format!("{}: keys are made by their own service; atrest makes local:NAME", key.provider())
+    })
 }
 
 /// The keystore in `home`; `None` where nothing was made yet.
 pub fn existing(
     home: PathBuf,
-    failed: impl Fn(&dyn Display) -> Failure,
+    failed: impl Fn(&ProviderError) -> Failure,
 ) -> Result<Option<LocalKeystore>, Failure> {
     match home.try_exists() {
         Ok(false) => Ok(None),

@@ -6,6 +6,7 @@ use atrest::keys::KeyRef;
 use clap::Args;
 
 use crate::failure::{Failure, say, show};
+use crate::providers;
 use crate::wrappings::{self, Change, named};
 
 #[derive(Args)]
@@ -13,7 +14,7 @@ pub struct Arguments {
     /// The volume, a file or a block device
     volume: PathBuf,
     /// The new key; without it the same key wraps anew, with its newest material
-    #[arg(long)]
+    #[arg(long, value_parser = providers::key)]
     key: Option<KeyRef>,
     /// Which wrapping, if the volume has several: its number as `atrest slot list` shows it
     #[arg(long, value_name = "NUMBER")]

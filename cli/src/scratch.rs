@@ -9,7 +9,7 @@ use atrest::keys::{Envelope, LocalKeystore, Uuid, VolumeKeys, new_uuid};
 use atrest::volume::Header;
 
 use crate::failure::{Failure, say, show};
-use crate::signals;
+use crate::{advice, signals};
 
 /// Makes the keys of a scratch volume, has `make` make the volume at `path`, and tells the user what it says. When that
 /// fails, or a signal ends the process, the key is erased again; but not once the volume may be in its place, which
@@ -22,8 +22,9 @@ pub fn make(
         Failure::new(format!("cannot make a key for the scratch volume {}: {error}", show(path)))
     };
     let volume = new_uuid().map_err(|error| failed(&error))?;
-    let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
-    let keystore = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
+    let home = LocalKeystore::default_path().map_err(|error| failed(&advice::with_keystore(&error)))?;
+    let keystore =
+        LocalKeystore::open_or_create(home).map_err(|error| failed(&advice::with_keystore(&error)))?;
     let place = std::path::absolute(path).map_err(|error| failed(&error))?;
     let on_signal = {
         let keystore = keystore.clone();

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, printable, say, show, warn};
 use crate::source::open_volume;
-use crate::stdout;
 use crate::wrappings::{self, Change, named};
+use crate::{providers, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -26,7 +26,7 @@ enum Command {
         /// The volume, a file or a block device
         volume: PathBuf,
         /// The key
-        #[arg(long)]
+        #[arg(long, value_parser = providers::key)]
         key: KeyRef,
     },
     /// Have the volume no longer opened by a key; the last one stays

@@ -7,8 +7,8 @@ use atrest::luks2::TokenError;
 use atrest::volume::{Error, Expected, HeaderEdit, WrappingChange};
 
 use crate::failure::{Failure, say, show, warn};
-use crate::providers;
 use crate::source::open_volume_to_change;
+use crate::{advice, providers};
 
 /// What is done with which wrapping.
 pub enum Change {
@@ -46,7 +46,7 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     // Removing takes no key, but for headers of the first version.
     let mut set = providers::of(&old).or_else(|error| match change {
         Change::Remove { .. } => Ok(Default::default()),
-        _ => Err(refused(&error)),
+        _ => Err(refused(&advice::with_keystore(&error))),
     })?;
     let mut notice = None;
     if let Change::Rewrap { key: Some(key), .. } | Change::Add { key } = change {

@@ -1,4 +1,4 @@
-//! What a provider tells of a key-encryption key.
+//! What a provider tells of a key-encryption key: what it is, how it is renewed, who may use it.
 
 use std::fmt;
 
@@ -89,15 +89,16 @@ impl fmt::Display for KeyState {
 pub enum KeyManager {
     /// The customer, who decides about it.
     Customer,
-    /// The provider itself, for the use of one of its services alone: no volume's key is wrapped with it.
-    Provider,
+    /// The provider itself, here by its name (`AWS`), for the use of one of its services alone: no volume's key is
+    /// wrapped with it.
+    Provider(&'static str),
 }
 
 impl fmt::Display for KeyManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             KeyManager::Customer => "customer",
-            KeyManager::Provider => "provider",
+            KeyManager::Provider(name) => name,
         })
     }
 }
@@ -114,4 +115,121 @@ pub struct RotationStatus {
     pub next: Option<u64>,
     /// Since when a renewal that somebody asked for is under way, in seconds since 1970-01-01T00:00:00Z.
     pub on_demand_since: Option<u64>,
+}
+
+/// A key as a user picks it from a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyAlias {
+    /// The name by which it is chosen, for example `alias/prod`.
+    pub name: String,
+    /// Who looks after the key.
+    pub manager: Option<KeyManager>,
+    /// The key itself, or why the provider does not tell of it.
+    pub key: Result<KeyDescription, String>,
+}
+
+impl KeyAlias {
+    /// A key by this name.
+    pub fn new(name: &str, manager: Option<KeyManager>, key: Result<KeyDescription, String>) -> KeyAlias {
+        KeyAlias { name: name.to_owned(), manager, key }
+    }
+}
+
+/// What a check of a key found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyCheck {
+    /// The key; `None` where the caller may not know, which the permissions tell.
+    pub key: Option<KeyDescription>,
+    /// How it is rotated, where the caller may know.
+    pub rotation: Option<RotationStatus>,
+    /// Why the key is none for wrapping, or cannot be used now.
+    pub unusable: Option<String>,
+    /// Each permission that was tried.
+    pub permissions: Vec<PermissionCheck>,
+}
+
+impl KeyCheck {
+    /// A check with these parts.
+    pub fn new(
+        key: Option<KeyDescription>,
+        rotation: Option<RotationStatus>,
+        unusable: Option<String>,
+        permissions: Vec<PermissionCheck>,
+    ) -> KeyCheck {
+        KeyCheck { key, rotation, unusable, permissions }
+    }
+
+    /// Whether the key can be used, and every required permission is there.
+    pub fn passed(&self) -> bool {
+        let lacks = |check: &PermissionCheck| check.required && check.outcome != PermissionOutcome::Allowed;
+        self.unusable.is_none() && !self.permissions.iter().any(lacks)
+    }
+}
+
+/// One permission, and whether it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PermissionCheck {
+    /// The permission, in the provider's words, for example `kms:Decrypt`.
+    pub permission: String,
+    /// Whether volumes need it; the others serve rewrapping and convenience.
+    pub required: bool,
+    /// What came of trying it.
+    pub outcome: PermissionOutcome,
+}
+
+impl PermissionCheck {
+    /// One permission.
+    pub fn new(permission: &str, required: bool, outcome: PermissionOutcome) -> PermissionCheck {
+        PermissionCheck { permission: permission.to_owned(), required, outcome }
+    }
+}
+
+/// What came of trying a permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PermissionOutcome {
+    /// It is there.
+    Allowed,
+    /// It is not, for this reason.
+    Denied(String),
+    /// It could not be tried, for this reason.
+    Unknown(String),
+}
+
+/// The least policies under which a key can be used for volumes. A provider that knows only one kind has only that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyPolicies {
+    /// What the key's own policy must say.
+    pub of_key: Option<Policy>,
+    /// What the policy of the identity must say that uses the key.
+    pub of_identity: Option<Policy>,
+}
+
+impl KeyPolicies {
+    /// These policies.
+    pub fn new(of_key: Option<Policy>, of_identity: Option<Policy>) -> KeyPolicies {
+        KeyPolicies { of_key, of_identity }
+    }
+}
+
+/// One policy, in the service's own language (JSON for AWS KMS), in two parts: what volumes need, and what serves
+/// rewrapping and convenience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// What volumes need.
+    pub required: String,
+    /// What serves rewrapping and convenience.
+    pub optional: String,
+}
+
+impl Policy {
+    /// A policy with these parts.
+    pub fn new(required: String, optional: String) -> Policy {
+        Policy { required, optional }
+    }
 }

@@ -4,121 +4,89 @@ use super::SecretError;
 use crate::Code;
 use std::{error::Error, fmt};
 
-/// What kind of failure a [`ProviderError`] is: what a caller can act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// The provider knows the caller and denies it the operation: ask the key's owner for a grant.
-    NotAuthorised,
-    /// There is no such key.
-    KeyNotFound,
-    /// A new key has the name of one that exists.
-    KeyExists,
-    /// The name is none that the provider takes.
-    KeyName,
-    /// The key's owner disabled it, and can enable it again.
-    KeyDisabled,
-    /// The key waits for its deletion, which its owner can still cancel.
-    KeyPendingDeletion,
-    /// Another key than the stated one wrapped this, or another key answered.
-    WrongKey,
-    /// The wrapped key was changed, or belongs to another encryption context; a cipher cannot tell which.
-    ContextMismatchOrCorrupt,
-    /// Too many requests: try again later.
-    Throttled,
-    /// The key cannot be used for another reason: it waits for its material, or for the store that holds it.
-    KeyUnavailable,
-    /// The service cannot be reached, or answers that it is out of order.
-    Unreachable,
-    /// The service did not answer in time.
-    TimedOut,
-    /// A quota of the service is used up, for example the number of grants on a key.
-    LimitExceeded,
-    /// No credentials were found, they have expired, or the service does not take them (the clock may be wrong).
-    NoCredentials,
-    /// The key is none for wrapping: it must be symmetric and for encryption.
-    WrongKeyType,
-    /// The provider's answer, or a file of the keystore, is not what its format says.
-    Malformed,
-    /// The local keystore is open to other users, or is not the caller's own.
-    LocalPermissions,
-    /// Reading or writing the local keystore failed.
-    LocalIo,
-    /// The key is guarded by a passphrase, and none was given.
-    PassphraseRequired,
-    /// The passphrase is not the key's.
-    WrongPassphrase,
-    /// No memory for secrets, or no random bytes.
-    Secret,
-    /// A secret or a provider was made before this process was forked, and does not work in the child: make another.
-    Forked,
-    /// The provider cannot do this at all: the local keystore has no grants, for example.
-    Unsupported,
-    /// The request is not one that the provider takes: a name or number out of its range.
-    InvalidRequest,
+/// Each row: what it means, its variant, its [`Code`], and the class in a few words.
+macro_rules! classes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $code:ident, $message:literal;)*) => {
+        /// What kind of failure a [`ProviderError`] is: what a caller can act on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorClass {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl ErrorClass {
+            /// All of them.
+            pub const ALL: &[ErrorClass] = &[$(ErrorClass::$variant),*];
+
+            /// What programs in C, JSON and so on call it. No two classes share a code.
+            #[must_use]
+            pub const fn code(self) -> Code {
+                match self {
+                    $(ErrorClass::$variant => Code::$code,)*
+                }
+            }
+
+            /// The class in a few words.
+            pub const fn message(self) -> &'static str {
+                match self {
+                    $(ErrorClass::$variant => $message,)*
+                }
+            }
+        }
+    };
 }
 
-impl ErrorClass {
-    /// What programs call it.
-    #[must_use]
-    pub const fn code(self) -> Code {
-        match self {
-            ErrorClass::NotAuthorised => Code::NotAuthorised,
-            ErrorClass::KeyNotFound => Code::KeyNotFound,
-            ErrorClass::KeyExists => Code::KeyExists,
-            ErrorClass::KeyName => Code::KeyName,
-            ErrorClass::KeyDisabled => Code::KeyDisabled,
-            ErrorClass::KeyPendingDeletion => Code::KeyPendingDeletion,
-            ErrorClass::WrongKey => Code::WrongKey,
-            ErrorClass::ContextMismatchOrCorrupt => Code::ContextMismatch,
-            ErrorClass::Throttled => Code::Throttled,
-            ErrorClass::Unreachable => Code::Unreachable,
-            ErrorClass::TimedOut => Code::TimedOut,
-            ErrorClass::NoCredentials => Code::NoCredentials,
-            ErrorClass::WrongKeyType => Code::WrongKeyType,
-            ErrorClass::Malformed => Code::MalformedAnswer,
-            ErrorClass::LocalPermissions => Code::KeystorePermissions,
-            ErrorClass::LocalIo => Code::KeystoreIo,
-            ErrorClass::PassphraseRequired => Code::PassphraseRequired,
-            ErrorClass::WrongPassphrase => Code::WrongPassphrase,
-            ErrorClass::Secret => Code::SecretMemory,
-            ErrorClass::KeyUnavailable => Code::KeyUnavailable,
-            ErrorClass::LimitExceeded => Code::LimitExceeded,
-            ErrorClass::InvalidRequest => Code::InvalidRequest,
-            ErrorClass::Forked => Code::Forked,
-            ErrorClass::Unsupported => Code::Unsupported,
-        }
-    }
-
-    /// The class in a few words.
-    pub const fn message(self) -> &'static str {
-        match self {
-            ErrorClass::NotAuthorised => "not authorised",
-            ErrorClass::KeyNotFound => "key not found",
-            ErrorClass::KeyExists => "key exists already",
-            ErrorClass::KeyName => "not a key name",
-            ErrorClass::KeyDisabled => "key disabled",
-            ErrorClass::KeyPendingDeletion => "key pending deletion",
-            ErrorClass::WrongKey => "wrong key",
-            ErrorClass::ContextMismatchOrCorrupt => "wrong encryption context, or corrupt",
-            ErrorClass::KeyUnavailable => "key unavailable",
-            ErrorClass::LimitExceeded => "limit exceeded",
-            ErrorClass::Throttled => "throttled",
-            ErrorClass::Unreachable => "unreachable",
-            ErrorClass::TimedOut => "timed out",
-            ErrorClass::NoCredentials => "no credentials",
-            ErrorClass::WrongKeyType => "wrong key type",
-            ErrorClass::Malformed => "malformed",
-            ErrorClass::LocalPermissions => "unsafe permissions",
-            ErrorClass::LocalIo => "input or output failed",
-            ErrorClass::PassphraseRequired => "passphrase required",
-            ErrorClass::WrongPassphrase => "wrong passphrase",
-            ErrorClass::Secret => "no secret memory",
-            ErrorClass::Forked => "used after a fork",
-            ErrorClass::Unsupported => "not supported",
-            ErrorClass::InvalidRequest => "invalid request",
-        }
-    }
+classes! {
+    /// The provider knows the caller and denies it the operation: ask the key's owner for a grant.
+    NotAuthorised = NotAuthorised, "not authorised";
+    /// There is no such key.
+    KeyNotFound = KeyNotFound, "key not found";
+    /// A new key has the name of one that exists.
+    KeyExists = KeyExists, "key exists already";
+    /// The name is none that the provider takes.
+    KeyName = KeyName, "not a key name";
+    /// The key's owner disabled it, and can enable it again.
+    KeyDisabled = KeyDisabled, "key disabled";
+    /// The key waits for its deletion, which its owner can still cancel.
+    KeyPendingDeletion = KeyPendingDeletion, "key pending deletion";
+    /// Another key than the stated one wrapped this, or another key answered.
+    WrongKey = WrongKey, "wrong key";
+    /// The wrapped key was changed, or belongs to another encryption context; a cipher cannot tell which.
+    ContextMismatchOrCorrupt = ContextMismatch, "wrong encryption context, or corrupt";
+    /// Too many requests: try again later.
+    Throttled = Throttled, "throttled";
+    /// The key cannot be used for another reason: it waits for its material, or for the store that holds it.
+    KeyUnavailable = KeyUnavailable, "key unavailable";
+    /// The service cannot be reached, or answers that it is out of order.
+    Unreachable = Unreachable, "unreachable";
+    /// The service did not answer in time.
+    TimedOut = TimedOut, "timed out";
+    /// A quota of the service is used up, for example the number of grants on a key.
+    LimitExceeded = LimitExceeded, "limit exceeded";
+    /// No credentials were found, they have expired, or the service does not take them (the clock may be wrong).
+    NoCredentials = NoCredentials, "no credentials";
+    /// The key is none for wrapping: it must be symmetric and for encryption.
+    WrongKeyType = WrongKeyType, "wrong key type";
+    /// The provider's answer, or a file of the keystore, is not what its format says.
+    Malformed = MalformedAnswer, "malformed";
+    /// The local keystore is open to other users, or is not the caller's own.
+    LocalPermissions = KeystorePermissions, "unsafe permissions";
+    /// Reading or writing the local keystore failed.
+    LocalIo = KeystoreIo, "input or output failed";
+    /// The key is guarded by a passphrase, and none was given.
+    PassphraseRequired = PassphraseRequired, "passphrase required";
+    /// The passphrase is not the key's.
+    WrongPassphrase = WrongPassphrase, "wrong passphrase";
+    /// No memory for secrets.
+    Secret = SecretMemory, "no secret memory";
+    /// The system gave no random bytes.
+    Random = Random, "no random bytes";
+    /// A secret or a provider was made before this process was forked, and does not work in the child: make another.
+    Forked = Forked, "used after a fork";
+    /// The provider cannot do this at all: the local keystore has no grants, for example.
+    Unsupported = Unsupported, "not supported";
+    /// The request is not one that the provider takes: a name or number out of its range.
+    InvalidRequest = InvalidRequest, "invalid request";
 }
 
 impl fmt::Display for ErrorClass {
@@ -229,134 +197,6 @@ impl Error for ProviderError {
 
 impl From<SecretError> for ProviderError {
     fn from(error: SecretError) -> ProviderError {
-        let class = match error {
-            SecretError::Forked => ErrorClass::Forked,
-            _ => ErrorClass::Secret,
-        };
-        ProviderError::new(class, error.to_string())
+        ProviderError::new(error.class(), error.to_string())
     }
-}
-
-/// Why an envelope could not be read, made or opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnvelopeError {
-    /// The document is longer than any envelope.
-    #[error("the envelope is {0} bytes long, and at most {max} are read", max = super::Envelope::MAX_JSON)]
-    TooLong(usize),
-    /// The document is not the JSON of an envelope.
-    #[error("the envelope is not valid: {0}")]
-    Json(String),
-    /// A version that this build does not know.
-    #[error("the envelope has version {0}, and this build reads version 1: use a newer one")]
-    Version(u64),
-    /// A field with a value that an envelope cannot have.
-    #[error("the envelope's field {field} is not valid: {rule}")]
-    Field {
-        /// Which field.
-        field: &'static str,
-        /// What it must be.
-        rule: &'static str,
-    },
-    /// No slot opened; every slot's own failure, in order.
-    #[error("no key opened the envelope of volume {volume}: {}", join(.failures))]
-    NoSlotOpened {
-        /// The volume.
-        volume: super::Uuid,
-        /// One failure for each slot.
-        failures: Vec<SlotFailure>,
-    },
-    /// There is no slot of that number.
-    #[error("the envelope has no slot {slot}: it has {slots}, numbered from 0")]
-    NoSuchSlot {
-        /// The number asked for.
-        slot: usize,
-        /// How many slots there are.
-        slots: usize,
-    },
-    /// The only slot was to be removed, and with it all there is of the key.
-    #[error(
-        "the envelope's only slot is not removed: without it nothing opens the volume; add another one first"
-    )]
-    LastSlot,
-    /// All slots are taken.
-    #[error("the envelope has {max} slots, and there are no more: remove one first", max = super::Envelope::MAX_SLOTS)]
-    Full,
-    /// Another slot holds a wrapping by the same material of the same key.
-    #[error(
-        "slot {slot} is wrapped by the same key already ({key}): remove one of them, or choose another key"
-    )]
-    SlotExists {
-        /// The number of the other slot.
-        slot: usize,
-        /// Its provider and key.
-        key: String,
-    },
-    /// Another wrapping for the key of a scratch volume.
-    #[error(
-        "volume {volume} is a scratch volume: a local key of its own wraps its key, and no other does, since that would \
-         outlive the destruction of the volume; put data that is to stay into a persistent volume"
-    )]
-    Scratch {
-        /// The volume.
-        volume: super::Uuid,
-    },
-    /// The key of a scratch volume was to wrap that of a persistent one.
-    #[error("local:{key} is the key of a scratch volume, and is destroyed with that: choose another key")]
-    ScratchKey {
-        /// The key's name.
-        key: String,
-    },
-    /// The provider could not make a wrapped key.
-    #[error(transparent)]
-    Provider(#[from] ProviderError),
-    /// No memory for secrets, or no random bytes.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-}
-
-impl EnvelopeError {
-    /// What programs call it.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => Code::Slot,
-            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => Code::KeyName,
-            error => error.class().map_or(Code::Envelope, ErrorClass::code),
-        }
-    }
-
-    /// The class of the provider's failure, where a provider failed: of the first slot, if several did.
-    pub fn class(&self) -> Option<ErrorClass> {
-        match self {
-            EnvelopeError::Provider(error) => Some(error.class()),
-            EnvelopeError::NoSlotOpened { failures, .. } => {
-                failures.first().map(|failure| failure.error.class())
-            }
-            EnvelopeError::Secret(_) => Some(ErrorClass::Secret),
-            _ => None,
-        }
-    }
-}
-
-/// Why one slot of an envelope did not open.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct SlotFailure {
-    /// The slot's provider.
-    pub provider: String,
-    /// The slot's key.
-    pub key: String,
-    /// What its provider said.
-    pub error: ProviderError,
-}
-
-impl fmt::Display for SlotFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.provider, self.key, self.error)
-    }
-}
-
-fn join(failures: &[SlotFailure]) -> String {
-    failures.iter().map(SlotFailure::to_string).collect::<Vec<_>>().join("; ")
 }

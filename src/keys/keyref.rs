@@ -1,11 +1,13 @@
 //! How users name key-encryption keys: a scheme, which is the name of a provider, and what that provider calls the key.
 
+use crate::Code;
 use std::{fmt, str::FromStr};
 
 /// A key-encryption key as a user names it: `SCHEME:REST`.
 ///
 /// The scheme is the [name](super::KeyProvider::name) of the provider that holds the key; what stands behind the colon is
-/// for the provider alone to judge. So a provider that nobody here knows brings keys of its own.
+/// for the provider alone to judge. So a provider that nobody here knows brings keys of its own. Reading a text with
+/// [`FromStr`] checks this outer form; [`Registry::parse`](super::Registry::parse) has the scheme check its part, too.
 ///
 /// ```
 /// use atrest::keys::KeyRef;
@@ -31,9 +33,37 @@ pub enum KeyRefError {
     /// Nothing that could be a key behind the scheme.
     #[error("{0:?} names no key: behind the scheme stand 1 to {max} bytes without control characters", max = KeyRef::MAX_KEY)]
     Key(String),
-    /// A name that the local keystore does not take.
-    #[error("{0:?} is no name for a local key: use 1 to 64 of A-Z a-z 0-9 . _ - and no dot in front")]
-    LocalName(String),
+    /// No key of this scheme can have that name; only a [`Scheme`](super::Scheme) says so.
+    #[error("{key:?} is no name for {article} {scheme} key: {rule}", article = article(.scheme))]
+    Name {
+        /// The scheme.
+        scheme: String,
+        /// What stands behind it.
+        key: String,
+        /// What its keys are called, in the scheme's own words.
+        rule: String,
+    },
+    /// A scheme of which a [`Registry`](super::Registry) has no provider.
+    #[error("{key:?} names no key here: there is no provider for {scheme:?}; write {usage}")]
+    UnknownScheme {
+        /// The whole text.
+        key: String,
+        /// The scheme.
+        scheme: String,
+        /// What can be written instead, for example `local:NAME`.
+        usage: String,
+    },
+}
+
+impl KeyRefError {
+    /// What programs call it: [`Code::KeyName`]; [`Code::Unreachable`] for a scheme without a provider.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            KeyRefError::Scheme(_) | KeyRefError::Key(_) | KeyRefError::Name { .. } => Code::KeyName,
+            KeyRefError::UnknownScheme { .. } => Code::Unreachable,
+        }
+    }
 }
 
 impl KeyRef {
@@ -45,14 +75,11 @@ impl KeyRef {
     /// The key that `provider` calls `key`.
     ///
     /// # Errors
-    /// [`KeyRefError::Scheme`] unless `provider` is 1 to 32 of `a-z`, `0-9` and `-`; [`KeyRefError::Key`] unless `key` is 1 to
-    /// 2048 bytes without control characters; [`KeyRefError::LocalName`] for what is no file's name in the keystore.
+    /// [`KeyRefError::Scheme`] unless `provider` is 1 to 32 of `a-z`, `0-9` and `-`; [`KeyRefError::Key`] unless `key` is
+    /// 1 to 2048 bytes without control characters.
     pub fn new(provider: &str, key: &str) -> Result<KeyRef, KeyRefError> {
         if !is_scheme(provider) {
             return Err(KeyRefError::Scheme(excerpt(&format!("{provider}:{key}"))));
-        }
-        if provider == "local" {
-            check_local_name(key)?;
         }
         if !(1..=KeyRef::MAX_KEY).contains(&key.len()) || key.chars().any(char::is_control) {
             return Err(KeyRefError::Key(excerpt(&format!("{provider}:{key}"))));
@@ -76,8 +103,8 @@ impl KeyRef {
     }
 }
 
-/// Whether a provider may have this name.
-fn is_scheme(name: &str) -> bool {
+/// Whether a provider may have this name: 1 to 32 of `a-z`, `0-9` and `-`.
+pub(super) fn is_scheme(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=KeyRef::MAX_SCHEME).contains(&name.len()) && name.bytes().all(allowed)
 }
@@ -97,18 +124,13 @@ impl FromStr for KeyRef {
     }
 }
 
-/// Refuses what could not be, or should not be, a file's name.
-pub(super) fn check_local_name(name: &str) -> Result<(), KeyRefError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(KeyRefError::LocalName(excerpt(name)))
-    }
+/// Before the name of a scheme.
+fn article(scheme: &str) -> &'static str {
+    if scheme.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// The front of a text that is too long for an error line.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     const MOST: usize = 80;
     if text.chars().count() <= MOST {
         return text.to_owned();
@@ -131,18 +153,10 @@ mod tests {
         }
         let key: KeyRef = "aws:a:b".parse().unwrap();
         assert_eq!((key.provider(), key.key()), ("aws", "a:b"));
-        assert_eq!(format!("local:{}", "n".repeat(64)).parse::<KeyRef>().unwrap().key().len(), 64);
     }
 
     #[test]
     fn what_is_no_name_is_refused() {
-        let long = "n".repeat(65);
-        for name in
-            ["", ".", "..", ".hidden", "a/b", "../a", "a\\b", "a b", "a\n", "a\0", "\u{e9}", "a:b", &long]
-        {
-            let error = format!("local:{name}").parse::<KeyRef>().unwrap_err();
-            assert!(matches!(error, KeyRefError::LocalName(_)), "{name:?}");
-        }
         for id in ["", "a\n", "\u{85}", &"n".repeat(2049)] {
             let error = format!("aws:{id}").parse::<KeyRef>().unwrap_err();
             assert!(matches!(error, KeyRefError::Key(_)), "{id:?}");

@@ -27,46 +27,43 @@
 //! after use, and so is the stack below the code that derives and wraps. What the compiler keeps in registers,
 //! and what a debugger or the kernel reads from a running process, is out of reach.
 
-mod admin;
+mod block_on;
 mod cache;
 pub(crate) mod clock;
 mod context;
-mod date;
 mod description;
-mod document;
+mod envelope;
 mod error;
-mod flight;
 mod grants;
-mod json;
-mod kept;
 mod keyref;
 mod local;
 mod provider;
 mod providers;
+mod registry;
 mod root;
 mod secret;
-mod slots;
-mod wait;
+mod single_flight;
 
-pub use admin::{KeyAdmin, KeyAlias, KeyCheck, PermissionCheck, PermissionOutcome};
+pub use crate::stack::on_wiped_stack;
+pub use block_on::{block_on, block_on_timeout, block_on_while};
 pub use cache::{CacheStatistics, RootKeyCache};
+pub use clock::utc_date;
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
-pub use date::utc_date;
-pub use description::{KeyDescription, KeyManager, KeyState, RotationStatus};
-pub use document::{Class, Envelope};
-pub use error::{EnvelopeError, ErrorClass, ProviderError, ServiceAnswer, SlotFailure};
+pub use description::{
+    KeyAlias, KeyCheck, KeyDescription, KeyManager, KeyPolicies, KeyState, PermissionCheck,
+    PermissionOutcome, Policy, RotationStatus,
+};
+pub use envelope::{Class, Envelope, EnvelopeError, Rewrapped, SlotFailure};
+pub use error::{ErrorClass, ProviderError, ServiceAnswer};
 pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
-pub use provider::{BoxFuture, KeyProvider, WrappedKey};
+pub use provider::{BoxFuture, KeyAdmin, KeyProvider, WrappedKey};
 pub use providers::Providers;
+pub use registry::{Registry, Scheme};
 pub use root::{RootKey, VolumeKeys};
-pub use secret::{Protection, Secret, SecretError};
-pub use slots::Rewrapped;
+pub use secret::{Protection, Secret, SecretError, fill_random};
 pub use uuid::Uuid;
-#[cfg(feature = "volume")]
-pub(crate) use wait::block_on_while;
-pub use wait::{block_on, block_on_timeout};
 
 /// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.
 ///
@@ -74,6 +71,6 @@ pub use wait::{block_on, block_on_timeout};
 /// [`SecretError::Random`] when the generator fails.
 pub fn new_uuid() -> Result<Uuid, SecretError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
+    fill_random(&mut bytes)?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

@@ -1,8 +1,6 @@
 //! The set of key providers that a caller has.
 
-use super::{KeyProvider, ProviderError, RootKey, RootKeyCache, WrappedKey};
-#[cfg(feature = "volume")]
-use std::sync::Weak;
+use super::{ErrorClass, KeyProvider, ProviderError, RootKey, RootKeyCache, WrappedKey};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The key providers that a caller has, by name.
@@ -60,14 +58,8 @@ impl Providers {
     }
 
     /// The cache, where there is one.
-    pub fn cache(&self) -> Option<&RootKeyCache> {
-        self.cache.as_deref()
-    }
-
-    /// The cache, for somebody who must not keep it.
-    #[cfg(feature = "volume")]
-    pub(crate) fn weak_cache(&self) -> Weak<RootKeyCache> {
-        self.cache.as_ref().map(Arc::downgrade).unwrap_or_default()
+    pub fn cache(&self) -> Option<&Arc<RootKeyCache>> {
+        self.cache.as_ref()
     }
 
     /// The same providers, which are asked each time.
@@ -88,12 +80,21 @@ impl Providers {
 
     /// Unwraps a root key with the provider of its wrapping, or takes it from the cache.
     pub(super) async fn unwrap(&self, wrapped: &WrappedKey) -> Result<Arc<RootKey>, ProviderError> {
-        // With its error where there is none.
-        let provider = super::slots::find(self, &wrapped.provider)?;
-        match (&self.cache, self.providers.get(&*wrapped.provider)) {
-            (Some(cache), Some(shared)) => cache.unwrap(shared, wrapped).await,
-            _ => provider.unwrap(wrapped).await.map(Arc::new),
+        let provider = self.require(&wrapped.provider)?;
+        match &self.cache {
+            Some(cache) => cache.unwrap(provider, wrapped).await,
+            None => provider.unwrap(wrapped).await.map(Arc::new),
         }
+    }
+
+    /// The provider of that name, or the error that there is none.
+    pub(super) fn require(&self, name: &str) -> Result<&Arc<dyn KeyProvider>, ProviderError> {
+        self.providers.get(name).ok_or_else(|| {
+            ProviderError::new(
+                ErrorClass::Unreachable,
+                format!("no key provider named {name} is set up; this build or this call has none"),
+            )
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! A volume's root key and the keys derived from it.
 
-use super::{Secret, SecretError, Uuid};
-pub(super) use crate::stack::on_wiped_stack;
+use super::{Secret, SecretError, Uuid, on_wiped_stack};
 use core::fmt;
 use hmac::{
     Hmac, KeyInit, Mac,

@@ -5,6 +5,8 @@
 //! page with something else. That is why secrets have a type of their own instead of a wiped `Box`.
 #![allow(unsafe_code)]
 
+use super::ErrorClass;
+use crate::Code;
 use core::fmt;
 use zeroize::Zeroize;
 
@@ -22,12 +24,42 @@ pub enum SecretError {
         /// What the system answered.
         source: std::io::Error,
     },
-    /// The system's random number generator failed.
+    /// The system's random number generator failed, as the system says.
     #[error("no random bytes from the system: {0}")]
-    Random(getrandom::Error),
+    Random(std::io::Error),
     /// The secret was wiped because this process is a fork of the one that made it.
     #[error("the secret was wiped when this process was forked; unwrap the key again in this process")]
     Forked,
+}
+
+impl SecretError {
+    /// What kind of failure of a provider this is.
+    pub(super) const fn class(&self) -> ErrorClass {
+        match self {
+            SecretError::Memory { .. } => ErrorClass::Secret,
+            SecretError::Random(_) => ErrorClass::Random,
+            SecretError::Forked => ErrorClass::Forked,
+        }
+    }
+
+    /// What programs call it: [`Code::SecretMemory`], [`Code::Random`] or [`Code::Forked`].
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.class().code()
+    }
+}
+
+/// Fills `bytes` from the system's random number generator: for nonces and salts. Keys come from [`Secret::random`].
+///
+/// # Errors
+/// [`SecretError::Random`].
+pub fn fill_random(bytes: &mut [u8]) -> Result<(), SecretError> {
+    getrandom::fill(bytes).map_err(|error| {
+        SecretError::Random(match error.raw_os_error() {
+            Some(number) => std::io::Error::from_raw_os_error(number),
+            None => std::io::Error::other(error.to_string()),
+        })
+    })
 }
 
 /// Which protections took hold for one [`Secret`]; guard pages and wiping on drop come on top.
@@ -133,7 +165,7 @@ impl<const N: usize> Secret<N> {
     /// As [`Secret::new`], and [`SecretError::Random`].
     pub fn random() -> Result<Self, SecretError> {
         let mut secret = Self::new()?;
-        getrandom::fill(secret.expose_mut()).map_err(SecretError::Random)?;
+        fill_random(secret.expose_mut())?;
         Ok(secret)
     }
 

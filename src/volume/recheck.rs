@@ -105,7 +105,8 @@ impl<S: Storage> Volume<S> {
         let stop = Arc::new(AtomicBool::new(false));
         let (theirs, stopped) = (Arc::clone(&lease), Arc::clone(&stop));
         let storage = Arc::clone(&self.storage);
-        let (cache, providers) = (providers.weak_cache(), providers.without_cache());
+        let (cache, providers) =
+            (providers.cache().map(Arc::downgrade).unwrap_or_default(), providers.without_cache());
         let checker = Checker { lease: theirs, stop: stopped, storage, envelope, providers, cache, recheck };
         let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
         let thread = thread.map_err(StorageError::of("starting the thread that rechecks the key"))?;
@@ -269,7 +270,7 @@ mod tests {
         let mut volume = Volume::create(file.unwrap(), &CreateOptions::new(1), envelope, &keys).unwrap();
         let cache = RootKeyCache::new(8, Duration::from_secs(3600)).unwrap();
         let providers = Providers::new().with(keystore).with_cache(cache);
-        let weak = providers.weak_cache();
+        let weak = providers.cache().map(Arc::downgrade).unwrap_or_default();
         volume.recheck(&providers, Recheck::new(*TIMES.end(), *TIMES.end())).unwrap();
         assert!(weak.upgrade().is_some());
         drop(providers);

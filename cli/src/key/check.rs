@@ -12,15 +12,21 @@ use crate::{opening, stdout};
 
 pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failure> {
     let wrapped = volume.map(|path| wrapping_by(path, key)).transpose()?;
-    let check = administer(key, |admin| block_on(admin.check(key.key(), wrapped.as_ref())))?;
+    let (check, statements) = administer(key, |admin| {
+        let check = block_on(admin.check(key.key(), wrapped.as_ref()))?;
+        // What would grant the required permissions that are missing, where there is such a thing.
+        let lasting = check.key.as_ref().map_or(key.key(), |key| &key.key);
+        let statements = (!missing(&check).is_empty()).then(|| policy::required(admin, lasting)).flatten();
+        Ok((check, statements))
+    })?;
     let stale = match (&wrapped, &check.key) {
         (Some(wrapped), Some(key)) => wrapped.is_stale(key),
         _ => None,
     };
     if json {
-        stdout::print(&escaped_json(&facts(&check, stale, key)))?;
+        stdout::print(&escaped_json(&facts(&check, stale, statements)))?;
     } else {
-        stdout::print(&table(&check, stale, key)?)?;
+        stdout::print(&table(&check, stale, statements.as_ref()))?;
     }
     if check.passed() {
         return Ok(());
@@ -52,7 +58,7 @@ fn missing(check: &KeyCheck) -> Vec<&str> {
     lacks.map(|one| one.permission.as_str()).collect()
 }
 
-fn facts(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Value {
+fn facts(check: &KeyCheck, stale: Option<bool>, statements: Option<Value>) -> Value {
     let permissions: Vec<Value> = check
         .permissions
         .iter()
@@ -76,17 +82,11 @@ fn facts(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Value {
         "rotation": rotation,
         "wrapping_stale": stale,
         "permissions": permissions,
-        "key_policy_statements": statements(check, key),
+        "key_policy_statements": statements,
     })
 }
 
-/// What would grant the required permissions that are missing, where there is such a thing.
-fn statements(check: &KeyCheck, key: &KeyRef) -> Option<Value> {
-    let arn = check.key.as_ref().map_or(key.key(), |key| &key.key);
-    (!missing(check).is_empty()).then(|| policy::required(arn)).flatten()
-}
-
-fn table(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Result<String, Failure> {
+fn table(check: &KeyCheck, stale: Option<bool>, statements: Option<&Value>) -> String {
     let mut table = Table::default();
     if let Some(key) = &check.key {
         show::rows(&mut table, key);
@@ -110,9 +110,9 @@ fn table(check: &KeyCheck, stale: Option<bool>, key: &KeyRef) -> Result<String, 
         };
         table.row(need, format_args!("{:<36} {outcome}", one.permission));
     }
-    if let Some(statements) = statements(check, key) {
+    if let Some(statements) = statements {
         table.0.push_str("\nThis in the key's policy would grant what is required:\n");
-        table.0.push_str(&escaped_json(&statements));
+        table.0.push_str(&escaped_json(statements));
     }
-    Ok(table.0)
+    table.0
 }

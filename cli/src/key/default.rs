@@ -1,18 +1,16 @@
 //! `atrest key default`: the key that wraps when none is named.
 
-use std::fmt::Display;
-
-use atrest::keys::{KeyRef, LocalKeystore};
+use atrest::keys::{KeyRef, LocalKeystore, ProviderError};
 use clap::Args;
 
 use crate::failure::{Failure, say};
-use crate::{providers, stdout};
+use crate::{advice, providers, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
     /// The key from now on; an alias leads at each use to the key that it then stands for. Without it the present one
     /// is told
-    #[arg(conflicts_with = "unset")]
+    #[arg(conflicts_with = "unset", value_parser = providers::key)]
     key: Option<KeyRef>,
     /// Have none set
     #[arg(long)]
@@ -20,7 +18,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot set the default key: {error}"));
+    let failed = |error: &ProviderError| {
+        Failure::new(format!("cannot set the default key: {}", advice::with_keystore(error)))
+    };
     let Arguments { key, unset } = arguments;
     if key.is_none() && !unset {
         let (key, set) = providers::chosen_default()?;
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keystore = match key {
         // A misspelt name is noticed now, not when the next volume is made. Services are not asked.
-        Some(key) if key.of("local").is_some() && key.to_string() != providers::DEFAULT => {
+        Some(key) if key.of(LocalKeystore::SCHEME).is_some() && key.to_string() != providers::DEFAULT => {
             providers::to_wrap(key, &mut None)?;
             LocalKeystore::open(home)
         }

@@ -3,15 +3,16 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use atrest::keys::{KeyRef, LocalKeystore, PassphraseCost};
+use atrest::keys::{KeyRef, LocalKeystore, PassphraseCost, ProviderError};
 use clap::Args;
 
 use crate::failure::{Failure, say};
-use crate::{passphrase as source, providers};
+use crate::{advice, passphrase as source, providers};
 
 #[derive(Args)]
 pub struct Create {
     /// The new key, local:NAME
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     /// Guard it by a passphrase, which is asked for on the terminal
     #[arg(long)]
@@ -23,8 +24,9 @@ pub struct Create {
 
 pub fn create(arguments: &Create) -> Result<(), Failure> {
     let key = &arguments.key;
-    let failed = |error: &dyn Display| Failure::new(format!("cannot make the key {key}: {error}"));
-    let name = providers::local_name(key).map_err(|why| failed(&why))?;
+    let refused = |why: &dyn Display| Failure::new(format!("cannot make the key {key}: {why}"));
+    let failed = |error: &ProviderError| refused(&advice::with_key(key.provider(), key.key(), error));
+    let name = providers::local_name(key).map_err(|why| refused(&why))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let local = LocalKeystore::open_or_create(home).map_err(|error| failed(&error))?;
     let guarded = arguments.passphrase || arguments.passphrase_file.is_some();
@@ -48,6 +50,7 @@ pub fn create(arguments: &Create) -> Result<(), Failure> {
 #[derive(Args)]
 pub struct Passphrase {
     /// The key, local:NAME
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     /// Take the new passphrase from a file, - for standard input, instead of asking for it on the terminal
     #[arg(long, value_name = "FILE")]
@@ -59,10 +62,10 @@ pub struct Passphrase {
 
 pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
     let Passphrase { key, passphrase_file, remove } = arguments;
-    let failed =
-        |error: &dyn Display| Failure::new(format!("cannot change the passphrase of {key}: {error}"));
-    let Some(name) = key.of("local") else {
-        return Err(failed(&"only local keys have passphrases"));
+    let refused = |why: &dyn Display| Failure::new(format!("cannot change the passphrase of {key}: {why}"));
+    let failed = |error: &ProviderError| refused(&advice::with_key(key.provider(), key.key(), error));
+    let Some(name) = key.of(LocalKeystore::SCHEME) else {
+        return Err(refused(&"only local keys have passphrases"));
     };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let local = source::asking(LocalKeystore::open(home).map_err(|error| failed(&error))?);

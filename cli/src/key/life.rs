@@ -5,12 +5,13 @@ use clap::Args;
 
 use super::administer;
 use crate::failure::{Failure, say};
-use crate::stdout;
 use crate::text::{Table, date};
+use crate::{providers, stdout};
 
 #[derive(Args)]
 pub struct Rotate {
     /// The key
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     #[command(flatten)]
     what: What,
@@ -61,6 +62,7 @@ pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
 #[derive(Args)]
 pub struct Delete {
     /// The key
+    #[arg(value_parser = providers::key)]
     key: KeyRef,
     /// The waiting period, 7 to 30 days, and 30 if nothing is said; a local key is then erased by `atrest key purge`
     #[arg(long, conflicts_with = "cancel")]

@@ -2,16 +2,20 @@
 
 use std::fmt::{Display, Write as _};
 
-use atrest::keys::{KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, block_on};
+use atrest::keys::{
+    KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, ProviderError, block_on,
+};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, printable};
 use crate::text::{Table, date, escaped_json};
-use crate::{providers, stdout};
+use crate::{advice, providers, stdout};
 
 /// Local keys, one in a line: name, state, whether it is the default.
 pub fn list_local() -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("cannot list the local keys: {error}"));
+    let failed = |error: &ProviderError| {
+        Failure::new(format!("cannot list the local keys: {}", advice::with_keystore(error)))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keys = match providers::existing(home, failed)? {
         None => Vec::new(),
@@ -27,7 +31,7 @@ pub fn list_local() -> Result<(), Failure> {
             Ok(key) => key.state.to_string(),
             Err(why) => format!("? ({})", printable(why)),
         };
-        let is_default = default.as_ref().and_then(|key| key.of("local")) == Some(&*name);
+        let is_default = default.as_ref().and_then(|key| key.of(LocalKeystore::SCHEME)) == Some(&*name);
         // Writing to a string does not fail.
         let _ = writeln!(lines, "local:{name}\t{state}{}", if is_default { "\tdefault" } else { "" });
     }
@@ -36,8 +40,10 @@ pub fn list_local() -> Result<(), Failure> {
 
 /// The keys of scratch volumes, one in a line: name, when it was made, and where its volume was.
 pub fn list_scratch() -> Result<(), Failure> {
-    let failed =
-        |error: &dyn Display| Failure::new(format!("cannot list the keys of scratch volumes: {error}"));
+    let failed = |error: &ProviderError| {
+        let error = advice::with_keystore(error);
+        Failure::new(format!("cannot list the keys of scratch volumes: {error}"))
+    };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     let keys = match providers::existing(home, failed)? {
         None => Vec::new(),
@@ -65,7 +71,7 @@ pub fn list(name: &str, json: bool) -> Result<(), Failure> {
             .map(|key| {
                 json!({
                     "name": format!("{name}:{}", key.name),
-                    "manager": key.manager.as_ref().map(manager),
+                    "manager": key.manager.as_ref().map(KeyManager::to_string),
                     "key": key.key.as_ref().ok().map(facts),
                     "unknown": key.key.as_ref().err(),
                 })
@@ -75,7 +81,7 @@ pub fn list(name: &str, json: bool) -> Result<(), Failure> {
     }
     let mut lines = String::new();
     for key in keys {
-        let by = key.manager.as_ref().map_or("?", manager);
+        let by = key.manager.as_ref().map_or_else(|| "?".to_owned(), KeyManager::to_string);
         let rest = match &key.key {
             Ok(key) => format!("{}\t{}\t{by}\t{}", key.state, key.spec.as_deref().unwrap_or("?"), key.key),
             Err(why) => format!("?\t?\t{by}\t({why})"),
@@ -110,7 +116,7 @@ pub fn facts(key: &KeyDescription) -> Value {
         "state": key.state.to_string(),
         "spec": key.spec,
         "usage": key.usage,
-        "manager": key.manager.as_ref().map(manager),
+        "manager": key.manager.as_ref().map(KeyManager::to_string),
         "origin": key.origin,
         "multi_region": key.multi_region,
         "material": key.material,
@@ -129,7 +135,7 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     for (name, value) in optional {
         value.iter().for_each(|value| table.row(name, value));
     }
-    key.manager.iter().for_each(|by| table.row("Manager", manager(by)));
+    key.manager.iter().for_each(|by| table.row("Manager", by));
     if key.multi_region == Some(true) {
         table.row("Regions", "several share its material");
     }
@@ -139,13 +145,4 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     key.created.iter().for_each(|seconds| table.row("Created", date(*seconds)));
     key.deletion.iter().for_each(|seconds| table.row("Deletion", date(*seconds)));
     key.description.iter().for_each(|text| table.row("About", text));
-}
-
-/// In AWS's words, where it is AWS.
-fn manager(manager: &KeyManager) -> &'static str {
-    match manager {
-        KeyManager::Customer => "customer",
-        KeyManager::Provider => "AWS",
-        _ => "?",
-    }
 }

@@ -2,9 +2,10 @@
 //! enforces these.
 
 use atrest::keys::{
-    AwsKms, Class, EncryptionContext, Envelope, ErrorClass, GrantRequest, KeyCheck, KeyManager,
-    KeyProvider as _, Operation, PermissionOutcome, Providers, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, ErrorClass, GrantRequest, KeyCheck, KeyManager, KeyProvider as _,
+    Operation, PermissionOutcome, Providers, block_on, new_uuid,
 };
+use atrest_aws_kms::AwsKms;
 use serde_json::json;
 
 use crate::Own;
@@ -124,7 +125,7 @@ fn keys_of_aws_services_are_listed_and_refused() {
     assert_eq!(list.iter().map(|key| key.name.clone()).collect::<Vec<_>>(), names);
     for key in &list {
         let manager =
-            if key.name == "alias/aws/backup" { KeyManager::Provider } else { KeyManager::Customer };
+            if key.name == "alias/aws/backup" { KeyManager::Provider("AWS") } else { KeyManager::Customer };
         assert_eq!((key.manager.as_ref(), key.key.is_ok()), (Some(&manager), true));
     }
 }

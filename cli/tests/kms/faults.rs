@@ -5,10 +5,11 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use atrest::keys::{
-    AwsKms, Class, EncryptionContext, Envelope, ErrorClass, KeyProvider as _, KmsOptions, ProviderError,
-    Providers, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, ErrorClass, KeyProvider as _, ProviderError, Providers, block_on,
+    new_uuid,
 };
 use atrest::volume::{CreateOptions, Error, Volume, WrappingChange};
+use atrest_aws_kms::{AwsKms, KmsOptions};
 
 use crate::Own;
 use crate::common::{header_of, new_file, read_write};

@@ -9,6 +9,7 @@ mod access;
 mod c;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+mod conforms;
 mod fake;
 mod faults;
 mod from_c;
@@ -54,6 +55,21 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("moto::{name}"), move || {
             match Server::moto() {
                 Some(moto) => test(&moto),
+                None => peers::missing("moto is not installed (tests/run does it)"),
+            }
+            Ok(())
+        }));
+    }
+    for (name, test) in conforms::tests(false) {
+        trials.push(Trial::test(format!("fake::conforms::{name}"), move || {
+            conforms::run(&Server::fake().0, test);
+            Ok(())
+        }));
+    }
+    for (name, test) in conforms::tests(true) {
+        trials.push(Trial::test(format!("moto::conforms::{name}"), move || {
+            match Server::moto() {
+                Some(moto) => conforms::run(&moto, test),
                 None => peers::missing("moto is not installed (tests/run does it)"),
             }
             Ok(())

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use atrest::keys::{
-    AwsKms, EncryptionContext, ErrorClass, KeyProvider as _, ProviderError, block_on, new_uuid,
-};
+use atrest::keys::{EncryptionContext, ErrorClass, KeyProvider as _, ProviderError, block_on, new_uuid};
+use atrest_aws_kms::AwsKms;
 
 use crate::Own;
 use crate::fake::Fault;

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use atrest::keys::{
-    AwsKms, Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid,
-};
+use atrest::keys::{Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
 use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal, WrappingChange};
+use atrest_aws_kms::AwsKms;
 use serde_json::json;
 
 use crate::Own;

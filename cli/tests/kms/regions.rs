@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use atrest::keys::{AwsKms, Class, Envelope, ErrorClass, LocalKeystore, Providers, block_on, new_uuid};
+use atrest::keys::{Class, Envelope, ErrorClass, LocalKeystore, Providers, block_on, new_uuid};
+use atrest_aws_kms::AwsKms;
 use serde_json::{Value, json};
 
 use crate::Own;

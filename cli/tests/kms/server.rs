@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use atrest::keys::{AwsKms, KmsOptions};
+use atrest_aws_kms::{AwsKms, KmsOptions};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, REGION};

@@ -5,9 +5,10 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
 use atrest::keys::{
-    AwsKms, Class, EncryptionContext, Envelope, GrantRequest, KeyProvider as _, Providers, RootKey, block_on,
+    Class, EncryptionContext, Envelope, GrantRequest, KeyProvider as _, Providers, RootKey, block_on,
     new_uuid,
 };
+use atrest_aws_kms::AwsKms;
 use base64ct::{Base64, Encoding as _};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

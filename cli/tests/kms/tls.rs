@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use atrest::keys::{AwsKms, ErrorClass, KeyProvider as _, block_on};
+use atrest::keys::{ErrorClass, KeyProvider as _, block_on};
+use atrest_aws_kms::AwsKms;
 
 use crate::Own;
 use crate::common::peers;

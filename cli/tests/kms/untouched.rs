@@ -6,10 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use atrest::keys::{
-    AwsKms, Class, Envelope, KeyProvider, KmsOptions, LocalKeystore, Providers, block_on, new_uuid,
-};
+use atrest::keys::{Class, Envelope, KeyProvider, LocalKeystore, Providers, block_on, new_uuid};
 use atrest::volume::{CreateOptions, Error, Volume, WrappingChange};
+use atrest_aws_kms::{AwsKms, KmsOptions};
 
 use crate::Own;
 use crate::common::{header_of, new_file, noise, read_write};

@@ -4,11 +4,11 @@ use super::arn::is_reserved;
 use super::clients::Clients;
 use super::fault::printable;
 use super::grants::next_page;
-use super::keys::{describe, explain, resolve};
+use super::keys::{AWS, describe, explain, resolve};
 use super::trace::send;
-use super::{Arn, AwsKms, NAME, check, grants};
+use super::{Arn, AwsKms, NAME, check, grants, policy};
 use atrest::keys::{
-    BoxFuture, ErrorClass, Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, KeyManager,
+    BoxFuture, ErrorClass, Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, KeyPolicies,
     ProviderError, RotationStatus, WrappedKey,
 };
 use std::rc::Rc;
@@ -57,6 +57,21 @@ impl KeyAdmin for AwsKms {
     fn retire<'a>(&'a self, key: &'a str, grant: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         let (key, grant) = (key.to_owned(), grant.to_owned());
         self.worker.call("RetireGrant", async move |kms| grants::retire(&kms, &key, &grant).await)
+    }
+
+    /// An alias has no policy: the key behind it has.
+    fn policies<'a>(
+        &'a self,
+        key: &'a str,
+        principal: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<KeyPolicies, ProviderError>> {
+        let (key, principal) = (key.to_owned(), principal.map(str::to_owned));
+        self.worker.call("DescribeKey", async move |kms| {
+            let arn = resolve(&kms, &key).await?;
+            policy::policies(&arn, principal.as_deref()).ok_or_else(|| {
+                ProviderError::new(ErrorClass::KeyName, format!("{arn} is no ARN of an AWS KMS key"))
+            })
+        })
     }
 
     fn rotation<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<RotationStatus, ProviderError>> {
@@ -205,7 +220,7 @@ async fn list(kms: Rc<Clients>) -> Result<Vec<KeyAlias>, ProviderError> {
         keys.extend(some.iter().zip(described).map(|(alias, (_, key))| {
             let name = printable(alias.alias_name.as_deref().unwrap_or_default());
             let manager = match &key {
-                _ if is_reserved(&name) => Some(KeyManager::Provider),
+                _ if is_reserved(&name) => Some(AWS),
                 Ok(key) => key.manager.clone(),
                 Err(_) => None,
             };

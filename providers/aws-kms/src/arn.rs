@@ -42,6 +42,19 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// What no key of KMS can be called. Whether there is one of that name is for KMS to tell.
+pub fn check_name(key: &str) -> Result<(), String> {
+    let fits = match key.strip_prefix("alias/") {
+        Some(name) => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()),
+        None if key.starts_with("arn:") => Arn::parse(key).is_some(),
+        None => key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err("use the ARN or id of a key or alias/NAME".to_owned()),
+    }
+}
+
 /// The ARN that an answer names as the key it used; it must fit the key that was asked for.
 pub fn answered_arn(operation: &str, key: &str, answered: Option<String>) -> Result<String, ProviderError> {
     let answered = answered.unwrap_or_default();
@@ -96,6 +109,18 @@ mod tests {
             "arn:aws:kms:eu-west-1:111122223333",
         ] {
             assert_eq!(Arn::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_no_key_is_called_is_refused() {
+        let id = Arn::parse(KEY).unwrap().key_id().unwrap();
+        let alias = "arn:aws:kms:eu-west-1:111122223333:alias/a/b_c";
+        for name in [KEY, id, "mrk-1234abcd12ab34cd56ef1234567890ab", "alias/prod", "alias/aws/s3", alias] {
+            check_name(name).unwrap();
+        }
+        for name in ["alias/", "alias/a b", "prod/x", "arn:aws:s3:::bucket", "arn:", "a:b", "\u{e9}"] {
+            assert!(check_name(name).is_err(), "{name}");
         }
     }
 

@@ -165,10 +165,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 fn advice(class: ErrorClass, operation: &str) -> Option<String> {
     Some(match class {
-        ErrorClass::NotAuthorised => format!(
-            "the key's owner can allow kms:{operation} by a grant or the key's policy (`atrest key policy` writes one)"
-        ),
-        ErrorClass::KeyDisabled => "the key's owner can enable it again (`atrest key enable`)".to_owned(),
+        ErrorClass::NotAuthorised => {
+            format!("the key's owner can allow kms:{operation} by a grant or the key's policy")
+        }
+        ErrorClass::KeyDisabled => "the key's owner can enable it again".to_owned(),
         ErrorClass::KeyNotFound => "check its name, the region and the account".to_owned(),
         ErrorClass::NoCredentials => {
             "set up AWS credentials, or renew them, and check the clock of this machine".to_owned()

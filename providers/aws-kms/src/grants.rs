@@ -164,7 +164,7 @@ fn grant_gone(result: Result<(), ProviderError>, key: &str, grant: &str) -> Resu
     result.map_err(|error| match (error.class(), error.answer()) {
         (ErrorClass::KeyNotFound, Some(answer)) => {
             let text = format!(
-                "the AWS KMS key {key} has no grant {}: it may be gone already; `atrest key grants` lists them",
+                "the AWS KMS key {key} has no grant {}: it may be gone already; see the list of them",
                 printable(grant)
             );
             ProviderError::new(ErrorClass::InvalidRequest, text).with_answer(answer.clone())

@@ -8,6 +8,9 @@ use atrest::keys::{ErrorClass, KeyDescription, KeyManager, KeyState, ProviderErr
 use aws_sdk_kms::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeyState as AwsState};
 
+/// Who looks after the keys that AWS keeps for its own services.
+pub const AWS: KeyManager = KeyManager::Provider("AWS");
+
 /// DescribeKey.
 pub async fn describe(kms: &Clients, key: &str) -> Result<KeyDescription, ProviderError> {
     const OPERATION: &str = "DescribeKey";
@@ -19,7 +22,7 @@ pub async fn describe(kms: &Clients, key: &str) -> Result<KeyDescription, Provid
     let arn = answered_arn(OPERATION, key, metadata.arn.clone())?;
     let mut description = description(&arn, &metadata);
     if is_reserved(key) {
-        description.manager = Some(KeyManager::Provider);
+        description.manager = Some(AWS);
     }
     Ok(description)
 }
@@ -44,7 +47,7 @@ fn description(arn: &str, metadata: &KeyMetadata) -> KeyDescription {
     description.manager = metadata.key_manager.as_ref().map(|manager| match manager {
         KeyManagerType::Customer => KeyManager::Customer,
         // A manager that is not known is not the customer.
-        _ => KeyManager::Provider,
+        _ => AWS,
     });
     description.multi_region = metadata.multi_region;
     description.description =
@@ -56,7 +59,7 @@ fn description(arn: &str, metadata: &KeyMetadata) -> KeyDescription {
 pub fn unfit(key: &KeyDescription) -> Option<String> {
     const INSTEAD: &str =
         "create a symmetric encryption key instead (`aws kms create-key`, whose defaults are right)";
-    if key.manager == Some(KeyManager::Provider) {
+    if key.manager == Some(AWS) {
         let what = key.description.as_ref().map(|text| format!(" ({text})")).unwrap_or_default();
         return Some(format!(
             "it is managed by AWS for one of its services{what}, which alone can use it; {INSTEAD}"
@@ -85,15 +88,14 @@ pub fn unfit(key: &KeyDescription) -> Option<String> {
 pub fn unusable(key: &KeyDescription) -> Option<(ErrorClass, String)> {
     let (class, why) = match key.state {
         KeyState::Enabled => return None,
-        KeyState::Disabled => (
-            ErrorClass::KeyDisabled,
-            "it is disabled; its owner can enable it again (`atrest key enable`)".to_owned(),
-        ),
+        KeyState::Disabled => {
+            (ErrorClass::KeyDisabled, "it is disabled; its owner can enable it again".to_owned())
+        }
         KeyState::PendingDeletion => {
             let when = key.deletion.map(|date| format!(" on {}", day(date))).unwrap_or_default();
             let why = format!(
-                "it is pending deletion, and will be deleted{when}; its owner can cancel that (`atrest key delete \
-                 --cancel`) and then enable it"
+                "it is pending deletion, and will be deleted{when}; its owner can cancel that, and then enable \
+                 it"
             );
             (ErrorClass::KeyPendingDeletion, why)
         }
@@ -215,6 +217,6 @@ mod tests {
         for usage in [None, Some("SIGN_VERIFY"), Some("NEW_THING")] {
             assert!(key(symmetric, usage, None).is_some());
         }
-        assert!(key(symmetric, encrypt, Some(KeyManager::Provider)).unwrap().contains("managed by AWS"));
+        assert!(key(symmetric, encrypt, Some(AWS)).unwrap().contains("managed by AWS"));
     }
 }

@@ -16,18 +16,27 @@ mod trace;
 mod worker;
 
 use atrest::keys::{
-    BoxFuture, EncryptionContext, KeyAdmin, KeyDescription, KeyProvider, ProviderError, RootKey, Secret,
-    WrappedKey,
+    BoxFuture, EncryptionContext, KeyAdmin, KeyDescription, KeyProvider, ProviderError, RootKey, Scheme,
+    Secret, WrappedKey,
 };
 use std::fmt;
 use worker::Worker;
 
 pub use arn::Arn;
 pub use options::KmsOptions;
-pub use policy::{Policies, policies};
+pub use policy::policies;
 
 /// The provider's name in envelopes, and the scheme of its keys.
 const NAME: &str = "aws";
+
+/// What a [`Registry`](atrest::keys::Registry) takes: keys are `aws:` and an ARN, an id or `alias/NAME`, and the service
+/// is the one that [`KmsOptions::from_env`] says.
+pub fn scheme() -> Scheme {
+    Scheme::new(NAME, || AwsKms::new(KmsOptions::from_env()))
+        .forms(&["ARN", "ID", "alias/NAME"])
+        .about("a key of AWS KMS, set up as for AWS's own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on)")
+        .names(arn::check_name)
+}
 
 /// AWS Key Management Service, or a service that speaks its protocol.
 ///

@@ -48,6 +48,14 @@ impl Default for KmsOptions {
 }
 
 impl KmsOptions {
+    /// The defaults, with the grant tokens that `ATREST_GRANT_TOKENS` lists (between commas or spaces). Everything else
+    /// comes from the environment in any case, but for these the SDK has no variable.
+    pub fn from_env() -> KmsOptions {
+        let tokens = std::env::var("ATREST_GRANT_TOKENS").unwrap_or_default();
+        let tokens = tokens.split([',', ' ']).filter(|token| !token.is_empty()).map(str::to_owned);
+        KmsOptions { grant_tokens: tokens.collect(), ..KmsOptions::default() }
+    }
+
     pub(super) fn check(&self) -> Result<(), ProviderError> {
         let refuse = |why: &str| {
             Err(ProviderError::new(ErrorClass::InvalidRequest, format!("AWS KMS options: {why}")))

@@ -7,10 +7,9 @@ use super::{
     },
     LocalKeystore, NAME,
     dir::{KeyDir, Lock},
-    edit::{self, Text},
     file_name,
-    guarded::unlock,
-    keyfile::{Fault, KeyFile},
+    keyfile::{self, Fault, KeyFile, Text},
+    passphrase::unlock,
     scratch,
     state::State,
 };
@@ -56,8 +55,8 @@ impl KeyAdmin for LocalKeystore {
                 return Ok(());
             }
             let message = format!(
-                "local keys are not renewed by themselves, since a backup would not have the new material: run \
-                 `atrest key rotate local:{key} --now` when it is time, and back the keystore up then"
+                "local keys are not renewed by themselves, since a backup would not have the new material: \
+                 rotate {key} when it is time, and back the keystore up then"
             );
             Err(ProviderError::new(ErrorClass::Unsupported, message))
         })
@@ -71,7 +70,7 @@ impl KeyAdmin for LocalKeystore {
             self.change(key, |file| {
                 file.state().usable(key)?;
                 let lock = unlock(&file, passphrase.as_ref())?;
-                Ok((Some(edit::rotate(file, lock.as_ref())?), ()))
+                Ok((Some(keyfile::rotate(file, lock.as_ref())?), ()))
             })
         })
     }
@@ -137,7 +136,7 @@ impl LocalKeystore {
             let before = file.state();
             let (state, result) = change(before)?;
             file.set_state(state);
-            let text = if state == before { None } else { Some(edit::text(&file)?) };
+            let text = if state == before { None } else { Some(keyfile::text(&file)?) };
             Ok((text, result))
         })
     }

@@ -10,7 +10,7 @@
 //! would not give as well.
 
 use super::{
-    super::{ErrorClass, ProviderError, Secret, root::expand, root::on_wiped_stack},
+    super::{ErrorClass, ProviderError, Secret, fill_random, on_wiped_stack, root::expand},
     keyfile::{Fault, KeyFile},
     passphrase::{Passphrase, PassphraseCost},
 };
@@ -84,7 +84,7 @@ impl Lock {
     /// A lock with a salt of its own.
     pub fn new(passphrase: &Passphrase, cost: PassphraseCost) -> Result<Lock, Fault> {
         let mut salt = [0; SALT];
-        getrandom::fill(&mut salt).map_err(super::super::SecretError::Random)?;
+        fill_random(&mut salt)?;
         Lock::derive(passphrase, cost, salt)
     }
 
@@ -114,7 +114,7 @@ impl Lock {
         let mut sealed = [0; SEALED];
         let (nonce, rest) = sealed.split_at_mut(NONCE);
         let (encrypted, tag) = rest.split_at_mut(KEY);
-        getrandom::fill(nonce).map_err(super::super::SecretError::Random)?;
+        fill_random(nonce)?;
         let nonce = Nonce::try_from(&*nonce).expect("12 bytes");
         let data = self.associated_data(file, id);
         let made = on_wiped_stack(|| {

@@ -1,14 +1,8 @@
 //! The local keystore: key-encryption keys in files that only their owner can read.
 
 mod admin;
-#[cfg_attr(unix, path = "dir_unix.rs")]
-#[cfg_attr(not(unix), path = "dir_plain.rs")]
 mod dir;
-mod edit;
-mod files;
 mod guard;
-mod guarded;
-mod home;
 mod keyfile;
 mod passphrase;
 mod provider;
@@ -17,16 +11,15 @@ mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
-mod wrap;
 
-use super::{ErrorClass, KeyDescription, ProviderError, keyref::check_local_name};
-use dir::KeyDir;
-use files::{fill, fill_zeros, is_leftover, leftover_name};
+use super::{
+    ErrorClass, KeyDescription, ProviderError, Scheme, envelope::scratch_volume_of, keyref::excerpt,
+};
+use dir::{KeyDir, io};
 use keyfile::{Fault, KeyFile};
 use passphrase::Source;
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use scratch::ScratchKey;
-pub(super) use scratch::{key_name as scratch_key_name, volume_of as scratch_volume_of};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -34,11 +27,6 @@ use std::path::{Path, PathBuf};
 pub(super) const NAME: &str = "local";
 /// What follows a key's name in the name of its file.
 const EXTENSION: &str = ".json";
-/// The longest key file, in bytes.
-const MAX_FILE: usize = 64 * 1024;
-/// The file that is locked by whoever changes others beside it. No key has such a name, since it begins with a dot.
-const LOCK: &str = ".lock";
-
 /// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
 ///
 /// On Unix the directory and its `keys` are the user's own with mode 0700 and the files with mode 0600; this is
@@ -73,6 +61,18 @@ impl fmt::Debug for LocalKeystore {
 }
 
 impl LocalKeystore {
+    /// The name of this provider in envelopes, and the scheme of its keys: `local`.
+    pub const SCHEME: &str = NAME;
+
+    /// What a [`Registry`](super::Registry) takes: keys are `local:NAME`, and the keystore is the one at
+    /// [`LocalKeystore::default_path`], which must exist.
+    pub fn scheme() -> Scheme {
+        Scheme::new(NAME, || LocalKeystore::open(LocalKeystore::default_path()?))
+            .forms(&["NAME"])
+            .about("a key of the local keystore")
+            .names(|name| if is_name(name) { Ok(()) } else { Err(NAMES.to_owned()) })
+    }
+
     /// Where the user's keystore is: `$ATREST_HOME`; else `atrest` in the platform's data directory, which is
     /// `$XDG_DATA_HOME` or `~/.local/share` (macOS: `~/Library/Application Support`; Windows:
     /// `%LOCALAPPDATA%`).
@@ -80,7 +80,7 @@ impl LocalKeystore {
     /// # Errors
     /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
     pub fn default_path() -> Result<PathBuf, ProviderError> {
-        home::resolve(|name| std::env::var_os(name), std::env::home_dir)
+        settings::home(|name| std::env::var_os(name), std::env::home_dir)
     }
 
     /// The keystore at `path`, which must exist.
@@ -151,7 +151,7 @@ impl LocalKeystore {
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
     pub fn list(&self) -> Result<Vec<String>, ProviderError> {
         let mut names = self.all_names()?;
-        names.retain(|name| scratch::volume_of(name).is_none());
+        names.retain(|name| scratch_volume_of(name).is_none());
         Ok(names)
     }
 
@@ -160,7 +160,7 @@ impl LocalKeystore {
             .files()?
             .into_iter()
             .filter_map(|file| file.strip_suffix(EXTENSION).map(str::to_owned))
-            .filter(|name| check_local_name(name).is_ok())
+            .filter(|name| is_name(name))
             .collect();
         names.sort_unstable();
         Ok(names)
@@ -191,7 +191,7 @@ impl LocalKeystore {
         }
         let lock = self.derive(name, guard)?;
         let text =
-            edit::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
+            keyfile::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
         keys.publish(&keys.lock()?, &file, &text)
     }
 
@@ -229,15 +229,13 @@ impl LocalKeystore {
 
     fn no_key(&self, name: &str) -> ProviderError {
         let home = self.home.display();
-        let message = match scratch::volume_of(name) {
+        let message = match scratch_volume_of(name) {
             Some(volume) => format!(
                 "the key of the scratch volume {volume} is not in {home}: the volume was destroyed, and no copy of it \
-                 opens again; or its key is in another keystore: then set ATREST_HOME to that"
+                 opens again; or its key is in another keystore: then use that"
             ),
             None => {
-                format!(
-                    "there is no local key {name} in {home}: create it, or set ATREST_HOME to its keystore"
-                )
+                format!("there is no local key {name} in {home}: create it, or use the keystore that has it")
             }
         };
         ProviderError::new(ErrorClass::KeyNotFound, message)
@@ -255,7 +253,7 @@ impl LocalKeystore {
                 ErrorClass::WrongKey,
                 format!(
                     "the key file {path} does not have the key material {id}: it is another key of that name, or older \
-                     than the last rotation; restore the right one, or set ATREST_HOME to its keystore"
+                     than the last rotation; restore the right one, or use the keystore that has it"
                 ),
             ),
             Fault::Provider(error) => error,
@@ -265,25 +263,23 @@ impl LocalKeystore {
 
 /// The name is checked here, before it becomes part of any path.
 fn file_name(name: &str) -> Result<String, ProviderError> {
-    check_local_name(name).map_err(|error| ProviderError::new(ErrorClass::KeyName, error.to_string()))?;
-    Ok(format!("{name}{EXTENSION}"))
+    if is_name(name) {
+        return Ok(format!("{name}{EXTENSION}"));
+    }
+    let message = format!("{:?} is no name for a local key: {NAMES}", excerpt(name));
+    Err(ProviderError::new(ErrorClass::KeyName, message))
+}
+
+/// What keys are called.
+const NAMES: &str = "use 1 to 64 of A-Z a-z 0-9 . _ - and no dot in front";
+
+/// Refuses what could not be, or should not be, a file's name.
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
 /// A later change of the working directory must not lead to another keystore.
 fn absolute(path: &Path) -> Result<PathBuf, ProviderError> {
     std::path::absolute(path).map_err(|error| io("find the keystore", path, error))
-}
-
-/// An input or output error: `cannot ACTION PATH: CAUSE`.
-fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderError {
-    ProviderError::new(ErrorClass::LocalIo, format!("cannot {action} {}", path.display()))
-        .with_source(error.into())
-}
-
-/// There is no keystore where one was to be opened.
-fn missing(home: &Path) -> ProviderError {
-    let home = home.display();
-    let message =
-        format!("there is no keystore at {home}: create a key there, or set ATREST_HOME to another");
-    ProviderError::new(ErrorClass::LocalIo, message)
 }

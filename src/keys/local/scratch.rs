@@ -8,6 +8,7 @@ use super::{
     super::{
         Class, EncryptionContext, Envelope, EnvelopeError, ErrorClass, ProviderError, Uuid, VolumeKeys,
         block_on,
+        envelope::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of},
     },
     LocalKeystore,
     dir::KeyDir,
@@ -16,7 +17,6 @@ use super::{
 };
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "scratch-";
 /// The longest path that is recorded, in bytes as it is encoded.
 const MAX_PATH: usize = 16 * 1024;
 
@@ -37,7 +37,12 @@ pub struct ScratchKey {
 impl LocalKeystore {
     /// The name of the key of a scratch volume: `scratch-` and its UUID. No other key has such a name.
     pub fn scratch_key_name(volume: Uuid) -> String {
-        key_name(volume)
+        scratch_key_name(volume)
+    }
+
+    /// The scratch volume whose key has this name; `None` for the name of any other key.
+    pub fn scratch_volume_of(name: &str) -> Option<Uuid> {
+        scratch_volume_of(name)
     }
 
     /// Makes the keys of a new scratch volume: a key-encryption key that only this keystore holds, and that wraps
@@ -69,7 +74,7 @@ impl LocalKeystore {
         volume: Uuid,
         path: Option<&Path>,
     ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
-        let name = key_name(volume);
+        let name = scratch_key_name(volume);
         let path = path.map(encoded).filter(|path| path.len() <= MAX_PATH);
         if !self.make(&name, None, path.as_deref())? {
             let message = format!("the volume {volume} has a scratch key already in {}", self.home.display());
@@ -95,7 +100,7 @@ impl LocalKeystore {
         let keys = KeyDir::open(&self.home)?;
         // The lock comes first: what an interrupted erasure left goes with it.
         let lock = keys.lock()?;
-        keys.erase_everywhere(&lock, &file_name(&key_name(volume))?)
+        keys.erase_everywhere(&lock, &file_name(&scratch_key_name(volume))?)
     }
 
     /// The keys of all scratch volumes, in the order of their names.
@@ -104,7 +109,7 @@ impl LocalKeystore {
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
     pub fn scratch_keys(&self) -> Result<Vec<ScratchKey>, ProviderError> {
         let key = |name: String| {
-            let volume = volume_of(&name)?;
+            let volume = scratch_volume_of(&name)?;
             let told = self.with_file(&name, |file| Ok((file.volume_path().map(decoded), file.created())));
             let (path, created) = told.map_or((None, None), |(path, created)| (path, Some(created)));
             Some(ScratchKey { volume, name, path, created })
@@ -113,20 +118,9 @@ impl LocalKeystore {
     }
 }
 
-/// The name of the key of a scratch volume.
-pub fn key_name(volume: Uuid) -> String {
-    format!("{PREFIX}{}", volume.hyphenated())
-}
-
-/// The scratch volume whose key has this name, if it is one's.
-pub fn volume_of(name: &str) -> Option<Uuid> {
-    let volume = Uuid::try_parse(name.strip_prefix(PREFIX)?).ok()?;
-    (key_name(volume) == name).then_some(volume)
-}
-
 /// What a description tells of such a key.
 pub fn describe(file: &KeyFile<'_>) -> Option<String> {
-    let volume = volume_of(file.name())?;
+    let volume = scratch_volume_of(file.name())?;
     let place = file.volume_path().map(|path| format!(", made at {}", decoded(path).display()));
     Some(format!("of the scratch volume {volume} alone{}", place.unwrap_or_default()))
 }
@@ -135,22 +129,22 @@ pub fn describe(file: &KeyFile<'_>) -> Option<String> {
 pub fn refuse_reserved(name: &str) -> Result<(), ProviderError> {
     // Some file systems do not tell upper case from lower.
     let rest = name
-        .get(..PREFIX.len())
-        .filter(|start| start.eq_ignore_ascii_case(PREFIX))
-        .map(|_| &name[PREFIX.len()..]);
+        .get(..SCRATCH_PREFIX.len())
+        .filter(|start| start.eq_ignore_ascii_case(SCRATCH_PREFIX))
+        .map(|_| &name[SCRATCH_PREFIX.len()..]);
     if rest.is_none_or(|rest| Uuid::try_parse(rest).is_err()) {
         return Ok(());
     }
     let message = format!(
-        "{name} is the name of a scratch volume's own key, which serves no other volume and is made with it \
-         (`atrest create --scratch`): choose another name"
+        "{name} is the name of a scratch volume's own key, which serves no other volume and is made with \
+         it: choose another name"
     );
     Err(ProviderError::new(ErrorClass::KeyName, message))
 }
 
 /// Refuses to wrap anything but the key of its own volume.
 pub fn refuse_other_volume(name: &str, context: &EncryptionContext) -> Result<(), ProviderError> {
-    match volume_of(name) {
+    match scratch_volume_of(name) {
         Some(volume) if *context != EncryptionContext::for_volume(volume) => {
             let message = format!(
                 "the local key {name} serves the scratch volume {volume} alone, and is destroyed with it: choose \
@@ -164,10 +158,10 @@ pub fn refuse_other_volume(name: &str, context: &EncryptionContext) -> Result<()
 
 /// Refuses what the owner of other keys does with them: rotation, deletion, passphrases.
 pub fn refuse_care(name: &str) -> Result<(), ProviderError> {
-    let Some(volume) = volume_of(name) else { return Ok(()) };
+    let Some(volume) = scratch_volume_of(name) else { return Ok(()) };
     let message = format!(
         "the local key {name} is that of a scratch volume, which has no rotation, no passphrase and no waiting period: \
-         `atrest destroy VOLUME` erases it with its volume (`--uuid {volume}` where that is gone)"
+         it is erased when that volume, {volume}, is destroyed"
     );
     Err(ProviderError::new(ErrorClass::InvalidRequest, message))
 }

@@ -54,9 +54,7 @@ impl State {
         match self {
             State::Enabled => Ok(()),
             State::Disabled => {
-                let message = format!(
-                    "the local key {name} is disabled: its owner can enable it with `atrest key enable local:{name}`"
-                );
+                let message = format!("the local key {name} is disabled: its owner can enable it again");
                 Err(ProviderError::new(ErrorClass::KeyDisabled, message))
             }
             State::PendingDeletion(date) => Err(pending(name, date)),
@@ -110,21 +108,17 @@ fn pending(name: &str, date: u64) -> ProviderError {
     let when = utc_date(date);
     let message = if date <= now() {
         format!(
-            "the local key {name} is deleted since {when}: `atrest key purge local:{name}` erases it for good, and until \
-             then `atrest key delete local:{name} --cancel` still takes that back"
+            "the local key {name} is deleted since {when}: its owner can erase it for good, and until then cancel that"
         )
     } else {
-        format!(
-            "the local key {name} waits for its deletion on {when}: its owner can cancel that with \
-             `atrest key delete local:{name} --cancel`"
-        )
+        format!("the local key {name} waits for its deletion on {when}: its owner can cancel that")
     };
     ProviderError::new(ErrorClass::KeyPendingDeletion, message).with_deletion(Some(date))
 }
 
 fn not_pending(name: &str) -> ProviderError {
     let message = format!(
-        "the local key {name} does not wait for a deletion: `atrest key delete local:{name}` begins the waiting period"
+        "the local key {name} does not wait for a deletion: schedule one, which begins the waiting period"
     );
     ProviderError::new(ErrorClass::InvalidRequest, message)
 }

@@ -42,7 +42,7 @@ fn rotated_material_wraps_and_the_old_still_unwraps() {
     assert!(!block_on(keystore.rotation("default")).unwrap().enabled);
     block_on(keystore.set_rotation("default", false, None)).unwrap();
     let refusal = block_on(keystore.set_rotation("default", true, Some(90)));
-    refused(refusal, ErrorClass::Unsupported, &["backup", "rotate local:default --now"]);
+    refused(refusal, ErrorClass::Unsupported, &["backup", "rotate default when it is time"]);
     refused(block_on(keystore.rotate("none")), ErrorClass::KeyNotFound, &["none"]);
 }
 
@@ -68,7 +68,7 @@ fn a_disabled_key_is_not_used_until_it_is_enabled() {
     block_on(keystore.set_enabled("default", false)).unwrap();
     assert_eq!(state_of(&keystore, "default"), (KeyState::Disabled, None));
     assert_eq!(file_of(&keystore, "default")["version"], 2, "an older reader must not overlook it");
-    let parts = ["default", "disabled", "atrest key enable local:default"];
+    let parts = ["default", "disabled", "its owner can enable it"];
     refused(generate(&keystore, "default"), ErrorClass::KeyDisabled, &parts);
     refused(block_on(keystore.unwrap(&wrapped)), ErrorClass::KeyDisabled, &parts);
     refused(block_on(keystore.rotate("default")), ErrorClass::KeyDisabled, &parts);
@@ -101,7 +101,7 @@ fn a_deletion_waits_and_can_be_cancelled() {
         let date = block_on(keystore.schedule_deletion("default", days)).unwrap().unwrap();
         assert!((before..=state::now()).contains(&(date - expected * DAY)));
         assert_eq!(state_of(&keystore, "default"), (KeyState::PendingDeletion, Some(date)));
-        let parts = ["default", &crate::keys::utc_date(date), "--cancel"];
+        let parts = ["default", &crate::keys::utc_date(date), "its owner can cancel that"];
         for refusal in [
             generate(&keystore, "default").map(drop),
             block_on(keystore.unwrap(&wrapped)).map(drop),
@@ -127,7 +127,7 @@ fn a_key_is_erased_when_its_owner_says_so_and_not_before() {
     let wrapped = generate(&keystore, "default").unwrap();
     block_on(keystore.schedule_deletion("default", None)).unwrap();
     end_waiting_period(&keystore, "default");
-    let parts = ["1970-01-12", "atrest key purge local:default"];
+    let parts = ["1970-01-12", "can erase it for good"];
     refused(block_on(keystore.unwrap(&wrapped)), ErrorClass::KeyPendingDeletion, &parts);
     // A clock that went wrong has done no harm.
     let listed = block_on(KeyAdmin::list(&keystore)).unwrap();

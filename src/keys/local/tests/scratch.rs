@@ -40,7 +40,7 @@ fn a_scratch_key_lives_and_goes_with_its_volume() {
     let error = opens(&envelope, &keystore).unwrap_err();
     assert_eq!(error.class(), Some(ErrorClass::KeyNotFound));
     let line = error.to_string();
-    assert!(line.contains("was destroyed") && line.contains("ATREST_HOME"), "{line}");
+    assert!(line.contains("was destroyed") && line.contains("another keystore"), "{line}");
     assert!(!keystore.destroy_scratch(VOLUME).unwrap(), "the second time it is gone already");
     // Another key of that name is another key.
     keystore.create_scratch(VOLUME, None).unwrap();
@@ -119,7 +119,7 @@ fn the_care_of_other_keys_is_none_for_these() {
         block_on(keystore.purge(NAME)),
         keystore.set_passphrase(NAME, guard),
     ] {
-        refused(refusal, ErrorClass::InvalidRequest, &["atrest destroy", &VOLUME.to_string()]);
+        refused(refusal, ErrorClass::InvalidRequest, &["is destroyed", &VOLUME.to_string()]);
     }
     assert_eq!(std::fs::read(keystore.path().join("keys").join(format!("{NAME}.json"))).unwrap(), before);
     block_on(keystore.set_enabled(NAME, false)).unwrap();

@@ -50,8 +50,19 @@ pub fn block_on_timeout<F: Future>(future: F, timeout: Duration) -> Option<F::Ou
 }
 
 /// [`block_on`] for as long as `patience` gives a time, which is how long it sleeps until it asks again; unparking the
-/// thread makes it ask earlier. The future is dropped when it has none left.
-pub(crate) fn block_on_while<F: Future>(
+/// thread makes it ask earlier. `None` when it gives none: the future is dropped then. For threads that somebody else may
+/// end while they wait.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+/// use atrest::keys::block_on_while;
+///
+/// let stop = AtomicBool::new(true);
+/// let patience = || (!stop.load(Ordering::Relaxed)).then_some(Duration::from_secs(1));
+/// assert_eq!(block_on_while(std::future::pending::<()>(), patience), None);
+/// ```
+pub fn block_on_while<F: Future>(
     future: F,
     mut patience: impl FnMut() -> Option<Duration>,
 ) -> Option<F::Output> {

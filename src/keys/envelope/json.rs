@@ -8,7 +8,10 @@
 //! Fields are written in this order and without white space, `material` only where there is one. They are read
 //! in any order, since other tools may rewrite the document that carries the envelope.
 
-use super::{Class, EncryptionContext, Envelope, EnvelopeError, Uuid, WrappedKey};
+use super::{
+    super::{EncryptionContext, Uuid, WrappedKey},
+    Class, Envelope, EnvelopeError,
+};
 use base64ct::{Base64, Encoding};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,

@@ -1,9 +1,28 @@
-//! What both kinds of the keystore's directory do with files: reading into memory that is wiped, names for files that
-//! have no place, and overwriting.
+//! The keystore's directories and files, of which there are two kinds: with Unix's owners, modes and open directories,
+//! and with what every platform has.
 
-use super::super::{ProviderError, new_uuid};
+#[cfg(not(unix))]
+mod portable;
+/// Compiled for its tests where it is not used.
+#[cfg(all(unix, test))]
+#[allow(dead_code, reason = "tests use most of it")]
+pub mod portable;
+#[cfg(unix)]
+mod unix;
+
+use super::super::{ErrorClass, ProviderError, new_uuid};
+#[cfg(not(unix))]
+pub use portable::{KeyDir, Lock};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek as _};
+use std::path::Path;
+#[cfg(unix)]
+pub use unix::{KeyDir, Lock};
+
+/// The longest key file, in bytes.
+pub const MAX_FILE: usize = 64 * 1024;
+/// The file that is locked by whoever changes others beside it. No key has such a name, since it begins with a dot.
+pub const LOCK: &str = ".lock";
 
 /// Reads until the buffer is full or the file ends: into the buffer alone, which is wiped. Gives how much there was.
 pub fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -36,4 +55,17 @@ pub fn fill_zeros(file: &File, length: u64) -> std::io::Result<()> {
     file.rewind()?;
     std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
     file.sync_all()
+}
+
+/// An input or output error: `cannot ACTION PATH: CAUSE`.
+pub fn io(action: &str, path: &Path, error: impl Into<std::io::Error>) -> ProviderError {
+    ProviderError::new(ErrorClass::LocalIo, format!("cannot {action} {}", path.display()))
+        .with_source(error.into())
+}
+
+/// There is no keystore where one was to be opened.
+fn missing(home: &Path) -> ProviderError {
+    let home = home.display();
+    let message = format!("there is no keystore at {home}: create a key there, or use another");
+    ProviderError::new(ErrorClass::LocalIo, message)
 }

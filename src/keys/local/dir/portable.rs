@@ -2,7 +2,7 @@
 //! have, but the same rule that a new file never replaces another.
 
 use super::{
-    super::{ErrorClass, ProviderError},
+    super::super::{ErrorClass, ProviderError},
     LOCK, MAX_FILE, fill, fill_zeros, io, is_leftover, leftover_name, missing,
 };
 use std::{

@@ -1,22 +1,24 @@
 //! The envelope: one volume's root key in all its wrappings.
 
-use super::{
-    EncryptionContext, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey,
-    SlotFailure, Uuid, VolumeKeys, WrappedKey, json, local,
-};
-use std::sync::Arc;
+mod class;
+mod error;
+mod json;
+mod wrappings;
 
-/// What becomes of a volume's key when the volume is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// The key-encryption key has a life and an owner of its own.
-    Persistent,
-    /// The key-encryption key is the volume's alone, in a local keystore and nowhere else, and is destroyed with it.
-    /// [`LocalKeystore::create_scratch`](super::LocalKeystore::create_scratch) makes such envelopes. They have one slot
-    /// and take no other wrapping, which would outlive the destruction.
-    Scratch,
-}
+use super::{
+    EncryptionContext, ErrorClass, KeyProvider, ProviderError, Providers, RootKey, Uuid, VolumeKeys,
+    WrappedKey, keyref::is_scheme,
+};
+pub use class::Class;
+pub(super) use class::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of};
+pub use error::{EnvelopeError, SlotFailure};
+use std::sync::Arc;
+pub use wrappings::Rewrapped;
+
+/// The longest document, in bytes.
+const MAX_JSON: usize = 64 * 1024;
+/// The most slots.
+const MAX_SLOTS: usize = 8;
 
 /// A volume's root key, wrapped by one or more key-encryption keys, as a small JSON document that any store
 /// can carry.
@@ -26,40 +28,17 @@ pub enum Class {
 /// none opens, since each is bound to the volume by its context, and to the root key by the commitment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    pub(super) volume: Uuid,
-    pub(super) class: Class,
-    pub(super) commitment: [u8; 32],
-    pub(super) slots: Vec<WrappedKey>,
-}
-
-impl Class {
-    /// Its name, as documents have it: `persistent` or `scratch`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Class::Persistent => "persistent",
-            Class::Scratch => "scratch",
-        }
-    }
-
-    /// Refuses keys that may not wrap the root key of this volume of this class.
-    pub(super) fn takes(self, volume: Uuid, provider: &str, key: &str) -> Result<(), EnvelopeError> {
-        let local = provider == local::NAME;
-        match self {
-            Class::Scratch if local && key == local::scratch_key_name(volume) => Ok(()),
-            Class::Scratch => Err(EnvelopeError::Scratch { volume }),
-            Class::Persistent if local && local::scratch_volume_of(key).is_some() => {
-                Err(EnvelopeError::ScratchKey { key: key.to_owned() })
-            }
-            Class::Persistent => Ok(()),
-        }
-    }
+    volume: Uuid,
+    class: Class,
+    commitment: [u8; 32],
+    slots: Vec<WrappedKey>,
 }
 
 impl Envelope {
     /// The longest document that is read or written, in bytes.
-    pub const MAX_JSON: usize = 64 * 1024;
+    pub const MAX_JSON: usize = MAX_JSON;
     /// The most slots in an envelope.
-    pub const MAX_SLOTS: usize = 8;
+    pub const MAX_SLOTS: usize = MAX_SLOTS;
     /// The longest wrapped key, in bytes; AWS KMS gives at most 6144.
     pub const MAX_WRAPPED: usize = 6144;
 
@@ -101,7 +80,7 @@ impl Envelope {
     }
 
     /// The same, with the slot that opened and the root key in it.
-    pub(super) async fn open_any(
+    async fn open_any(
         &self,
         providers: &Providers,
     ) -> Result<(usize, Arc<RootKey>, VolumeKeys), EnvelopeError> {
@@ -135,7 +114,7 @@ impl Envelope {
     }
 
     /// The keys of a root key that is the one which the envelope commits to.
-    pub(super) fn committed(&self, root: &RootKey) -> Result<VolumeKeys, ProviderError> {
+    fn committed(&self, root: &RootKey) -> Result<VolumeKeys, ProviderError> {
         let keys = root.derive(self.volume)?;
         if self.is_for(&keys) {
             return Ok(keys);
@@ -149,7 +128,7 @@ impl Envelope {
     /// Whether these are the keys that the envelope commits to, compared in constant time.
     ///
     /// # Panics
-    /// In a forked child, see [`Secret::expose`](super::Secret::expose).
+    /// In a forked child, see [`Secret::expose`](crate::keys::Secret::expose).
     #[must_use]
     pub fn is_for(&self, keys: &VolumeKeys) -> bool {
         keys.committed(&self.commitment)
@@ -191,14 +170,14 @@ impl Envelope {
     }
 
     /// What the format demands beyond its syntax; for envelopes that were read and for those just made.
-    pub(super) fn check(&self) -> Result<(), EnvelopeError> {
+    fn check(&self) -> Result<(), EnvelopeError> {
         let require = |holds: bool, field, rule| {
             if holds { Ok(()) } else { Err(EnvelopeError::Field { field, rule }) }
         };
         require((1..=Self::MAX_SLOTS).contains(&self.slots.len()), "slots", "1 to 8 slots")?;
         let context = EncryptionContext::for_volume(self.volume);
         for (i, slot) in self.slots.iter().enumerate() {
-            require(is_provider_name(&slot.provider), "provider", "1 to 32 of a-z, 0-9 and -")?;
+            require(is_scheme(&slot.provider), "provider", "1 to 32 of a-z, 0-9 and -")?;
             require(
                 is_graphic(&slot.key, 2048),
                 "key",
@@ -235,17 +214,12 @@ impl Envelope {
     }
 }
 
-pub(super) fn malformed(provider: &dyn KeyProvider, key: &str, why: &str) -> ProviderError {
+fn malformed(provider: &dyn KeyProvider, key: &str, why: &str) -> ProviderError {
     let name = provider.name();
     ProviderError::new(
         ErrorClass::Malformed,
         format!("the answer of {name} for key {key:?} is not usable: {why}"),
     )
-}
-
-fn is_provider_name(name: &str) -> bool {
-    (1..=32).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn is_graphic(text: &str, longest: usize) -> bool {

@@ -1,8 +1,8 @@
 //! Changes of an envelope's wrappings: the root key stays, and so do the data that its keys encrypt.
 
 use super::{
-    Envelope, EnvelopeError, ErrorClass, KeyProvider, ProviderError, Providers, RootKey, VolumeKeys,
-    WrappedKey,
+    super::{EncryptionContext, ErrorClass, KeyProvider, Providers, RootKey, VolumeKeys, WrappedKey},
+    Class, Envelope, EnvelopeError, malformed,
 };
 
 /// An envelope whose wrappings were changed.
@@ -39,7 +39,7 @@ impl Envelope {
         let old = self.slot(slot)?;
         self.may_change()?;
         self.class.takes(self.volume, provider, key)?;
-        let to = find(providers, provider)?;
+        let to = &**providers.require(provider)?;
         if old.provider == to.name() {
             match to.rewrap(old, key).await {
                 Ok(new) => {
@@ -50,7 +50,7 @@ impl Envelope {
                 Err(error) => return Err(error.into()),
             }
         }
-        let root = find(providers, &old.provider)?.unwrap(old).await?;
+        let root = providers.require(&old.provider)?.unwrap(old).await?;
         self.wrap_root(Some(slot), &root, to, key).await
     }
 
@@ -80,7 +80,7 @@ impl Envelope {
         if self.slots.len() >= Self::MAX_SLOTS {
             return Err(EnvelopeError::Full);
         }
-        let to = find(providers, provider)?;
+        let to = &**providers.require(provider)?;
         let (_, root, _) = self.open_any(&providers.without_cache()).await?;
         self.wrap_root(None, &root, to, key).await
     }
@@ -102,17 +102,18 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Whether `other` wraps the same root key of the same volume, as far as the two envelopes say.
-    #[cfg(feature = "volume")]
-    pub(crate) fn is_rewrapping_of(&self, other: &Envelope) -> bool {
+    /// Whether `other` wraps the same root key of the same volume, as far as the two envelopes say: volume, class and
+    /// commitment are equal. Whoever stores envelopes checks this before one takes another's place.
+    #[must_use]
+    pub fn is_rewrapping_of(&self, other: &Envelope) -> bool {
         (self.volume, self.class, self.commitment) == (other.volume, other.class, other.commitment)
     }
 
     /// The wrapping of a scratch volume's key stays as it is: any other would outlive the volume's destruction.
     fn may_change(&self) -> Result<(), EnvelopeError> {
         match self.class {
-            super::Class::Scratch => Err(EnvelopeError::Scratch { volume: self.volume }),
-            super::Class::Persistent => Ok(()),
+            Class::Scratch => Err(EnvelopeError::Scratch { volume: self.volume }),
+            Class::Persistent => Ok(()),
         }
     }
 
@@ -130,7 +131,7 @@ impl Envelope {
     ) -> Result<Rewrapped, EnvelopeError> {
         // A root key that is not the volume's is not given to anybody.
         self.committed(root)?;
-        let context = super::EncryptionContext::for_volume(self.volume);
+        let context = EncryptionContext::for_volume(self.volume);
         let new = to.wrap(root, key, &context).await?;
         let envelope = self.with(slot, new, to, key)?;
         let new = envelope.slots.get(slot.unwrap_or(self.slots.len())).expect("the slot was just filled");
@@ -147,7 +148,7 @@ impl Envelope {
         key: &str,
     ) -> Result<Envelope, EnvelopeError> {
         if new.provider != to.name() {
-            return Err(super::document::malformed(to, key, "it is for another provider").into());
+            return Err(malformed(to, key, "it is for another provider").into());
         }
         let same = |(i, other): (usize, &WrappedKey)| {
             let twin =
@@ -164,18 +165,8 @@ impl Envelope {
         }
         match envelope.check() {
             Err(error @ EnvelopeError::TooLong(_)) => Err(error),
-            Err(error) => Err(super::document::malformed(to, key, &error.to_string()).into()),
+            Err(error) => Err(malformed(to, key, &error.to_string()).into()),
             Ok(()) => Ok(envelope),
         }
     }
-}
-
-/// The provider of that name.
-pub(super) fn find<'a>(providers: &'a Providers, name: &str) -> Result<&'a dyn KeyProvider, ProviderError> {
-    providers.get(name).ok_or_else(|| {
-        ProviderError::new(
-            ErrorClass::Unreachable,
-            format!("no key provider named {name} is set up; this build or this call has none"),
-        )
-    })
 }
