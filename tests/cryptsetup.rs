@@ -11,9 +11,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use atrest::volume::{
-    CreateOptions, DestroyOptions, Error, Header, HeaderBackup, HeaderCopy, Mode, Volume, Warning,
-};
+use atrest::luks2::{HeaderCopy, ParseError, TokenError, VolumeKeyError, Warning};
+use atrest::volume::{CreateOptions, DestroyOptions, Header, HeaderBackup, Mode, OpenError, Volume};
 use common::peers::required;
 use common::{COPY, DATA_OFFSET, Place, header_of, noise, put_header, read_all, read_only, read_write};
 
@@ -212,9 +211,9 @@ fn what_cryptsetup_encrypts_is_read_with_the_volume_key() {
         let _ = fs::remove_file(peer.place.path("header"));
         let mut wrong = key.clone();
         wrong[0] ^= 1;
-        assert!(matches!(open(&wrong, Mode::ReadOnly), Err(Error::WrongVolumeKey)));
+        assert!(matches!(open(&wrong, Mode::ReadOnly), Err(OpenError::VolumeKey(VolumeKeyError::WrongKey))));
         let ours = Volume::open(read_only(&path), &peer.place.providers(), Mode::ReadOnly);
-        assert!(matches!(&ours, Err(Error::NoToken)), "{ours:?}");
+        assert!(matches!(&ours, Err(OpenError::Token(TokenError::Missing))), "{ours:?}");
         let decrypt = ["reencrypt", "--decrypt", "--force-offline-reencrypt", "--header", "@header"];
         peer.succeed(&[&decrypt[..], &["--key-file", "@passphrase", "@foreign"]].concat());
         let mut expected = content.clone();
@@ -250,9 +249,9 @@ fn cryptsetups_changes_to_the_header_are_followed() {
     // A backup of the header restores a volume whose header was lost.
     peer.succeed(&["luksHeaderBackup", "@v", "--header-backup-file", "@backup"]);
     let backup = fs::read(peer.place.path("backup")).unwrap();
-    assert_eq!(Header::parse(&backup).unwrap().uuid(), header.uuid());
+    assert_eq!(Header::parse(&backup).unwrap().0.uuid(), header.uuid());
     put_header(&peer.place.path("v"), &[0; 2 * COPY]);
-    assert!(matches!(peer.place.open("v"), Err(Error::NotLuks)));
+    assert!(matches!(peer.place.open("v"), Err(OpenError::Header(ParseError::NotLuks))));
     peer.succeed(&["luksHeaderRestore", "@v", "--header-backup-file", "@backup"]);
     good();
 
@@ -263,7 +262,7 @@ fn cryptsetups_changes_to_the_header_are_followed() {
     // Another UUID is another volume's.
     peer.succeed(&["luksUUID", "@v", "--uuid", "11111111-2222-3333-4444-555555555555"]);
     let error = peer.place.open("v").unwrap_err();
-    assert!(matches!(error, Error::Uuid { envelope, .. } if envelope == header.uuid()), "{error}");
+    assert!(matches!(error, OpenError::Uuid(found) if found.envelope == header.uuid()), "{error}");
     peer.succeed(&["luksUUID", "@v", "--uuid", &header.uuid().to_string()]);
     good();
 }
@@ -359,7 +358,7 @@ fn a_volume_amid_reencryption_is_refused() {
         ["reencrypt", "--init-only", "--force-offline-reencrypt", "--key-file", "@passphrase", "@v"];
     peer.succeed(&[&reencrypt[..], &FAST_PBKDF].concat());
     let error = peer.place.open("v").unwrap_err();
-    assert!(matches!(&error, Error::Refused(why) if why.contains("reencrypt")), "{error}");
+    assert!(matches!(&error, OpenError::NotSupported(why) if why.0.contains("reencrypt")), "{error}");
     let (header, _) = Header::read(&read_only(&peer.place.path("v"))).unwrap();
     assert!(!header.requirements().is_empty() && header.segments().len() > 1);
 }
@@ -377,11 +376,11 @@ fn volumes_of_other_kinds_are_named() {
     };
     let open = || Volume::open(read_only(&path), &peer.place.providers(), Mode::ReadOnly).unwrap_err();
     format(&["--type", "luks1"]);
-    assert!(matches!(open(), Error::Luks1));
+    assert!(matches!(open(), OpenError::Header(ParseError::Luks1)));
     format(&["--type", "luks2", "--cipher", "aes-cbc-essiv:sha256", "--key-size", "256"]);
-    assert!(matches!(open(), Error::Refused(why) if why.contains("essiv")));
+    assert!(matches!(open(), OpenError::NotSupported(why) if why.0.contains("essiv")));
     format(&["--type", "luks2", "--luks2-metadata-size", "64k"]);
-    assert!(matches!(open(), Error::NoToken));
+    assert!(matches!(open(), OpenError::Token(TokenError::Missing)));
     // The second copy of a larger header is found where it stands.
     put_header(&path, &[0; 4096]);
     let (header, warnings) = Header::read(&read_only(&path)).unwrap();

@@ -10,7 +10,9 @@ use atrest::keys::{
     BoxFuture, EncryptionContext, Envelope, EnvelopeError, ErrorClass, KeyDescription, KeyProvider,
     ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
 };
-use atrest::volume::{Error, Header, Mode, Volume, WrappingChange};
+use atrest::volume::{
+    Header, HeaderError, Mode, OpenError, SetEnvelopeError, Volume, WrappingChange, WrappingError,
+};
 use common::{Place, edited, header_of, json_of, put_header, read_all, read_only, read_write};
 use serde_json::json;
 
@@ -182,7 +184,7 @@ fn a_bad_answer_leaves_the_header_as_it_was() {
         ] {
             let error =
                 Volume::change_wrappings(&read_write(&place.path("v")), change, &providers).unwrap_err();
-            let Error::Envelope(error) = error else { panic!("{error}") };
+            let WrappingError::Envelope(error) = error else { panic!("{error}") };
             assert_eq!(error.class(), Some(*class), "{error}");
             assert!(header_of(&place.path("v")) == before);
         }
@@ -199,8 +201,8 @@ fn slots_come_and_go_but_the_last() {
     let path = place.path("v");
     let change =
         |change: WrappingChange<'_>| Volume::change_wrappings(&read_write(&path), change, &place.providers());
-    let envelope_error = |result: Result<_, Error>| match result {
-        Err(Error::Envelope(error)) => error,
+    let envelope_error = |result: Result<_, WrappingError>| match result {
+        Err(WrappingError::Envelope(error)) => error,
         other => panic!("{other:?}"),
     };
     assert!(matches!(
@@ -267,19 +269,22 @@ fn a_header_of_another_root_key_or_a_forged_one_is_not_rewrapped() {
     let rewrap = WrappingChange::Rewrap { slot: 0, provider: "fake", key: "a" };
     let error = Volume::change_wrappings(&read_write(&path), rewrap, &providers).unwrap_err();
     assert!(
-        matches!(&error, Error::Envelope(error) if error.class() == Some(ErrorClass::WrongKey)),
+        matches!(&error, WrappingError::Envelope(error) if error.class() == Some(ErrorClass::WrongKey)),
         "{error}"
     );
     // Where the keys are there, the header is authenticated before it is written again.
     put_header(&path, &edited(&good, |json| json["segments"]["0"]["offset"] = "16781312".into()));
     let before = header_of(&path);
-    assert!(matches!(Volume::change_wrappings(&read_write(&path), rewrap, &providers), Err(Error::Forged)));
+    assert!(matches!(
+        Volume::change_wrappings(&read_write(&path), rewrap, &providers),
+        Err(WrappingError::Forged(_))
+    ));
     assert!(header_of(&path) == before);
 }
 
 /// The header as version 0.1 of this library first wrote it: its code covers the whole envelope.
 fn of_the_first_version(header: &[u8], keys: &VolumeKeys) -> Vec<u8> {
-    let envelope = Header::parse(header).unwrap().envelope().unwrap().unwrap();
+    let envelope = Header::parse(header).unwrap().0.envelope().unwrap().unwrap();
     let (uuid, document) = (envelope.volume(), envelope.to_json());
     let mut message = Vec::new();
     let mut put = |bytes: &[u8]| {
@@ -327,10 +332,10 @@ fn a_header_of_the_first_version_opens_and_is_renewed_by_a_rewrap() {
             slots.push(slot);
         }),
     );
-    assert!(matches!(place.open("v"), Err(Error::Forged)));
+    assert!(matches!(place.open("v"), Err(OpenError::Forged(_))));
     put_header(&path, &first);
     let mut header = Header::read(&read_only(&path)).unwrap().0;
-    assert!(matches!(header.set_wrappings(envelope_of(&place)), Err(Error::NeedsKeys)));
+    assert!(matches!(header.set_wrappings(envelope_of(&place)), Err(SetEnvelopeError::NeedsKeys(_))));
 
     // Even where the service could do it without the plaintext, the keys are unwrapped here: for the new code.
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "other" };
@@ -344,12 +349,12 @@ fn only_wrappings_of_the_same_root_key_are_exchanged_without_it() {
     let (place, _) = volume();
     let (mut header, _) = Header::read(&read_only(&place.path("v"))).unwrap();
     let (other, _) = place.envelope();
-    assert!(matches!(header.set_wrappings(other), Err(Error::OtherEnvelope)));
+    assert!(matches!(header.set_wrappings(other), Err(SetEnvelopeError::OtherEnvelope(_))));
     let mut json: serde_json::Value = serde_json::from_str(&envelope_of(&place).to_json()).unwrap();
     json["class"] = "scratch".into();
     json["slots"][0]["key"] = format!("scratch-{}", envelope_of(&place).volume()).into();
     let scratch = Envelope::from_json(json.to_string().as_bytes()).unwrap();
-    assert!(matches!(header.set_wrappings(scratch), Err(Error::OtherEnvelope)));
+    assert!(matches!(header.set_wrappings(scratch), Err(SetEnvelopeError::OtherEnvelope(_))));
     header.set_wrappings(envelope_of(&place)).unwrap();
 }
 
@@ -363,7 +368,7 @@ fn a_header_that_changed_while_the_service_answered_is_left_alone() {
     let after = header_of(&path);
     let envelope = mine.envelope().unwrap().unwrap();
     mine.set_wrappings(envelope).unwrap();
-    assert!(matches!(mine.update(&read_write(&path)), Err(Error::Changed)));
+    assert!(matches!(mine.update(&read_write(&path)), Err(HeaderError::Changed(_))));
     assert!(header_of(&path) == after);
 }
 

@@ -9,7 +9,11 @@ use std::os::unix::fs::FileExt as _;
 use std::thread;
 
 use aes::{Aes256, cipher::KeyInit as _};
-use atrest::volume::{CreateOptions, Error, Mode, Volume};
+use atrest::luks2::VolumeKeyError;
+use atrest::volume::{
+    CreateError, CreateOptions, Error, HeaderError, Mode, NotWritable, OpenError, OutOfBounds, ReadError,
+    TargetError, Volume, WriteError,
+};
 use common::{DATA_OFFSET, Place, noise, read_all, read_only, read_write};
 use proptest::prelude::*;
 use xts_mode::Xts128;
@@ -137,9 +141,9 @@ fn accesses_beyond_the_end_are_refused_and_change_nothing() {
     for (offset, length) in [(0, 1001), (1000, 1), (999, 2), (u64::MAX, 1), (u64::MAX, 0), (1001, 0)] {
         let mut buffer = vec![9; length];
         let error = volume.read_at(&mut buffer, offset).unwrap_err();
-        assert!(matches!(error, Error::OutOfBounds { size: 1000, .. }), "{error}");
+        assert!(matches!(error, ReadError::OutOfBounds(OutOfBounds { size: 1000, .. })), "{error}");
         assert!(buffer.iter().all(|&byte| byte == 9));
-        assert!(matches!(volume.write_at(&buffer, offset), Err(Error::OutOfBounds { .. })));
+        assert!(matches!(volume.write_at(&buffer, offset), Err(WriteError::OutOfBounds(_))));
     }
     assert_eq!(read_all(&volume), [5; 1000]);
     volume.read_at(&mut [], 1000).unwrap();
@@ -214,7 +218,7 @@ fn options_that_cannot_be_are_refused_and_leave_the_file_empty() {
     let (envelope, _) = place.envelope();
     let (_, other) = place.envelope();
     let error = Volume::create(common::new_file(&place.path("w")), &CreateOptions::new(1), envelope, &other);
-    assert!(matches!(error, Err(Error::WrongKeys)));
+    assert!(matches!(error, Err(CreateError::WrongKeys(_))));
 }
 
 #[test]
@@ -223,15 +227,15 @@ fn a_file_with_content_is_not_overwritten() {
     fs::write(place.path("v"), "precious").unwrap();
     let (envelope, keys) = place.envelope();
     let made = Volume::create(read_write(&place.path("v")), &CreateOptions::new(1), envelope.clone(), &keys);
-    assert!(matches!(made, Err(Error::NotEmpty { length: 8 })));
+    assert!(matches!(made, Err(CreateError::Target(TargetError::NotEmpty { length: 8 }))));
     assert_eq!(fs::read(place.path("v")).unwrap(), b"precious");
 
     let made =
         Volume::create(fs::File::open("/dev/null").unwrap(), &CreateOptions::new(1), envelope.clone(), &keys);
-    assert!(matches!(made, Err(Error::FileType)));
+    assert!(matches!(made, Err(CreateError::Target(TargetError::Unfit))));
     fs::write(place.path("w"), "").unwrap();
     let made = Volume::create(read_only(&place.path("w")), &CreateOptions::new(1), envelope, &keys);
-    assert!(matches!(made, Err(Error::FileReadOnly)));
+    assert!(matches!(made, Err(CreateError::NotWritable(NotWritable::ReadOnly))));
 }
 
 #[test]
@@ -240,9 +244,9 @@ fn reading_only_is_kept() {
     place.volume_of("v", b"content", 4096);
     let volume = place.open("v").unwrap();
     assert_eq!(volume.mode(), Mode::ReadOnly);
-    assert!(matches!(volume.write_at(b"x", 0), Err(Error::ReadOnly)));
+    assert!(matches!(volume.write_at(b"x", 0), Err(WriteError::ReadOnly(_))));
     let opened = Volume::open(read_only(&place.path("v")), &place.providers(), Mode::ReadWrite);
-    assert!(matches!(opened, Err(Error::FileReadOnly)));
+    assert!(matches!(opened, Err(OpenError::NotWritable(NotWritable::ReadOnly))));
 }
 
 #[test]
@@ -252,17 +256,17 @@ fn only_keys_of_the_volume_open_it() {
     let other = place.volume_of("other", b"content", 4096);
     let open = |keys| Volume::open_with_keys(read_only(&place.path("v")), keys, Mode::ReadOnly);
     assert_eq!(read_all(&open(&keys).unwrap()), b"content");
-    assert!(matches!(open(&other), Err(Error::WrongKeys)));
+    assert!(matches!(open(&other), Err(OpenError::WrongKeys(_))));
 
     let with_key =
         |key: &[u8]| Volume::open_with_volume_key(read_only(&place.path("v")), key, Mode::ReadOnly);
     assert_eq!(read_all(&with_key(keys.xts_key()).unwrap()), b"content");
-    assert!(matches!(with_key(other.xts_key()), Err(Error::WrongVolumeKey)));
-    assert!(matches!(with_key(&[1; 31]), Err(Error::VolumeKeyLength { length: 31 })));
+    assert!(matches!(with_key(other.xts_key()), Err(OpenError::VolumeKey(VolumeKeyError::WrongKey))));
+    assert!(matches!(with_key(&[1; 31]), Err(OpenError::VolumeKey(VolumeKeyError::Length { length: 31 }))));
 
     let stranger = Place::new();
     let error = Volume::open(read_only(&place.path("v")), &stranger.providers(), Mode::ReadOnly).unwrap_err();
-    assert!(matches!(error, Error::Envelope(_)), "{error}");
+    assert!(matches!(error, OpenError::Envelope(_)), "{error}");
 }
 
 #[test]
@@ -303,7 +307,7 @@ fn failures_of_the_disk_are_reported_and_leave_no_half_header() {
     volume.write_at(&[1; 10_000], 0).unwrap();
     fcntl_add_seals(&file, SealFlags::WRITE).unwrap();
     let error = volume.write_at(&[2; 5000], 3000).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "writing the volume", .. }), "{error}");
+    assert!(matches!(&error, WriteError::Storage(error) if error.action == "writing the volume"), "{error}");
     assert_eq!(read_all(&volume), [1; 10_000]);
 
     let file = memory();
@@ -311,7 +315,7 @@ fn failures_of_the_disk_are_reported_and_leave_no_half_header() {
     volume.write_at(&[1; 10_000], 0).unwrap();
     file.set_len(DATA_OFFSET + 4096).unwrap();
     let error = volume.read_at(&mut [0; 10], 9000).unwrap_err();
-    assert!(matches!(error, Error::Truncated { needed, .. } if needed == DATA_OFFSET + 3 * 4096), "{error}");
+    assert!(matches!(&error, ReadError::Truncated(cut) if cut.needed == DATA_OFFSET + 3 * 4096), "{error}");
 }
 
 /// Where a file is open for appending, Linux ignores the place that a write is for.
@@ -323,15 +327,15 @@ fn files_open_for_appending_are_refused() {
         |name| fs::File::options().read(true).append(true).create(true).open(place.path(name)).unwrap();
     let before = fs::read(place.path("v")).unwrap();
     let open = |mode| Volume::open(appending("v"), &place.providers(), mode);
-    assert!(matches!(open(Mode::ReadWrite), Err(Error::FileAppends)));
+    assert!(matches!(open(Mode::ReadWrite), Err(OpenError::NotWritable(NotWritable::Appends))));
     assert_eq!(read_all(&open(Mode::ReadOnly).unwrap()), b"content");
     let mut header = atrest::volume::Header::read(&read_only(&place.path("v"))).unwrap().0;
-    assert!(matches!(header.update(&appending("v")), Err(Error::FileAppends)));
+    assert!(matches!(header.update(&appending("v")), Err(HeaderError::NotWritable(NotWritable::Appends))));
     assert!(fs::read(place.path("v")).unwrap() == before);
 
     let (envelope, keys) = place.envelope();
     let created = Volume::create(appending("new"), &CreateOptions::new(10), envelope, &keys);
-    assert!(matches!(created, Err(Error::FileAppends)));
+    assert!(matches!(created, Err(CreateError::NotWritable(NotWritable::Appends))));
     assert_eq!(fs::metadata(place.path("new")).unwrap().len(), 0);
 }
 

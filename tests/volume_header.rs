@@ -6,7 +6,10 @@ mod common;
 use std::fs;
 
 use atrest::keys::Envelope;
-use atrest::volume::{CreateOptions, Error, Header, HeaderCopy, HeaderFault, Mode, Volume, Warning};
+use atrest::luks2::{HeaderCopy, HeaderFault, ParseError, Warning};
+use atrest::volume::{
+    CreateOptions, Header, HeaderError, Mode, OpenError, ReadHeaderError, SetEnvelopeError, Truncated, Volume,
+};
 use common::{
     COPY, DATA_OFFSET, Place, edited, fix_checksum, header_of, json_of, noise, put_header, read_all,
 };
@@ -28,7 +31,7 @@ proptest! {
         if sums {
             header.chunks_mut(COPY).for_each(fix_checksum);
         }
-        if let Ok(header) = Header::parse(&header) {
+        if let Ok((header, _)) = Header::parse(&header) {
             let _ = (header.data_segment().is_ok(), header.envelope().is_ok(), header.size().is_ok(), header.label());
         }
     }
@@ -55,18 +58,21 @@ fn files_that_are_no_volumes_are_named() {
         fs::write(place.path("v"), content).unwrap();
         place.open("v").unwrap_err()
     };
-    assert!(matches!(error(b""), Error::TooShort { length: 0 }));
-    assert!(matches!(error(&sample_header()[..32767]), Error::TooShort { length: 32767 }));
-    assert!(matches!(error(&[0; 40_000]), Error::NotLuks));
-    assert!(matches!(error(&noise(5_000_000, 1)), Error::NotLuks));
+    assert!(matches!(error(b""), OpenError::Header(ParseError::TooShort { length: 0 })));
+    assert!(matches!(
+        error(&sample_header()[..32767]),
+        OpenError::Header(ParseError::TooShort { length: 32767 })
+    ));
+    assert!(matches!(error(&[0; 40_000]), OpenError::Header(ParseError::NotLuks)));
+    assert!(matches!(error(&noise(5_000_000, 1)), OpenError::Header(ParseError::NotLuks)));
     let mut luks1 = vec![0; 40_000];
     luks1[..8].copy_from_slice(b"LUKS\xba\xbe\x00\x01");
-    assert!(matches!(error(&luks1), Error::Luks1));
+    assert!(matches!(error(&luks1), OpenError::Header(ParseError::Luks1)));
     assert!(error(&luks1).to_string().contains("cryptsetup convert"));
     // The header alone: its data is missing.
     place.volume_of("whole", b"content", 4096);
     let cut = error(&header_of(&place.path("whole")));
-    assert!(matches!(cut, Error::Truncated { length: 32768, .. }), "{cut}");
+    assert!(matches!(cut, OpenError::Truncated(Truncated { length: 32768, .. })), "{cut}");
 }
 
 #[test]
@@ -76,7 +82,7 @@ fn a_volume_cut_off_is_refused() {
     let file = read_write(&place.path("v"));
     file.set_len(DATA_OFFSET + 3 * 4096 - 1).unwrap();
     let error = place.open("v").unwrap_err();
-    assert!(matches!(error, Error::Truncated { needed, .. } if needed == DATA_OFFSET + 3 * 4096), "{error}");
+    assert!(matches!(&error, OpenError::Truncated(cut) if cut.needed == DATA_OFFSET + 3 * 4096), "{error}");
     // More than the volume needs is fine: a partition is seldom as long as what lies on it.
     file.set_len(DATA_OFFSET + 3 * 4096 + 777).unwrap();
     assert_eq!(place.open("v").unwrap().size(), 10_000);
@@ -116,8 +122,9 @@ fn one_damaged_copy_is_replaced_by_the_other_and_reported() {
     put_header(&place.path("v"), &header);
     let error = place.open("v").unwrap_err();
     let sum = HeaderFault::Checksum;
-    assert!(matches!(&error, Error::Damaged { first, second } if (first, second) == (&sum, &sum)), "{error}");
-    assert!(error.to_string().contains("atrest header restore"));
+    let damaged = ParseError::Damaged { first: sum.clone(), second: sum };
+    assert!(matches!(&error, OpenError::Header(error) if *error == damaged), "{error}");
+    assert!(error.to_string().contains("backup"));
 }
 
 #[test]
@@ -131,7 +138,7 @@ fn each_fault_of_a_copy_is_named() {
         // Without a second copy the first one's fault is told.
         header[COPY..].fill(0);
         match Header::parse(&header).unwrap_err() {
-            Error::Damaged { first, second: HeaderFault::Magic } => first,
+            ReadHeaderError::Header(ParseError::Damaged { first, second: HeaderFault::Magic }) => first,
             other => panic!("{other}"),
         }
     };
@@ -237,7 +244,7 @@ fn a_forged_header_is_refused_before_any_data_is_read() {
         fix_checksum(copy);
     }
     put_header(&place.path("v"), &header);
-    assert!(matches!(place.open("v"), Err(Error::Uuid { .. })));
+    assert!(matches!(place.open("v"), Err(OpenError::Uuid(_))));
     // The whole header exchanged with that of another volume under the same keystore is that volume's, and its
     // data is noise; put back, all is well.
     put_header(&place.path("v"), &good);
@@ -332,7 +339,7 @@ fn keyslots_may_not_lie_on_headers_data_or_each_other() {
     refused(&[(u64::MAX, 2)], "within");
     refused(&[(32768, 8192), (36864, 8192)], "overlap");
     let header = edited(sample_header(), |json| json["config"]["keyslots_size"] = json!("16777216"));
-    assert!(Header::parse(&header).unwrap().data_segment().is_err());
+    assert!(Header::parse(&header).unwrap().0.data_segment().is_err());
     let header =
         edited(sample_header(), |json| json["config"]["keyslots_size"] = json!("18446744073709547520"));
     assert!(Header::parse(&header).is_err());
@@ -365,7 +372,7 @@ fn an_envelope_is_replaced() {
 
     // The header that was read before is out of date.
     let after = header_of(&path);
-    assert!(matches!(before.clone().update(&read_write(&path)), Err(Error::Changed)));
+    assert!(matches!(before.clone().update(&read_write(&path)), Err(HeaderError::Changed(_))));
     assert_eq!(header_of(&path), after);
 
     // One header may be updated again and again; a damaged copy is mended by it.
@@ -382,8 +389,8 @@ fn an_envelope_is_replaced() {
     }
 
     let (foreign, other_keys) = place.envelope();
-    assert!(matches!(header.set_envelope(foreign.clone(), &keys), Err(Error::Uuid { .. })));
-    assert!(matches!(header.set_envelope(foreign, &other_keys), Err(Error::WrongKeys)));
+    assert!(matches!(header.set_envelope(foreign.clone(), &keys), Err(SetEnvelopeError::Uuid(_))));
+    assert!(matches!(header.set_envelope(foreign, &other_keys), Err(SetEnvelopeError::WrongKeys(_))));
 }
 
 #[test]
@@ -419,7 +426,7 @@ fn an_update_waits_for_no_one_who_holds_the_lock_forever() {
     holder.lock().unwrap();
     let before = header_of(&path);
     let (mut header, _) = Header::read(&read_only(&path)).unwrap();
-    assert!(matches!(header.update(&read_write(&path)), Err(Error::Busy)));
+    assert!(matches!(header.update(&read_write(&path)), Err(HeaderError::Busy(_))));
     assert_eq!(header_of(&path), before);
     holder.unlock().unwrap();
     header.update(&read_write(&path)).unwrap();

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use atrest::volume::{Error, Mode, Volume};
+use atrest::volume::{DiscardError, Mode, OutOfBounds, Volume, WriteError};
 use common::{DATA_OFFSET, Place, noise, read_all, read_write};
 
 /// The ciphertext of the volume `v`.
@@ -85,16 +85,19 @@ fn ranges_that_cannot_be_change_nothing() {
     let before = ciphertext(&place);
     let volume = open(&place, Mode::ReadWrite);
     assert!(!volume.allows_discards());
-    assert!(matches!(volume.discard(512, 0), Err(Error::DiscardOff)));
+    assert!(matches!(volume.discard(512, 0), Err(DiscardError::DiscardOff(_))));
     let volume = volume.allow_discards(true);
     for (length, offset) in [(100_001, 0), (1, 100_000), (u64::MAX, 1), (1, u64::MAX), (u64::MAX, u64::MAX)] {
-        assert!(matches!(volume.discard(length, offset), Err(Error::OutOfBounds { size: 100_000, .. })));
-        assert!(matches!(volume.write_zeros(length, offset), Err(Error::OutOfBounds { .. })));
+        assert!(matches!(
+            volume.discard(length, offset),
+            Err(DiscardError::OutOfBounds(OutOfBounds { size: 100_000, .. }))
+        ));
+        assert!(matches!(volume.write_zeros(length, offset), Err(WriteError::OutOfBounds(_))));
     }
     volume.write_zeros(0, 100_000).unwrap();
     let read = open(&place, Mode::ReadOnly).allow_discards(true);
-    assert!(matches!(read.discard(512, 0), Err(Error::ReadOnly)));
-    assert!(matches!(read.write_zeros(512, 0), Err(Error::ReadOnly)));
+    assert!(matches!(read.discard(512, 0), Err(DiscardError::ReadOnly(_))));
+    assert!(matches!(read.write_zeros(512, 0), Err(WriteError::ReadOnly(_))));
     assert!(ciphertext(&place) == before);
     assert_eq!(fs::metadata(place.path("v")).unwrap().len(), length);
 

@@ -6,7 +6,11 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use atrest::volume::{CreateOptions, Error, Header, Volume, Writer};
+use atrest::luks2::ParseError;
+use atrest::volume::{
+    CreateError, CreateOptions, Header, NotWritable, OptionsError, ReadHeaderError, TargetError, Volume,
+    Writer,
+};
 use common::{DATA_OFFSET, Place, new_file, noise, read_all, read_only};
 
 /// A volume at `name` with `content`, appended in parts of `part` bytes, for which `expected` bytes were announced.
@@ -76,7 +80,10 @@ fn without_an_end_there_is_no_volume() {
         Writer::new(new_file(&place.path("v")), &CreateOptions::new(1 << 20), envelope, &keys).unwrap();
     writer.append(&noise(1 << 20, 3)).unwrap();
     drop(writer);
-    assert!(matches!(Header::read(&read_only(&place.path("v"))), Err(Error::NotLuks)));
+    assert!(matches!(
+        Header::read(&read_only(&place.path("v"))),
+        Err(ReadHeaderError::Header(ParseError::NotLuks))
+    ));
 }
 
 /// A disk that fails at the very end, with the last sector or with the header.
@@ -124,10 +131,19 @@ fn what_no_volume_can_be_is_refused() {
         Writer::new(new_file(&place.path(name)), &options, envelope.clone(), keys).map(|_| ()).unwrap_err()
     };
     let options = CreateOptions::new(0);
-    assert!(matches!(new("a", options.clone().sector_size(3000), &keys), Error::SectorSize(3000)));
-    assert!(matches!(new("b", CreateOptions::new(u64::MAX), &keys), Error::Size { size: u64::MAX, .. }));
-    assert!(matches!(new("c", options.clone().label("x".repeat(48)), &keys), Error::Label { length: 48 }));
-    assert!(matches!(new("d", options.clone(), &others), Error::WrongKeys));
+    assert!(matches!(
+        new("a", options.clone().sector_size(3000), &keys),
+        CreateError::Options(OptionsError::SectorSize(3000))
+    ));
+    assert!(matches!(
+        new("b", CreateOptions::new(u64::MAX), &keys),
+        CreateError::Options(OptionsError::Size { size: u64::MAX, .. })
+    ));
+    assert!(matches!(
+        new("c", options.clone().label("x".repeat(48)), &keys),
+        CreateError::Options(OptionsError::Label { length: 48 })
+    ));
+    assert!(matches!(new("d", options.clone(), &others), CreateError::WrongKeys(_)));
     for name in ["a", "b", "c", "d"] {
         assert_eq!(fs::metadata(place.path(name)).unwrap().len(), 0);
     }
@@ -135,7 +151,7 @@ fn what_no_volume_can_be_is_refused() {
     fs::write(place.path("full"), "content").unwrap();
     let open = |write| fs::File::options().read(true).write(write).open(place.path("full")).unwrap();
     let on = |file| Writer::new(file, &options, envelope.clone(), &keys).map(|_| ()).unwrap_err();
-    assert!(matches!(on(open(true)), Error::NotEmpty { length: 7 }));
-    assert!(matches!(on(open(false)), Error::FileReadOnly));
+    assert!(matches!(on(open(true)), CreateError::Target(TargetError::NotEmpty { length: 7 })));
+    assert!(matches!(on(open(false)), CreateError::NotWritable(NotWritable::ReadOnly)));
     assert_eq!(fs::read(place.path("full")).unwrap(), b"content");
 }

@@ -11,6 +11,9 @@ const SECTOR: u64 = 512;
 /// For how many sectors without a sync [`PowerCut`] tries every state: each is lost, kept or torn.
 const EXHAUSTIVE: usize = 5;
 
+/// At how many places more sectors than that are cut.
+const CUTS: usize = 64;
+
 /// Memory that fails where it is told to, remembers what was written and synced, and tells what is left of that when the
 /// power goes.
 ///
@@ -55,9 +58,11 @@ struct State {
 /// What is done to the medium, in this order.
 #[derive(Debug)]
 enum Event {
+    /// Of which these sectors were changed.
     Write {
         offset: u64,
-        bytes: Vec<u8>,
+        length: usize,
+        changed: Vec<Piece>,
     },
     /// A file system has lengths in its journal: they are there at once.
     SetLength(u64),
@@ -152,7 +157,7 @@ impl FaultyStorage {
     /// Where each write so far went: offset and length, in bytes.
     pub fn writes(&self) -> Vec<(u64, usize)> {
         let written = |event: &Event| match event {
-            Event::Write { offset, bytes } => Some((*offset, bytes.len())),
+            Event::Write { offset, length, .. } => Some((*offset, *length)),
             _ => None,
         };
         self.state().events.iter().filter_map(written).collect()
@@ -164,9 +169,9 @@ impl FaultyStorage {
     }
 
     /// Every state in which a loss of power can leave the medium, at any moment since it was made. What was synced is
-    /// there. Of the sectors of 512 bytes that were written since the last sync, each is lost, kept or torn in its middle,
-    /// independently of the others: all such states for up to five sectors. For more of them: any number of first ones
-    /// kept, any number of last ones, every other one, each with a torn one where they meet.
+    /// there. Of the sectors of 512 bytes that were changed since the last sync, each is lost, kept or torn in its middle,
+    /// independently of the others: all such states for up to five sectors. For more of them: first ones kept, or last
+    /// ones, for 64 numbers of these, each with and without a torn one where they meet; and every other one.
     pub fn power_cuts(&self) -> impl Iterator<Item = PowerCut> {
         let state = self.state();
         let mut medium = state.first.clone();
@@ -174,7 +179,7 @@ impl FaultyStorage {
         let mut pending: Vec<Piece> = Vec::new();
         for (i, event) in state.events.iter().enumerate() {
             match event {
-                Event::Write { offset, bytes } => pending.extend(pieces(*offset, bytes)),
+                Event::Write { changed, .. } => pending.extend_from_slice(changed),
                 Event::SetLength(length) => {
                     cuts.push((i, medium.clone(), pending.clone()));
                     set_length(&mut medium, *length);
@@ -201,7 +206,7 @@ impl FaultyStorage {
         let mut pending: Vec<Piece> = Vec::new();
         for event in &state.events {
             match event {
-                Event::Write { offset, bytes } => pending.extend(pieces(*offset, bytes)),
+                Event::Write { changed, .. } => pending.extend_from_slice(changed),
                 Event::SetLength(length) => {
                     set_length(&mut medium, *length);
                     pending.retain(|piece| piece.offset + piece.bytes.len() as u64 <= *length);
@@ -269,6 +274,13 @@ impl Piece {
     }
 }
 
+impl Piece {
+    fn is_in(&self, medium: &MemoryStorage) -> bool {
+        let mut there = vec![0; self.bytes.len()];
+        medium.read_at(&mut there, self.offset).is_ok_and(|()| there == self.bytes)
+    }
+}
+
 /// A write, sector by sector.
 fn pieces(offset: u64, mut bytes: &[u8]) -> Vec<Piece> {
     let (mut offset, mut all) = (offset, Vec::new());
@@ -308,7 +320,7 @@ fn fates(count: usize) -> Box<dyn Iterator<Item = Vec<Fate>>> {
         };
         (0..count).map(fate).collect()
     };
-    let cuts = (0..=count).flat_map(move |cut| {
+    let cuts = (0..=count).step_by(count.div_ceil(CUTS)).flat_map(move |cut| {
         [
             at(cut, Kept, Lost, Lost),
             at(cut, Lost, Kept, Kept),
@@ -333,11 +345,14 @@ impl Storage for FaultyStorage {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.begin(Operation::Write, buf.len() as u64, offset)?;
+        let mut changed = Vec::new();
         if !state.loses {
+            // A sector that stays as it is can be lost or kept alike.
+            changed = pieces(offset, buf);
+            changed.retain(|piece| !piece.is_in(&self.now));
             self.now.write_at(buf, offset)?;
         }
-        let bytes = if state.loses { Vec::new() } else { buf.to_vec() };
-        state.events.push(Event::Write { offset, bytes });
+        state.events.push(Event::Write { offset, length: buf.len(), changed });
         Ok(())
     }
 

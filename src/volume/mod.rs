@@ -70,9 +70,6 @@ mod withdrawal;
 mod wrappings;
 mod writer;
 
-#[cfg(test)]
-mod power_cuts;
-
 pub use backup::{HeaderBackup, HeaderRestored};
 pub use cipher::SectorCipher;
 pub use create::CreateOptions;

@@ -277,7 +277,7 @@ mod tests {
         assert!(weak.upgrade().is_none());
     }
     use crate::keys::{Class, Envelope, LocalKeystore, RootKeyCache, block_on, new_uuid};
-    use crate::volume::CreateOptions;
+    use crate::volume::{CreateOptions, Error, ReadError};
     use std::fs::File;
     use std::thread;
     use std::time::Instant;
@@ -295,11 +295,11 @@ mod tests {
         // The call that sees the end of the time, or none where a refusal is waited for.
         type Call = fn(&Volume) -> Result<(), Error>;
         let calls: [Option<Call>; 6] = [
-            Some(|volume| volume.check_lease()),
-            Some(|volume| volume.read_at(&mut [0; 10], 0)),
-            Some(|volume| volume.write_at(&[0; 10], 0)),
-            Some(|volume| volume.write_zeros(10, 0)),
-            Some(|volume| volume.discard(10, 0)),
+            Some(|volume| Ok(volume.check_lease()?)),
+            Some(|volume| Ok(volume.read_at(&mut [0; 10], 0)?)),
+            Some(|volume| Ok(volume.write_at(&[0; 10], 0)?)),
+            Some(|volume| Ok(volume.write_zeros(10, 0)?)),
+            Some(|volume| Ok(volume.discard(10, 0)?)),
             None,
         ];
         for (number, call) in calls.into_iter().enumerate() {
@@ -308,7 +308,7 @@ mod tests {
             let options = CreateOptions::new(1000);
             let volume = Volume::create(file, &options, envelope.clone(), &keys).unwrap();
             let mut volume = volume.allow_discards(true);
-            let key = Arc::downgrade(volume.stripes.reading(0).as_ref().unwrap());
+            let key = Arc::downgrade(volume.locks.reading(0).as_ref().unwrap());
             let week = *TIMES.end();
             if call.is_none() {
                 std::fs::remove_file(dir.path().join("keys/keys/default.json")).unwrap();
@@ -329,7 +329,7 @@ mod tests {
                 assert!(Instant::now() < deadline, "the key stays");
                 thread::sleep(Duration::from_millis(1));
             }
-            assert!(matches!(volume.read_at(&mut [0; 10], 0), Err(Error::Withdrawn(_))));
+            assert!(matches!(volume.read_at(&mut [0; 10], 0), Err(ReadError::Withdrawn(_))));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use atrest::keys::{Class, Envelope, LocalKeystore, Providers, VolumeKeys, block_on, new_uuid};
-use atrest::volume::{CreateOptions, Mode, Volume};
+use atrest::volume::{CreateOptions, Mode, OpenError, Volume};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ impl Place {
         (volume, keys)
     }
 
-    pub fn open(&self, name: &str) -> Result<Volume, atrest::volume::Error> {
+    pub fn open(&self, name: &str) -> Result<Volume, OpenError> {
         Volume::open(read_only(&self.path(name)), &self.providers(), Mode::ReadOnly)
     }
 
