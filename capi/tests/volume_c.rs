@@ -5,7 +5,6 @@
 #![cfg(all(feature = "volume", unix))]
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 #[path = "../../tests/common/c.rs"]
