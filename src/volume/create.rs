@@ -168,8 +168,10 @@ impl Target {
     pub(super) fn clear<S: Storage>(self, storage: &S, needed: u64) -> Result<(), StorageError> {
         match self {
             Target::Growable => storage.set_len(needed).map_err(StorageError::of("extending the file")),
+            // On the disk before any data is: an older header must not open what is another volume's.
             Target::Fixed => {
-                storage.write_zeros(DATA_OFFSET, 0).map_err(StorageError::of("clearing the header area"))
+                let cleared = storage.write_zeros(DATA_OFFSET, 0).and_then(|()| storage.sync());
+                cleared.map_err(StorageError::of("clearing the header area"))
             }
         }
     }
