@@ -152,6 +152,7 @@ struct free_handle {
     void operator()(atrest_providers *providers) const noexcept { atrest_providers_free(providers); }
     void operator()(atrest_volume *volume) const noexcept { atrest_volume_close(volume); }
     void operator()(atrest_envelope *envelope) const noexcept { atrest_envelope_free(envelope); }
+    void operator()(atrest_sector_cipher *cipher) const noexcept { atrest_sector_cipher_free(cipher); }
 #endif
 };
 template <typename T> using handle = std::unique_ptr<T, free_handle>;
@@ -594,6 +595,22 @@ class volume {
                                          text, length);
         });
     }
+    // Over functions of yours, which with their context must outlive the volume; the table is copied.
+    static result<volume> try_open_storage(const atrest_storage &storage, const providers &providers,
+                                           const open_options &options = {}) {
+        return detail::made<volume, atrest_volume>([&](atrest_volume **out, char *text, std::size_t length) {
+            return atrest_volume_open_storage(&storage, flags(options), providers.get(),
+                                              detail::in_32_bits(options.timeout), out, text, length);
+        });
+    }
+    static result<volume> try_create_storage(const atrest_storage &storage, std::uint64_t size,
+                                             const providers &providers, const char *key,
+                                             const create_options &options = {}) {
+        return detail::made<volume, atrest_volume>([&](atrest_volume **out, char *text, std::size_t length) {
+            return atrest_volume_create_storage(&storage, size, options.sector_size, flags(options), providers.get(), key,
+                                                detail::in_32_bits(options.timeout), out, text, length);
+        });
+    }
     static result<volume> try_create(const char *path, std::uint64_t size, const providers &providers, const char *key,
                                      const create_options &options = {}) {
         return detail::made<volume, atrest_volume>([&](atrest_volume **out, char *text, std::size_t length) {
@@ -659,6 +676,14 @@ class volume {
     static volume open_fd(int fd, const providers &providers, const open_options &options = {}) {
         return try_open_fd(fd, providers, options).value();
     }
+    static volume open_storage(const atrest_storage &storage, const providers &providers,
+                               const open_options &options = {}) {
+        return try_open_storage(storage, providers, options).value();
+    }
+    static volume create_storage(const atrest_storage &storage, std::uint64_t size, const providers &providers,
+                                 const char *key, const create_options &options = {}) {
+        return try_create_storage(storage, size, providers, key, options).value();
+    }
     static volume create(const char *path, std::uint64_t size, const providers &providers, const char *key,
                          const create_options &options = {}) {
         return try_create(path, size, providers, key, options).value();
@@ -700,6 +725,71 @@ class volume {
     detail::handle<atrest_volume> volume_;
 };
 
+// The sectors of a volume without I/O, from the bytes of its header; see atrest_sector_cipher_new().
+class sector_cipher {
+  public:
+    // How many of a storage's first bytes to give, as far as 4096 of them tell.
+    static std::size_t header_length(const_bytes start) noexcept {
+        return atrest_volume_header_length(start.data(), start.size());
+    }
+    static result<sector_cipher> try_new(const_bytes header, const providers &providers,
+                                         milliseconds timeout = no_timeout) {
+        return detail::made<sector_cipher, atrest_sector_cipher>(
+            [&](atrest_sector_cipher **out, char *text, std::size_t length) {
+                return atrest_sector_cipher_new(header.data(), header.size(), providers.get(),
+                                                detail::in_32_bits(timeout), out, text, length);
+            });
+    }
+    static sector_cipher adopt(atrest_sector_cipher *made) noexcept { return sector_cipher(made); }
+    const atrest_sector_cipher *get() const noexcept { return cipher_.get(); }
+
+    std::uint64_t size() const noexcept { return atrest_sector_cipher_size(get()); }
+    std::size_t sector_size() const noexcept { return atrest_sector_cipher_sector_size(get()); }
+    std::uint64_t data_offset() const noexcept { return atrest_sector_cipher_data_offset(get()); }
+    std::uint64_t storage_length() const noexcept { return atrest_sector_cipher_storage_length(get()); }
+    // Whole sectors, in place; `first` counts sectors of the volume from 0.
+    atrest_status try_encrypt(std::uint64_t first, bytes data) const noexcept {
+        return atrest_sector_cipher_encrypt(get(), first, data.data(), data.data(), data.size());
+    }
+    atrest_status try_decrypt(std::uint64_t first, bytes data) const noexcept {
+        return atrest_sector_cipher_decrypt(get(), first, data.data(), data.data(), data.size());
+    }
+    // From one buffer into another, equally long.
+    atrest_status try_encrypt(std::uint64_t first, const_bytes src, bytes dst) const noexcept {
+        if (src.size() != dst.size()) return ATREST_ERROR_LENGTH_MISMATCH;
+        return atrest_sector_cipher_encrypt(get(), first, src.data(), dst.data(), src.size());
+    }
+    atrest_status try_decrypt(std::uint64_t first, const_bytes src, bytes dst) const noexcept {
+        if (src.size() != dst.size()) return ATREST_ERROR_LENGTH_MISMATCH;
+        return atrest_sector_cipher_decrypt(get(), first, src.data(), dst.data(), src.size());
+    }
+    // In pieces of memory; in place where `dst` lists the pieces of `src`.
+    atrest_status try_encrypt_iov(std::uint64_t first, span<const iovec> src, span<const iovec> dst) const noexcept {
+        return atrest_sector_cipher_encrypt_iov(get(), first, src.data(), src.size(), dst.data(), dst.size());
+    }
+    atrest_status try_decrypt_iov(std::uint64_t first, span<const iovec> src, span<const iovec> dst) const noexcept {
+        return atrest_sector_cipher_decrypt_iov(get(), first, src.data(), src.size(), dst.data(), dst.size());
+    }
+#if ATREST_THROWS
+    sector_cipher(const_bytes header, const providers &providers, milliseconds timeout = no_timeout)
+        : sector_cipher(try_new(header, providers, timeout).value()) {}
+    void encrypt(std::uint64_t first, bytes data) const { check(try_encrypt(first, data)); }
+    void decrypt(std::uint64_t first, bytes data) const { check(try_decrypt(first, data)); }
+    void encrypt(std::uint64_t first, const_bytes src, bytes dst) const { check(try_encrypt(first, src, dst)); }
+    void decrypt(std::uint64_t first, const_bytes src, bytes dst) const { check(try_decrypt(first, src, dst)); }
+    void encrypt_iov(std::uint64_t first, span<const iovec> src, span<const iovec> dst) const {
+        check(try_encrypt_iov(first, src, dst));
+    }
+    void decrypt_iov(std::uint64_t first, span<const iovec> src, span<const iovec> dst) const {
+        check(try_decrypt_iov(first, src, dst));
+    }
+#endif
+
+  private:
+    explicit sector_cipher(atrest_sector_cipher *made) noexcept : cipher_(made) {}
+    detail::handle<atrest_sector_cipher> cipher_;
+};
+
 // What changes a volume's header; see atrest_volume_rewrap() and so on. A success may carry a warning.
 inline result<void> try_rewrap_volume(const char *path, std::size_t slot, const providers &providers, const char *key,
                                       milliseconds timeout = no_timeout) {
@@ -711,6 +801,14 @@ inline result<void> try_rewrap_volume_fd(int fd, std::size_t slot, const provide
                                          milliseconds timeout = no_timeout) {
     return detail::explained([&](char *text, std::size_t length) {
         return atrest_volume_rewrap_fd(fd, slot, providers.get(), key, detail::in_32_bits(timeout), text, length);
+    });
+}
+inline result<void> try_rewrap_volume_storage(const atrest_storage &storage, std::size_t slot,
+                                              const providers &providers, const char *key,
+                                              milliseconds timeout = no_timeout) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_rewrap_storage(&storage, slot, providers.get(), key, detail::in_32_bits(timeout), text,
+                                            length);
     });
 }
 inline result<void> try_add_volume_slot(const char *path, const providers &providers, const char *key,
@@ -753,6 +851,10 @@ inline std::string rewrap_volume(const char *path, std::size_t slot, const provi
 inline std::string rewrap_volume_fd(int fd, std::size_t slot, const providers &providers, const char *key,
                                     milliseconds timeout = no_timeout) {
     return try_rewrap_volume_fd(fd, slot, providers, key, timeout).value();
+}
+inline std::string rewrap_volume_storage(const atrest_storage &storage, std::size_t slot, const providers &providers,
+                                         const char *key, milliseconds timeout = no_timeout) {
+    return try_rewrap_volume_storage(storage, slot, providers, key, timeout).value();
 }
 inline std::string add_volume_slot(const char *path, const providers &providers, const char *key,
                                    milliseconds timeout = no_timeout) {

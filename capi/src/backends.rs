@@ -8,9 +8,7 @@ use super::pointer;
 use super::status::atrest_status;
 use atrest::xts::{Backend, selftest};
 
-/// The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
-///
-/// Any thread may call it at any time.
+/// The name of the backend that a key's calls run on, such as "vaes256": a static string; NULL for a NULL key.
 ///
 /// # Safety
 /// `xts` is NULL or a key.
@@ -21,22 +19,19 @@ pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c
     xts.key.backend().c_name().as_ptr()
 }
 
-/// The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
-/// NULL from their number on. The last one is what atrest_xts_new() takes, unless ATREST_BACKEND says otherwise. The
-/// strings are static.
-///
-/// Any thread may call it at any time.
+/// The backends that this processor runs, slowest first: "soft", which every processor runs, at index 0; NULL from
+/// their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise. The strings are static.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_usable_backend(index: usize) -> *const c_char {
     Backend::supported().nth(index).map_or(core::ptr::null(), |backend| backend.c_name().as_ptr())
 }
 
 /// Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
-/// ciphertext stealing, long batches, both directions. For start-up checks that a policy asks for, and for emulators.
+/// ciphertext stealing, long batches, both directions. For checks at start-up that a policy asks for, and for
+/// emulators.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and data must
-/// not be entrusted to it. It takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of
-/// stack. Any thread may call it at any time.
+/// Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and must not
+/// be trusted with data. Takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of stack.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn atrest_selftest() -> atrest_status {

@@ -21,19 +21,18 @@ pub struct iovec {
 /// Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
 /// atrest_xts_encrypt_sectors() otherwise.
 ///
-/// The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any
-/// number of them. `src` and `dst` are equally long in all, a whole number of sectors. A piece may be empty, and its
-/// iov_base then NULL; no piece needs any alignment. Sectors that lie within one piece each are about as fast as in
-/// one buffer; those that straddle pieces are copied once more.
+/// The pieces may be cut anywhere, and differently in `src` and `dst`: a sector, or even a block, may straddle any
+/// number of them. `src` and `dst` have the same length in all, a whole number of sectors. A piece may be empty, and
+/// its iov_base then NULL. Sectors within one piece each are about as fast as in one buffer; a sector that straddles
+/// pieces is copied once more.
 ///
-/// `src_count`, `dst_count`: the numbers of pieces, any numbers; with 0 the list may be NULL. In place: `dst` is
-/// `src`, or lists the same pieces in the same order. Otherwise no piece of `dst` overlaps one of `src`; and no two
-/// pieces of `dst` overlap. That is checked where the pieces of both lists ascend in memory, and otherwise for up to
-/// 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
+/// `src_count`, `dst_count`: how many pieces there are, any number; with 0 the list may be NULL. In place, `dst` is
+/// `src` or lists the same pieces in the same order. Otherwise no piece of `dst` may overlap one of `src`, and in any
+/// case no two pieces of `dst` may overlap. That is checked if the pieces of both lists ascend in memory, and if not,
+/// for up to 64 pieces in each; beyond that, overlapping pieces receive undefined data.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
-/// piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
-/// may use one key.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH,
+/// which leave all of `dst` untouched. Allocates nothing, takes no lock, and uses up to 28 KiB of stack.
 ///
 /// # Safety
 /// `xts` is NULL or a key; `src` and `dst` are NULL or hold that many pieces; each piece of `src` is readable, and each

@@ -9,25 +9,25 @@ use super::{pointer, status::atrest_status};
 use atrest::Code;
 use atrest::xts::{Key, KeyOptions};
 
-/// An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
-/// as well as in its parent.
+/// An expanded XTS-AES key. Nothing changes it once it is made: any number of threads may use one at once, and so may a
+/// forked child.
 #[allow(non_camel_case_types)]
 pub struct atrest_xts {
     pub(crate) key: Key,
 }
 
-/// Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
+/// Makes an XTS-AES key (IEEE Std 1619).
 ///
-/// `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
-/// 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
+/// `key`: key1, which encrypts data, then key2, which encrypts tweaks. `key_len`: 32 bytes for XTS-AES-128, 64 for
+/// XTS-AES-256. They are copied: wipe yours when you no longer need it. `*out` receives the key; free it with
+/// atrest_xts_free().
 ///
-/// The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
-/// reads the environment: no other thread may be in setenv() or putenv() at the same time.
-/// atrest_xts_new_with_backend() does not read it.
+/// The key runs on the backend that the environment variable ATREST_BACKEND names, or else on the fastest that this
+/// processor has. No other thread may call setenv() or putenv() meanwhile. atrest_xts_new_with_backend() does not read
+/// the environment.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
-/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
-/// stack, which it wipes.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,
+/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Uses 17 KiB of stack, which it wipes.
 ///
 /// # Safety
 /// `key` is NULL or readable for `key_len` bytes; `out` is NULL or writable.
@@ -42,7 +42,8 @@ pub unsafe extern "C" fn atrest_xts_new(
     unsafe { new(Request::new(Secret::Joined(key, key_len)), out) }
 }
 
-/// Wipes and frees a key. NULL is fine. No other thread may be using it. Not for keys of atrest_xts_init().
+/// Wipes and frees a key. NULL is fine. No other thread may be using the key. A key of atrest_xts_init() goes by
+/// atrest_xts_deinit() instead.
 ///
 /// # Safety
 /// `xts` is NULL or a key that has not been freed.

@@ -13,11 +13,11 @@ use atrest::Code;
 /// A flag: key1 may equal key2, as for atrest_xts_new_allowing_equal_halves().
 pub const ATREST_XTS_ALLOW_EQUAL_HALVES: u32 = 1;
 
-/// As atrest_xts_new(), on the backend of the given name, whatever ATREST_BACKEND says. atrest_usable_backend() lists the
+/// As atrest_xts_new(), on the backend of this name, whatever ATREST_BACKEND says. atrest_usable_backend() lists the
 /// names of those that this processor runs.
 ///
-/// Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows", and behind the latter ":mixed": how the loop keeps the
-/// AES units at work. All give the same data; without it, the one that suits the processor runs.
+/// ":tiles" or ":rows" may follow "vaes256" and "vaes512", and ":mixed" the latter: how the loop keeps the AES units
+/// busy. All give the same data; without any, the one that suits the processor runs.
 ///
 /// `backend`: a NUL-terminated string.
 ///
@@ -35,11 +35,11 @@ pub unsafe extern "C" fn atrest_xts_new_with_backend(
     unsafe { new(Request::new(Secret::Joined(key, key_len)).backend(backend), out) }
 }
 
-/// As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+/// As atrest_xts_new(), with key1 and key2 wherever they lie.
 ///
-/// `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
-/// `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
-/// then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+/// `key1`, `key2`: `half_len` bytes each, 16 for XTS-AES-128 or 32 for XTS-AES-256; they are copied. `backend`: a name
+/// as for atrest_xts_new_with_backend(), or NULL for what atrest_xts_new() takes, which reads the environment. `flags`:
+/// 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
 ///
 /// Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
 ///
@@ -60,8 +60,8 @@ pub unsafe extern "C" fn atrest_xts_new_from_halves(
     unsafe { new(chosen(Secret::Halves(key1, key2, half_len), backend, flags), out) }
 }
 
-/// As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
-/// secure against chosen ciphertexts.
+/// As atrest_xts_new(), but key1 may equal key2. This is for test vectors and old data only: with equal halves XTS is
+/// not secure against chosen ciphertexts.
 ///
 /// # Safety
 /// As atrest_xts_new().
@@ -76,33 +76,29 @@ pub unsafe extern "C" fn atrest_xts_new_allowing_equal_halves(
     unsafe { new(Request::new(Secret::Joined(key, key_len)).allow_equal_halves(Ok(true)), out) }
 }
 
-/// How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
-///
-/// Any thread may call it at any time.
+/// How much memory atrest_xts_init() needs, in bytes: about a kilobyte. It differs from version to version, so ask at
+/// run time.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_xts_size() -> usize {
     size_of::<atrest_xts>()
 }
 
-/// What the address that atrest_xts_init() is given must be a multiple of: a power of two, 64 at most in this version.
-///
-/// Any thread may call it at any time.
+/// What the address of that memory must be a multiple of: a power of two, at most 64 in this version.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_xts_alignment() -> usize {
     align_of::<atrest_xts>()
 }
 
-/// As atrest_xts_new(), and the key lives in memory of the caller's: nothing is allocated.
+/// As atrest_xts_new(), with the key in memory of yours: nothing is allocated.
 ///
-/// `memory`: at least atrest_xts_size() bytes, `memory_len`, at a multiple of atrest_xts_alignment(). It holds the key
-/// until atrest_xts_deinit(); it must not be moved or copied meanwhile, and should be memory that is not swapped out.
-/// `key`, `key_len`: as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(); NULL for what
-/// atrest_xts_new() takes, and the environment is then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out`
-/// receives the key, which lies at `memory`; it is for every call that takes a key but atrest_xts_free().
+/// `memory`: `memory_len` bytes, at least atrest_xts_size(), at a multiple of atrest_xts_alignment(). The key lies
+/// there until atrest_xts_deinit(): do not move or copy it, and take memory that is not swapped out. `key`, `key_len`:
+/// as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(), or NULL for what atrest_xts_new()
+/// takes, which reads the environment. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out` receives the key, which
+/// every call takes but atrest_xts_free().
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
-/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND; `*out` is NULL then, and `memory` untouched. Apart from the environment, any
-/// thread may call it at any time. Uses 17 KiB of stack, which it wipes.
+/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
 ///
 /// # Safety
 /// `memory` is NULL or writable for `memory_len` bytes, and nobody else uses it while the key lives; `key` is NULL or
@@ -122,7 +118,7 @@ pub unsafe extern "C" fn atrest_xts_init(
     unsafe { new(chosen(Secret::Joined(key, key_len), backend, flags).at(memory, memory_len), out) }
 }
 
-/// As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them.
+/// As atrest_xts_init(), with key1 and key2 as atrest_xts_new_from_halves() takes them.
 ///
 /// # Safety
 /// As atrest_xts_init(); `key1` and `key2` are NULL or readable for `half_len` bytes each.
@@ -143,8 +139,8 @@ pub unsafe extern "C" fn atrest_xts_init_from_halves(
     unsafe { new(chosen(Secret::Halves(key1, key2, half_len), backend, flags).at(memory, memory_len), out) }
 }
 
-/// Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread
-/// may be using the key.
+/// Wipes a key that atrest_xts_init() made: its memory is all zeros, and yours again. NULL is fine. No other thread may
+/// be using the key.
 ///
 /// # Safety
 /// `xts` is NULL or a key from atrest_xts_init() that lives.

@@ -7,19 +7,19 @@ use super::status::atrest_status;
 use atrest::Code;
 use atrest::xts::{Direction, Key, TweakSource};
 
-/// Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
-/// (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
-/// what the key encrypts.
+/// Encrypts consecutive sectors. Sector i of the buffer has the tweak `first_sector + i`, a little-endian 128-bit
+/// number: dm-crypt's plain64 (with iv_large_sectors, where sectors are larger than 512 bytes). Give each number to one
+/// sector of a key only.
 ///
-/// LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size: for their sectors
-/// of more than 512 bytes, and for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
+/// LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size. For those, and
+/// for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
 ///
-/// `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
-/// stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
-/// `src` (in place), or the two do not overlap. Neither needs any alignment.
+/// `sector_size`: any number from 16 to 16777216 bytes; one that is no multiple of 16 uses ciphertext stealing. `len`:
+/// a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` is `src` (in
+/// place), or the two do not overlap.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
-/// then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH, which leave `dst`
+/// untouched. Allocates nothing, takes no lock, and uses up to 16 KiB of stack.
 ///
 /// # Safety
 /// `xts` is NULL or a key; `src` is NULL or readable and `dst` NULL or writable for `len` bytes.
@@ -48,8 +48,8 @@ pub unsafe extern "C" fn atrest_xts_encrypt_sectors(
 
 /// Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
 ///
-/// ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
-/// the wrong sector number or changed ciphertext give noise, and ATREST_OK.
+/// ATREST_OK does not say that the plaintext is right, since XTS authenticates nothing. A wrong key, a wrong sector
+/// number or changed ciphertext gives noise, and ATREST_OK.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors().
@@ -78,12 +78,12 @@ pub unsafe extern "C" fn atrest_xts_decrypt_sectors(
 
 /// Encrypts one data unit under a tweak of 16 bytes (IEEE Std 1619: the data unit sequence number, little-endian).
 ///
-/// `tweak`: 16 bytes; one tweak is for one unit of a key. `len`: 16 to 16777216 bytes, any number in between; with
-/// ciphertext stealing where it is no multiple of 16. `dst` == `src` (in place), or the two do not overlap; `tweak` may
-/// lie anywhere. None needs any alignment.
+/// `tweak`: give each to one data unit of a key only; it may lie anywhere, in `dst` too. `len`: any number from 16 to
+/// 16777216 bytes; one that is no multiple of 16 uses ciphertext stealing. `dst` is `src` (in place), or the two do not
+/// overlap.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
-/// nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH, which leave `dst` untouched.
+/// Allocates nothing, takes no lock, and uses up to 16 KiB of stack.
 ///
 /// cbindgen:ptrs-as-arrays=[[tweak;16]]
 ///

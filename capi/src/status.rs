@@ -33,9 +33,7 @@ impl From<xts::Error> for atrest_status {
     }
 }
 
-/// A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.
-///
-/// Any thread may call it at any time.
+/// A sentence about a status, in English, without a full stop: a static string, never NULL, whatever the value.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_status_message(status: atrest_status) -> *const c_char {
     status.text().as_ptr()

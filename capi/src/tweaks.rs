@@ -8,25 +8,26 @@ use super::status::atrest_status;
 use atrest::Code;
 use atrest::xts::{CounterWidth, Direction, TweakSource, Tweaks};
 
-/// How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
-/// its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of
+/// How sector numbers become tweaks, told by what is in the bytes. A number fills bytes 0 to 7, bytes 8 to 15, or all
+/// 16, lowest byte first unless the layout says otherwise; the other bytes are 0. Every layout is a case of
 /// atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
 ///
-/// What makes sectors like that:
+/// What makes such sectors:
 ///
 /// - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
-/// - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+/// - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes or with iv_large_sectors: the layouts of these
+///   names;
 /// - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
 ///   ATREST_LAYOUT_UPPER64;
 /// - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
 /// - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
 ///   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
 /// - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
-///   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
-///   plus that on.
+///   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed
+///   inode plus that on.
 ///
-/// Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
-/// others are as the source or the header defines them: no device, no volume and no file of theirs was read.
+/// LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors, were tried against the software itself.
+/// The others follow its source or its header: no device, volume or file of theirs was read.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
@@ -67,8 +68,8 @@ use atrest_layout::*;
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutValue(i32);
 
-/// The tweaks of consecutive sectors: the number of the first one, and how the numbers go on. All zeros are
-/// ATREST_LAYOUT_PLAIN64 from sector 0.
+/// The tweaks of consecutive sectors: a layout, and the number of the first sector. All zeros are ATREST_LAYOUT_PLAIN64
+/// from sector 0.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -113,14 +114,13 @@ impl Description for atrest_tweaks {
     }
 }
 
-/// Encrypts consecutive sectors under the given tweaks; as atrest_xts_encrypt_sectors() otherwise.
+/// Encrypts consecutive sectors under the tweaks of a layout; as atrest_xts_encrypt_sectors() otherwise.
 ///
-/// `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+/// `tweaks`: may lie anywhere, since it is read before anything is written.
 ///
 /// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
-/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
-/// layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
-/// untouched then.
+/// layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into the layout),
+/// _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512), which leave `dst` untouched.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable.
@@ -204,19 +204,20 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
     }
 }
 
-/// A flag of atrest_tweak_sequence: the tweaks are written with their highest byte first.
+/// A flag of atrest_tweak_sequence: tweaks are written highest byte first.
 pub const ATREST_SEQUENCE_BIG_ENDIAN: u32 = 1;
-/// A flag of atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks.
+/// A flag of atrest_tweak_sequence: at its end the counter wraps, and so repeats tweaks, where a call would else be
+/// refused.
 pub const ATREST_SEQUENCE_WRAPS: u32 = 2;
-/// A flag of atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
-/// size.
+/// A flag of atrest_tweak_sequence: the step is that of 512 bytes, whatever the sector size, which is a multiple of
+/// 512.
 pub const ATREST_SEQUENCE_IN_512: u32 = 4;
 
-/// Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
-/// with its lowest byte first.
+/// Tweaks that begin anywhere and go on by equal steps. Sector i's is the 128-bit number `first + i * step`, lowest
+/// byte first.
 ///
-/// Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
-/// ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
+/// Only the lowest `width` bits count; those above stay as in `first`. A call that would take the counter below 0 or
+/// above `2^width - 1` is refused with ATREST_ERROR_SECTOR_NUMBER.
 ///
 /// `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
 #[allow(non_camel_case_types)]
@@ -268,11 +269,11 @@ impl Description for atrest_tweak_sequence {
 
 /// Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
 ///
-/// `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+/// `tweaks`: may lie anywhere, since it is read before anything is written.
 ///
-/// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
-/// counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
-/// untouched then.
+/// Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER
+/// (the counter does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512), which
+/// leave `dst` untouched.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable.
@@ -357,14 +358,14 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_sequence(
     }
 }
 
-/// Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
-/// that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
+/// Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for
+/// tweaks that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
 ///
-/// `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
-/// atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
+/// `tweaks`: `tweak_count` times 16 bytes, in the order of the sectors, each as for atrest_xts_encrypt_unit(). They may
+/// not overlap `dst`. `tweak_count`: the number of sectors.
 ///
-/// Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
-/// ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
+/// Returns what atrest_xts_encrypt_sectors() does, and ATREST_ERROR_OVERLAP for tweaks that overlap `dst`; also
+/// ATREST_ERROR_TWEAK_COUNT, which leaves `dst` untouched.
 ///
 /// # Safety
 /// As atrest_xts_encrypt_sectors(); `tweaks` is NULL or readable for 16 times `tweak_count` bytes.

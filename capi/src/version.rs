@@ -2,16 +2,15 @@
 
 use core::ffi::{CStr, c_char};
 
-/// The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change.
+/// The version of this header. Before 1.0.0, docs/abi.md says what may change; from then on this number rises with what
+/// breaks programs.
 pub const ATREST_VERSION_MAJOR: u32 = 0;
-/// The second number: it rises with every call, type or status that is added.
+/// This one rises with every call, type or status that is added.
 pub const ATREST_VERSION_MINOR: u32 = 1;
-/// The third number.
+/// And this one with all else.
 pub const ATREST_VERSION_PATCH: u32 = 0;
 
 /// The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string.
-///
-/// Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_version() -> *const c_char {
     const VERSION: &CStr =
@@ -22,9 +21,7 @@ pub extern "C" fn atrest_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The version of the library as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later ones are larger.
-///
-/// Any thread may call it at any time.
+/// The same as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later versions have larger ones.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_version_number() -> u32 {
     ATREST_VERSION_MAJOR * 1_000_000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH

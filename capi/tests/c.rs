@@ -331,13 +331,10 @@ fn declared(code: &str) -> Vec<String> {
 #[test]
 fn the_headers_first_program() {
     let header = include_str!("../../include/atrest.h");
-    let lines = header.lines().skip_while(|line| !line.contains("#include <atrest.h>"));
-    let mut program: String = lines
-        .map_while(|line| line.strip_prefix(" *"))
-        .take_while(|line| line.is_empty() || line.starts_with("    "))
-        .collect::<Vec<_>>()
-        .join("\n");
-    program.push('\n');
+    let start = header.find(" *     #include <atrest.h>").expect("a program");
+    let end = header.find("\n *     }\n").expect("its end");
+    let lines = header[start..end].lines().map(|line| line.strip_prefix(" *").expect("a comment"));
+    let program = lines.collect::<Vec<_>>().join("\n") + "\n}\n";
     let directory = tempfile::tempdir().expect("a temporary directory");
     let source = directory.path().join("first.c");
     fs::write(&source, program).expect("the directory is writable");

@@ -159,7 +159,7 @@ impl Item {
             "" => code.trim_end().trim_end_matches(';').rsplit([' ', '}']).next().expect("a word"),
             name => name,
         };
-        let text = with_short_arguments(&text);
+        let text = with_short_arguments(&text.replace("\nATREST_MUST_USE ", "\nATREST_MUST_USE\n"));
         let text = match name {
             "atrest_status" => text.replace("typedef int32_t atrest_status;", STATUS),
             "ATREST_VERSION_PATCH" => format!("{text}\n{}", VERSION),

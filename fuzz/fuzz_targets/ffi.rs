@@ -3,6 +3,7 @@
 
 use std::ptr;
 
+use atrest::Code;
 use atrest_capi::*;
 use atrest_fuzz::{Fields, sectors::Placed};
 use libfuzzer_sys::fuzz_target;
@@ -49,7 +50,7 @@ fn key(fields: &mut Fields<'_>) -> *mut atrest_xts {
             _ => atrest_xts_new_allowing_equal_halves(bytes.as_ptr(), len / 32 * 32, &mut out),
         }
     };
-    assert_eq!(status == atrest_status::ATREST_OK, !out.is_null());
+    assert_eq!(status == Code::Ok, !out.is_null());
     out
 }
 
@@ -155,8 +156,8 @@ fuzz_target!(|input: &[u8]| {
         }
     };
     assert!(memory.is_intact(), "call {call} wrote before its buffers");
-    let good = status == atrest_status::ATREST_OK;
-    assert!(status != atrest_status::ATREST_ERROR_INTERNAL, "call {call} has a defect");
+    let good = status == Code::Ok;
+    assert!(status != Code::Internal, "call {call} has a defect");
     if good {
         assert!(
             !xts.is_null() && told == len && !(len != 0 && (null_src || null_dst)),

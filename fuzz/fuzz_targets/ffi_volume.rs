@@ -1,14 +1,15 @@
-//! The C functions on a volume: any calls in any order, beside a model of what it holds.
+//! The C functions on a volume and on its sectors: any calls in any order, beside a model of what it holds.
 #![no_main]
 
 use std::{
     cell::RefCell,
     ffi::{CStr, CString, c_char},
     fs::File,
-    os::fd::AsRawFd as _,
+    os::{fd::AsRawFd as _, unix::fs::FileExt as _},
     ptr,
 };
 
+use atrest::Code;
 use atrest_capi::*;
 use atrest_fuzz::{Fields, sectors::Placed};
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +23,8 @@ const CALLS: usize = 24;
 /// A volume that is open, and what it must hold.
 struct Open {
     volume: *mut atrest_volume,
+    /// The cipher of the same volume, which knows nothing of the file.
+    cipher: *mut atrest_sector_cipher,
     file: File,
     content: Vec<u8>,
 }
@@ -59,15 +62,11 @@ impl World {
                 error.as_mut_ptr(),
                 error.len(),
             );
-            assert!(
-                matches!(made, atrest_status::ATREST_OK | atrest_status::ATREST_ERROR_KEY_EXISTS),
-                "{}",
-                line(&error)
-            );
-            assert_eq!(atrest_providers_new(&mut providers), atrest_status::ATREST_OK);
+            assert!(made == Code::Ok || made == Code::KeyExists, "{}", line(&error));
+            assert_eq!(atrest_providers_new(&mut providers), Code::Ok);
             let added =
                 atrest_providers_add_local(providers, keystore.as_ptr(), error.as_mut_ptr(), error.len());
-            assert_eq!(added, atrest_status::ATREST_OK, "{}", line(&error));
+            assert_eq!(added, Code::Ok, "{}", line(&error));
         }
         let volumes = [512, 1024, 2048, 4096].map(|sector_size| Open::new(providers, sector_size)).into();
         World { providers, volumes }
@@ -83,8 +82,11 @@ impl Drop for World {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // SAFETY: an open volume that nobody uses any more.
-        unsafe { atrest_volume_close(self.volume) };
+        // SAFETY: an open volume and a cipher that nobody uses any more.
+        unsafe {
+            atrest_volume_close(self.volume);
+            atrest_sector_cipher_free(self.cipher);
+        }
     }
 }
 
@@ -107,11 +109,23 @@ impl Open {
                 error.len(),
             )
         };
-        assert_eq!(made, atrest_status::ATREST_OK, "{}", line(&error));
-        let mut open = Open { volume, file, content: vec![0; SIZE as usize] };
+        assert_eq!(made, Code::Ok, "{}", line(&error));
+        let mut header = vec![0; 4096];
+        file.read_exact_at(&mut header, 0).expect("a header");
+        // SAFETY: as many bytes as are said.
+        header.resize(unsafe { atrest_volume_header_length(header.as_ptr(), header.len()) }, 0);
+        file.read_exact_at(&mut header, 0).expect("a header");
+        let mut cipher = ptr::null_mut();
+        // SAFETY: as above.
+        let made = unsafe {
+            let (error, room) = (error.as_mut_ptr(), error.len());
+            atrest_sector_cipher_new(header.as_ptr(), header.len(), providers, -1, &mut cipher, error, room)
+        };
+        assert_eq!(made, Code::Ok, "{}", line(&error));
+        let mut open = Open { volume, cipher, file, content: vec![0; SIZE as usize] };
         // SAFETY: an open volume.
         let zeroed = unsafe { atrest_volume_write_zeros(open.volume, SIZE, 0) };
-        assert_eq!(zeroed, atrest_status::ATREST_OK);
+        assert_eq!(zeroed, Code::Ok);
         open.check();
         open
     }
@@ -121,7 +135,7 @@ impl Open {
         let mut all = vec![0xee; SIZE as usize];
         // SAFETY: the buffer is as long as is said.
         let read = unsafe { atrest_volume_read(self.volume, all.as_mut_ptr(), all.len(), 0) };
-        assert_eq!(read, atrest_status::ATREST_OK);
+        assert_eq!(read, Code::Ok);
         all
     }
 
@@ -148,7 +162,7 @@ impl Open {
             line(&error[..room]);
         }
         let good = flags < 4 && !null_providers && !null_out && fd >= 0;
-        assert_eq!(status == atrest_status::ATREST_OK, good, "{status:?}");
+        assert_eq!(status == Code::Ok, good, "{status:?}");
         if good {
             // SAFETY: nobody uses the old one any more.
             unsafe { atrest_volume_close(self.volume) };
@@ -159,13 +173,13 @@ impl Open {
                 unsafe {
                     let [read_only, no_discard] = [ATREST_VOLUME_READ_ONLY, ATREST_VOLUME_DISCARD];
                     let expected = match flags {
-                        _ if flags & read_only != 0 => atrest_status::ATREST_ERROR_READ_ONLY,
-                        _ if flags & no_discard == 0 => atrest_status::ATREST_ERROR_DISCARD_OFF,
-                        _ => atrest_status::ATREST_OK,
+                        _ if flags & read_only != 0 => Code::ReadOnly,
+                        _ if flags & no_discard == 0 => Code::DiscardOff,
+                        _ => Code::Ok,
                     };
                     assert_eq!(atrest_volume_discard(volume, 512, 0), expected);
                     let writing = atrest_volume_write(volume, [7].as_ptr(), 1, 0);
-                    assert_eq!(writing == atrest_status::ATREST_OK, flags & read_only == 0);
+                    assert_eq!(writing == Code::Ok, flags & read_only == 0);
                     self.content = self.read();
                     // As the other calls need it.
                     atrest_volume_close(volume);
@@ -173,12 +187,56 @@ impl Open {
                     let (fd, flags) = (self.file.as_raw_fd(), ATREST_VOLUME_DISCARD);
                     let out = &mut self.volume;
                     let status = atrest_volume_open_fd(fd, flags, providers, -1, out, ptr::null_mut(), 0);
-                    assert_eq!(status, atrest_status::ATREST_OK);
+                    assert_eq!(status, Code::Ok);
                 }
             }
         } else if !null_out {
             assert!(volume.is_null(), "a volume, and {status:?}");
         }
+    }
+
+    /// Encrypts or decrypts sectors without the volume, which knows the same.
+    fn sectors(&mut self, fields: &mut Fields<'_>) {
+        let (encrypt, first, len) = (fields.byte() & 1 == 0, place(fields), place(fields));
+        // SAFETY: a cipher.
+        let (size, offset) = unsafe {
+            (
+                atrest_sector_cipher_sector_size(self.cipher) as u64,
+                atrest_sector_cipher_data_offset(self.cipher),
+            )
+        };
+        // Whole sectors as a rule, so that more than one in a thousand is taken.
+        let len = if fields.byte() & 7 == 0 { len } else { len / size * size };
+        let first = if fields.byte() & 7 == 0 { first } else { first / size };
+        let sectors = SIZE.div_ceil(size);
+        let good = len % size == 0 && first.checked_add(len / size).is_some_and(|end| end <= sectors);
+        let real = if len <= 2 * SIZE { len as usize } else { 0 };
+        let (mut stored, mut plain) = (vec![0; real], vec![0; real]);
+        if good {
+            self.file.read_exact_at(&mut stored, offset + first * size).expect("sectors of the volume");
+            let from = (first * size) as usize;
+            let known = &self.content[from.min(SIZE as usize)..(from + real).min(SIZE as usize)];
+            plain[..known.len()].copy_from_slice(known);
+        }
+        let (source, expected) = if encrypt { (&plain, &stored) } else { (&stored, &plain) };
+        let mut memory = Placed::new(usize::from(fields.byte() % 64), source);
+        let (buffer, len) = (memory.content_mut().as_mut_ptr(), len as usize);
+        // SAFETY: true addresses and lengths, or such as must be refused.
+        let status = unsafe {
+            match encrypt {
+                true => atrest_sector_cipher_encrypt(self.cipher, first, buffer, buffer, len),
+                false => atrest_sector_cipher_decrypt(self.cipher, first, buffer, buffer, len),
+            }
+        };
+        assert_eq!(status == Code::Ok, good, "{status:?}");
+        // What lies behind the volume's end in its last sector is zeros, until something is discarded there.
+        let within = real.min((SIZE as usize).saturating_sub((first.saturating_mul(size)) as usize));
+        match good {
+            true if encrypt && within < real => {}
+            true => assert!(memory.content()[..within] == expected[..within], "other sectors"),
+            false => assert!(memory.content() == source, "it wrote and then refused"),
+        }
+        assert!(memory.is_intact(), "it wrote before its buffer");
     }
 
     fn call(&mut self, fields: &mut Fields<'_>) {
@@ -206,7 +264,7 @@ impl Open {
         assert!(memory.is_intact(), "call {call} wrote before its buffer");
         let takes_buffer = call < 5;
         let good = call == 7 || inside && !(takes_buffer && null && told != 0);
-        assert_eq!(status == atrest_status::ATREST_OK, good, "call {call}: {status:?}");
+        assert_eq!(status == Code::Ok, good, "call {call}: {status:?}");
         if call > 1 || !good {
             assert!(memory.content() == content, "call {call} wrote into its buffer");
         }
@@ -269,6 +327,7 @@ fuzz_target!(|input: &[u8]| {
             }
             match fields.byte() {
                 0 => open.again(world.providers, &mut fields),
+                240.. => open.sectors(&mut fields),
                 _ => open.call(&mut fields),
             }
         }

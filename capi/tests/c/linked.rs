@@ -83,7 +83,8 @@ fn data_calls_allocate_nothing() {
     .map(|name| format!("-Wl,--wrap={name}"))
     .into();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    each_program(Language::C, &["capi/tests/c/no_allocation.c"], &[Linking::Static], &flags, |program| {
+    let linkings = &[Linking::Static, Linking::Kernel];
+    each_program(Language::C, &["capi/tests/c/no_allocation.c"], linkings, &flags, |program| {
         let said = succeed(&mut Command::new(program));
         if said.contains("no strict mode") {
             missing("no right to seccomp's strict mode");

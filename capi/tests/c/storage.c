@@ -222,8 +222,9 @@ static void check_volume(struct memory *memory, const atrest_providers *provider
     IS(ATREST_OK, atrest_volume_flush(volume));
     atrest_volume_close(volume);
     memory->fail_read = EACCES;
-    IS(ATREST_ERROR_PERMISSION,
+    IS(ATREST_ERROR_DAMAGED,
        atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &volume, ERROR));
+    says("permission denied");
     memory->fail_read = 0;
 }
 
