@@ -28,12 +28,12 @@
  *
  * What holds for every call:
  *
- * - It returns ATREST_OK, which is 0, or another atrest_status, all of which stand at the end of this header. A call that
- *   checks its arguments does so before it writes anything.
- * - Sizes, lengths and offsets are in bytes. Buffers need no alignment.
- * - A call that makes an object stores it in `*out`, or NULL if it fails. Whoever makes an object frees it.
- * - Any number of threads may use one key, one volume or one set of providers at once, unless the call says otherwise.
- * - What is freed is wiped first, if it is secret. Your own copy of a key is yours to wipe.
+ * - It returns ATREST_OK, which is 0, or another atrest_status; all of them stand at the end of this header. Any call may
+ *   also return ATREST_ERROR_INTERNAL, a defect of the library.
+ * - It checks its arguments before it writes anything. One that makes an object stores it in `*out`, or NULL if it fails.
+ * - Sizes, lengths and offsets are in bytes. Buffers and structures need no alignment, but for objects and lists of iovec.
+ * - Any thread may call it at any time, and any number of threads may use one object at once, unless its text says otherwise.
+ * - What was secret is wiped before it is freed. Your own copy of a key is yours to wipe.
  *
  * XTS keeps data confidential and does not detect changes: whoever can write to the disk can garble sectors or bring old
  * ones back, and decryption succeeds.
@@ -68,30 +68,25 @@ extern "C" {
  * Version
  * ---------------------------------------------------------------------------------------------------- */
 
-/* The version of this header: its first number. Before 1.0.0, docs/abi.md says what may change. */
+/*
+ * The version of this header. Before 1.0.0, docs/abi.md says what may change; from then on this number rises with what
+ * breaks programs.
+ */
 #define ATREST_VERSION_MAJOR 0
 
-/* The second number: it rises with every call, type or status that is added. */
+/* This one rises with every call, type or status that is added. */
 #define ATREST_VERSION_MINOR 1
 
-/* The third number. */
+/* And this one with all else. */
 #define ATREST_VERSION_PATCH 0
 /* The same as a string, and as one number, as atrest_version_number() has it. */
 #define ATREST_VERSION "0.1.0"
 #define ATREST_VERSION_NUMBER (ATREST_VERSION_MAJOR * 1000000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH)
 
-/*
- * The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string.
- *
- * Any thread may call it at any time.
- */
+/* The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string. */
 const char *atrest_version(void);
 
-/*
- * The version of the library as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later ones are larger.
- *
- * Any thread may call it at any time.
- */
+/* The same as one number, MAJOR * 1000000 + MINOR * 1000 + PATCH: later versions have larger ones. */
 uint32_t atrest_version_number(void);
 
 /* ----------------------------------------------------------------------------------------------------
@@ -111,11 +106,7 @@ typedef enum atrest_status atrest_status;
 typedef int32_t atrest_status;
 #endif
 
-/*
- * A sentence about a status, in English, without a full stop: a static string, never NULL, for any value at all.
- *
- * Any thread may call it at any time.
- */
+/* A sentence about a status, in English, without a full stop: a static string, never NULL, whatever the value. */
 const char *atrest_status_message(atrest_status status);
 
 /* ----------------------------------------------------------------------------------------------------
@@ -123,29 +114,32 @@ const char *atrest_status_message(atrest_status status);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * An expanded XTS-AES key: immutable after creation, for any number of threads at once, and in a process that was forked
- * as well as in its parent.
+ * An expanded XTS-AES key. Nothing changes it once it is made: any number of threads may use one at once, and so may a
+ * forked child.
  */
 typedef struct atrest_xts atrest_xts;
 
 /*
- * Makes an XTS-AES key (IEEE Std 1619) from key1 followed by key2.
+ * Makes an XTS-AES key (IEEE Std 1619).
  *
- * `key`: `key_len` bytes, which are copied: wipe yours when you no longer need them. `key_len`: 32 for XTS-AES-128,
- * 64 for XTS-AES-256. `*out` receives the key; free it with atrest_xts_free(). On failure `*out` is NULL.
+ * `key`: key1, which encrypts data, then key2, which encrypts tweaks. `key_len`: 32 bytes for XTS-AES-128, 64 for
+ * XTS-AES-256. They are copied: wipe yours when you no longer need it. `*out` receives the key; free it with
+ * atrest_xts_free().
  *
- * The backend is the one that the environment variable ATREST_BACKEND names, else the fastest of this processor. It
- * reads the environment: no other thread may be in setenv() or putenv() at the same time.
- * atrest_xts_new_with_backend() does not read it.
+ * The key runs on the backend that the environment variable ATREST_BACKEND names, or else on the fastest that this
+ * processor has. No other thread may call setenv() or putenv() meanwhile. atrest_xts_new_with_backend() does not read
+ * the environment.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 = key2), _UNKNOWN_BACKEND,
- * _UNSUPPORTED_BACKEND, _NO_MEMORY. Apart from the environment, any thread may call it at any time. Uses 17 KiB of
- * stack, which it wipes.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,
+ * _UNSUPPORTED_BACKEND, _NO_MEMORY. Uses 17 KiB of stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new(const uint8_t *key, size_t key_len, atrest_xts **out);
 
-/* Wipes and frees a key. NULL is fine. No other thread may be using it. Not for keys of atrest_xts_init(). */
+/*
+ * Wipes and frees a key. NULL is fine. No other thread may be using the key. A key of atrest_xts_init() goes by
+ * atrest_xts_deinit() instead.
+ */
 void atrest_xts_free(atrest_xts *xts);
 
 /* ----------------------------------------------------------------------------------------------------
@@ -153,19 +147,19 @@ void atrest_xts_free(atrest_xts *xts);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Encrypts consecutive sectors: sector i under the tweak `first_sector + i`, a little-endian 128-bit number
- * (dm-crypt's plain64; its iv_large_sectors counting for sectors of more than 512 bytes). A number is for one place of
- * what the key encrypts.
+ * Encrypts consecutive sectors. Sector i of the buffer has the tweak `first_sector + i`, a little-endian 128-bit
+ * number: dm-crypt's plain64 (with iv_large_sectors, where sectors are larger than 512 bytes). Give each number to one
+ * sector of a key only.
  *
- * LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size: for their sectors
- * of more than 512 bytes, and for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
+ * LUKS2, and dm-crypt without iv_large_sectors, count in units of 512 bytes whatever the sector size. For those, and
+ * for all other layouts, there is atrest_xts_encrypt_sectors_tweaks().
  *
- * `sector_size`: 16 to 16777216 bytes, any number in between; lengths that are no multiple of 16 use ciphertext
- * stealing. `len`: a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` ==
- * `src` (in place), or the two do not overlap. Neither needs any alignment.
+ * `sector_size`: any number from 16 to 16777216 bytes; one that is no multiple of 16 uses ciphertext stealing. `len`:
+ * a whole number of sectors, in bytes; 0 does nothing, and `src` and `dst` may then be NULL. `dst` is `src` (in
+ * place), or the two do not overlap.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; `dst` is untouched
- * then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH, which leave `dst`
+ * untouched. Allocates nothing, takes no lock, and uses up to 16 KiB of stack.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
@@ -178,8 +172,8 @@ atrest_status atrest_xts_encrypt_sectors(const atrest_xts *xts,
 /*
  * Decrypts consecutive sectors: the reverse of atrest_xts_encrypt_sectors(), with the same arguments and results.
  *
- * ATREST_OK does not say that the plaintext is the one that was encrypted: XTS has no authentication. The wrong key,
- * the wrong sector number or changed ciphertext give noise, and ATREST_OK.
+ * ATREST_OK does not say that the plaintext is right, since XTS authenticates nothing. A wrong key, a wrong sector
+ * number or changed ciphertext gives noise, and ATREST_OK.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
@@ -192,12 +186,12 @@ atrest_status atrest_xts_decrypt_sectors(const atrest_xts *xts,
 /*
  * Encrypts one data unit under a tweak of 16 bytes (IEEE Std 1619: the data unit sequence number, little-endian).
  *
- * `tweak`: 16 bytes; one tweak is for one unit of a key. `len`: 16 to 16777216 bytes, any number in between; with
- * ciphertext stealing where it is no multiple of 16. `dst` == `src` (in place), or the two do not overlap; `tweak` may
- * lie anywhere. None needs any alignment.
+ * `tweak`: give each to one data unit of a key only; it may lie anywhere, in `dst` too. `len`: any number from 16 to
+ * 16777216 bytes; one that is no multiple of 16 uses ciphertext stealing. `dst` is `src` (in place), or the two do not
+ * overlap.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH; `dst` is untouched then. Allocates
- * nothing, takes no lock, uses up to 16 KiB of stack; any number of threads may use one key.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _UNIT_LENGTH, which leave `dst` untouched.
+ * Allocates nothing, takes no lock, and uses up to 16 KiB of stack.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_unit(const atrest_xts *xts,
@@ -225,11 +219,12 @@ atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
 #define ATREST_XTS_ALLOW_EQUAL_HALVES 1
 
 /*
- * As atrest_xts_new(), on the backend of the given name: "soft", "ssse3", "avx2", "aesni", "vaes256", "vaes512", "neon",
- * "armv8" or "armv8-eor3", whatever ATREST_BACKEND says.
+ * As atrest_xts_new(), on the backend of this name, whatever ATREST_BACKEND says: "soft", "ssse3", "avx2", "aesni",
+ * "vaes256", "vaes512", "neon", "armv8" or "armv8-eor3". atrest_usable_backend() tells which of them this processor
+ * runs.
  *
- * Behind "vaes256" and "vaes512" may stand ":tiles" or ":rows": how the loop keeps the AES units at work. Both give the
- * same data; without it, the one that suits the processor runs.
+ * ":tiles" or ":rows" may follow "vaes256" and "vaes512": how the loop keeps the AES units busy. Both give the same
+ * data; without either, the one that suits the processor runs.
  *
  * `backend`: a NUL-terminated string.
  */
@@ -240,11 +235,11 @@ atrest_status atrest_xts_new_with_backend(const uint8_t *key,
                                           atrest_xts **out);
 
 /*
- * As atrest_xts_new(), from key1, which encrypts data, and key2, which encrypts tweaks, wherever they lie.
+ * As atrest_xts_new(), with key1 and key2 wherever they lie.
  *
- * `key1`, `key2`: `half_len` bytes each, which are copied. `half_len`: 16 for XTS-AES-128, 32 for XTS-AES-256.
- * `backend`: a name as for atrest_xts_new_with_backend(); NULL for what atrest_xts_new() takes, and the environment is
- * then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
+ * `key1`, `key2`: `half_len` bytes each, 16 for XTS-AES-128 or 32 for XTS-AES-256; they are copied. `backend`: a name
+ * as for atrest_xts_new_with_backend(), or NULL for what atrest_xts_new() takes, which reads the environment. `flags`:
+ * 0, or ATREST_XTS_ALLOW_EQUAL_HALVES.
  *
  * Returns what atrest_xts_new() does; also ATREST_ERROR_FLAGS.
  */
@@ -257,38 +252,32 @@ atrest_status atrest_xts_new_from_halves(const uint8_t *key1,
                                          atrest_xts **out);
 
 /*
- * As atrest_xts_new(), and key1 may equal key2: for test vectors and old data alone. With equal halves XTS is not
- * secure against chosen ciphertexts.
+ * As atrest_xts_new(), but key1 may equal key2. This is for test vectors and old data only: with equal halves XTS is
+ * not secure against chosen ciphertexts.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new_allowing_equal_halves(const uint8_t *key, size_t key_len, atrest_xts **out);
 
 /*
- * How many bytes atrest_xts_init() needs: about a kilobyte. A number of this library, not of its ABI: ask at run time.
- *
- * Any thread may call it at any time.
+ * How much memory atrest_xts_init() needs, in bytes: about a kilobyte. It differs from version to version, so ask at
+ * run time.
  */
 size_t atrest_xts_size(void);
 
-/*
- * What the address that atrest_xts_init() is given must be a multiple of: a power of two, 64 at most in this version.
- *
- * Any thread may call it at any time.
- */
+/* What the address of that memory must be a multiple of: a power of two, at most 64 in this version. */
 size_t atrest_xts_alignment(void);
 
 /*
- * As atrest_xts_new(), and the key lives in memory of the caller's: nothing is allocated.
+ * As atrest_xts_new(), with the key in memory of yours: nothing is allocated.
  *
- * `memory`: at least atrest_xts_size() bytes, `memory_len`, at a multiple of atrest_xts_alignment(). It holds the key
- * until atrest_xts_deinit(); it must not be moved or copied meanwhile, and should be memory that is not swapped out.
- * `key`, `key_len`: as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(); NULL for what
- * atrest_xts_new() takes, and the environment is then read. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out`
- * receives the key, which lies at `memory`; it is for every call that takes a key but atrest_xts_free().
+ * `memory`: `memory_len` bytes, at least atrest_xts_size(), at a multiple of atrest_xts_alignment(). The key lies
+ * there until atrest_xts_deinit(): do not move or copy it, and take memory that is not swapped out. `key`, `key_len`:
+ * as for atrest_xts_new(). `backend`: a name as for atrest_xts_new_with_backend(), or NULL for what atrest_xts_new()
+ * takes, which reads the environment. `flags`: 0, or ATREST_XTS_ALLOW_EQUAL_HALVES. `*out` receives the key, which
+ * every call takes but atrest_xts_free().
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
- * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND; `*out` is NULL then, and `memory` untouched. Apart from the environment, any
- * thread may call it at any time. Uses 17 KiB of stack, which it wipes.
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_init(void *memory,
@@ -299,7 +288,7 @@ atrest_status atrest_xts_init(void *memory,
                               uint32_t flags,
                               atrest_xts **out);
 
-/* As atrest_xts_init(), from key1 and key2 as atrest_xts_new_from_halves() takes them. */
+/* As atrest_xts_init(), with key1 and key2 as atrest_xts_new_from_halves() takes them. */
 ATREST_MUST_USE
 atrest_status atrest_xts_init_from_halves(void *memory,
                                           size_t memory_len,
@@ -311,8 +300,8 @@ atrest_status atrest_xts_init_from_halves(void *memory,
                                           atrest_xts **out);
 
 /*
- * Wipes a key that atrest_xts_init() made; its memory is the caller's again, all zeros. NULL is fine. No other thread
- * may be using the key.
+ * Wipes a key that atrest_xts_init() made: its memory is all zeros, and yours again. NULL is fine. No other thread may
+ * be using the key.
  */
 void atrest_xts_deinit(atrest_xts *xts);
 
@@ -324,19 +313,18 @@ void atrest_xts_deinit(atrest_xts *xts);
  * Encrypts consecutive sectors that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
  * atrest_xts_encrypt_sectors() otherwise.
  *
- * The pieces are cut anywhere, and differently in `src` and `dst`: a sector, and even a block, may straddle any
- * number of them. `src` and `dst` are equally long in all, a whole number of sectors. A piece may be empty, and its
- * iov_base then NULL; no piece needs any alignment. Sectors that lie within one piece each are about as fast as in
- * one buffer; those that straddle pieces are copied once more.
+ * The pieces may be cut anywhere, and differently in `src` and `dst`: a sector, or even a block, may straddle any
+ * number of them. `src` and `dst` have the same length in all, a whole number of sectors. A piece may be empty, and
+ * its iov_base then NULL. Sectors within one piece each are about as fast as in one buffer; a sector that straddles
+ * pieces is copied once more.
  *
- * `src_count`, `dst_count`: the numbers of pieces, any numbers; with 0 the list may be NULL. In place: `dst` is
- * `src`, or lists the same pieces in the same order. Otherwise no piece of `dst` overlaps one of `src`; and no two
- * pieces of `dst` overlap. That is checked where the pieces of both lists ascend in memory, and otherwise for up to
- * 64 pieces in each; beyond that, what is written to overlapping pieces is not defined.
+ * `src_count`, `dst_count`: how many pieces there are, any number; with 0 the list may be NULL. In place, `dst` is
+ * `src` or lists the same pieces in the same order. Otherwise no piece of `dst` may overlap one of `src`, and in any
+ * case no two pieces of `dst` may overlap. That is checked if the pieces of both lists ascend in memory, and if not,
+ * for up to 64 pieces in each; beyond that, overlapping pieces receive undefined data.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH; no
- * piece of `dst` is touched then. Allocates nothing, takes no lock, uses up to 28 KiB of stack; any number of threads
- * may use one key.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _LENGTH_MISMATCH, _OVERLAP, _SECTOR_SIZE, _DATA_LENGTH,
+ * which leave all of `dst` untouched. Allocates nothing, takes no lock, and uses up to 28 KiB of stack.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_iov(const atrest_xts *xts,
@@ -365,25 +353,26 @@ atrest_status atrest_xts_decrypt_iov(const atrest_xts *xts,
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * How sector numbers become tweaks: by what is in the bytes. A number fills bytes 0 to 7 or 8 to 15, or all 16, with
- * its lowest byte first where nothing else is said; the other bytes are 0. Every layout is a case of
+ * How sector numbers become tweaks, told by what is in the bytes. A number fills bytes 0 to 7, bytes 8 to 15, or all
+ * 16, lowest byte first unless the layout says otherwise; the other bytes are 0. Every layout is a case of
  * atrest_tweak_sequence, and all are equally fast. Values never change their meaning; later versions may add some.
  *
- * What makes sectors like that:
+ * What makes such sectors:
  *
  * - LUKS2, and dm-crypt's plain64 without iv_large_sectors: ATREST_LAYOUT_PLAIN64_IN_512;
- * - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes, or iv_large_sectors: the layouts of these names;
+ * - dm-crypt's plain, plain64 and plain64be with sectors of 512 bytes or with iv_large_sectors: the layouts of these
+ *   names;
  * - SPDK's SIMPLE_LBA as its header defines it: ATREST_LAYOUT_PLAIN64; in its module "software", and in ubiblk:
  *   ATREST_LAYOUT_UPPER64;
  * - SPDK's JOIN_NEG_LBA_WITH_LBA: ATREST_LAYOUT_WITH_COMPLEMENT;
  * - SPDK's INCR_512_FULL_LBA and INCR_512_UPPER_LBA (mlx5 devices), where each block is one data unit:
  *   ATREST_LAYOUT_PLAIN64_IN_512 and ATREST_LAYOUT_UPPER64_IN_512, from `lba * (sector_size / 512)` on;
  * - fscrypt with a key for each file: ATREST_LAYOUT_PLAIN64 from the data unit in the file on; IV_INO_LBLK_64:
- *   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed inode
- *   plus that on.
+ *   ATREST_LAYOUT_COUNTER32 from `inode * 2^32` plus that on; IV_INO_LBLK_32: ATREST_LAYOUT_PLAIN from the hashed
+ *   inode plus that on.
  *
- * Tried against the software itself were LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors. The
- * others are as the source or the header defines them: no device, no volume and no file of theirs was read.
+ * LUKS2, and plain64 with sectors of 512 bytes or without iv_large_sectors, were tried against the software itself.
+ * The others follow its source or its header: no device, volume or file of theirs was read.
  */
 enum atrest_layout
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -439,8 +428,8 @@ typedef int32_t atrest_layout;
 #endif /* __cplusplus */
 
 /*
- * The tweaks of consecutive sectors: the number of the first one, and how the numbers go on. All zeros are
- * ATREST_LAYOUT_PLAIN64 from sector 0.
+ * The tweaks of consecutive sectors: a layout, and the number of the first sector. All zeros are ATREST_LAYOUT_PLAIN64
+ * from sector 0.
  */
 typedef struct {
   /* The first sector's number: the lower 64 bits of it. */
@@ -454,14 +443,13 @@ typedef struct {
 } atrest_tweaks;
 
 /*
- * Encrypts consecutive sectors under the given tweaks; as atrest_xts_encrypt_sectors() otherwise.
+ * Encrypts consecutive sectors under the tweaks of a layout; as atrest_xts_encrypt_sectors() otherwise.
  *
- * `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+ * `tweaks`: may lie anywhere, since it is read before anything is written.
  *
  * Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (an unknown layout, `first_upper` for a
- * layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into what its
- * layout has for it), _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512); `dst` is
- * untouched then.
+ * layout of 64 bits, `reserved` not 0), _SECTOR_NUMBER (the last sector's number does not fit into the layout),
+ * _SECTOR_SIZE (no multiple of 512, for the layouts whose name ends with _IN_512), which leave `dst` untouched.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_tweaks(const atrest_xts *xts,
@@ -510,24 +498,27 @@ atrest_status atrest_xts_decrypt_iov_tweaks(const atrest_xts *xts,
                                             const struct iovec *dst,
                                             size_t dst_count);
 
-/* A flag of atrest_tweak_sequence: the tweaks are written with their highest byte first. */
+/* A flag of atrest_tweak_sequence: tweaks are written highest byte first. */
 #define ATREST_SEQUENCE_BIG_ENDIAN 1
 
-/* A flag of atrest_tweak_sequence: the counter wraps at its end instead of a refusal, and so repeats tweaks. */
+/*
+ * A flag of atrest_tweak_sequence: at its end the counter wraps, and so repeats tweaks, where a call would else be
+ * refused.
+ */
 #define ATREST_SEQUENCE_WRAPS 2
 
 /*
- * A flag of atrest_tweak_sequence: the step is for 512 bytes, of which sectors are a multiple, whatever the sector
- * size.
+ * A flag of atrest_tweak_sequence: the step is that of 512 bytes, whatever the sector size, which is a multiple of
+ * 512.
  */
 #define ATREST_SEQUENCE_IN_512 4
 
 /*
- * Any tweaks that start somewhere and go on by equal steps. Sector i's is the number `first + i * step`, of 128 bits,
- * with its lowest byte first.
+ * Tweaks that begin anywhere and go on by equal steps. Sector i's is the 128-bit number `first + i * step`, lowest
+ * byte first.
  *
- * Only its lowest `width` bits count; those above stay as `first` has them. A call is refused with
- * ATREST_ERROR_SECTOR_NUMBER if it would take the counter below 0 or above `2^width - 1`.
+ * Only the lowest `width` bits count; those above stay as in `first`. A call that would take the counter below 0 or
+ * above `2^width - 1` is refused with ATREST_ERROR_SECTOR_NUMBER.
  *
  * `{n, 0, 1, 0, 128, 0}` is ATREST_LAYOUT_PLAIN64 from sector n; `{0, n, 0, 1, 128, 0}` is ATREST_LAYOUT_UPPER64.
  */
@@ -549,11 +540,11 @@ typedef struct {
 /*
  * Encrypts consecutive sectors under the tweaks of a sequence; as atrest_xts_encrypt_sectors() otherwise.
  *
- * `tweaks`: read before anything is written, so that it may lie anywhere; no alignment is needed.
+ * `tweaks`: may lie anywhere, since it is read before anything is written.
  *
- * Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER (a
- * counter that does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512); `dst` is
- * untouched then.
+ * Returns what atrest_xts_encrypt_sectors() does; also ATREST_ERROR_TWEAKS (another width), _FLAGS, _SECTOR_NUMBER
+ * (the counter does not fit into its width), _SECTOR_SIZE (no multiple of 512, with ATREST_SEQUENCE_IN_512), which
+ * leave `dst` untouched.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_sequence(const atrest_xts *xts,
@@ -604,14 +595,14 @@ atrest_status atrest_xts_decrypt_iov_sequence(const atrest_xts *xts,
                                               size_t dst_count);
 
 /*
- * Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for tweaks
- * that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
+ * Encrypts sectors each under a tweak of its own: for sectors that do not follow each other on the disk, and for
+ * tweaks that no rule makes. As atrest_xts_encrypt_sectors() otherwise, and equally fast.
  *
- * `tweaks`: `tweak_count` times 16 bytes, one tweak behind the other, in the order of the sectors; each as for
- * atrest_xts_encrypt_unit(). No alignment is needed. It does not overlap `dst`. `tweak_count`: the number of sectors.
+ * `tweaks`: `tweak_count` times 16 bytes, in the order of the sectors, each as for atrest_xts_encrypt_unit(). They may
+ * not overlap `dst`. `tweak_count`: the number of sectors.
  *
- * Returns what atrest_xts_encrypt_sectors() does, ATREST_ERROR_OVERLAP for tweaks that overlap `dst`, too; also
- * ATREST_ERROR_TWEAK_COUNT; `dst` is untouched then.
+ * Returns what atrest_xts_encrypt_sectors() does, and ATREST_ERROR_OVERLAP for tweaks that overlap `dst`; also
+ * ATREST_ERROR_TWEAK_COUNT, which leaves `dst` untouched.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_encrypt_sectors_list(const atrest_xts *xts,
@@ -668,29 +659,22 @@ atrest_status atrest_xts_decrypt_iov_list(const atrest_xts *xts,
  * Backends and the self-test
  * ---------------------------------------------------------------------------------------------------- */
 
-/*
- * The name of the backend that a key's data calls run on, such as "vaes256": a static string; NULL for a NULL key.
- *
- * Any thread may call it at any time.
- */
+/* The name of the backend that a key's calls run on, such as "vaes256": a static string; NULL for a NULL key. */
 const char *atrest_backend_name(const atrest_xts *xts);
 
 /*
- * The names of the backends that this processor runs, slowest first, from index 0 ("soft", which all processors run);
- * NULL from their number on. The last one is what atrest_xts_new() takes, unless ATREST_BACKEND says otherwise. The
- * strings are static.
- *
- * Any thread may call it at any time.
+ * The backends that this processor runs, slowest first: "soft", which every processor runs, at index 0; NULL from
+ * their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise. The strings are static.
  */
 const char *atrest_usable_backend(size_t index);
 
 /*
  * Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,
- * ciphertext stealing, long batches, both directions. For start-up checks that a policy asks for, and for emulators.
+ * ciphertext stealing, long batches, both directions. For checks at start-up that a policy asks for, and for
+ * emulators.
  *
- * Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and data must
- * not be entrusted to it. It takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of
- * stack. Any thread may call it at any time.
+ * Returns ATREST_OK, or ATREST_ERROR_SELFTEST: the build, the emulator or the processor is then at fault, and must not
+ * be trusted with data. Takes some milliseconds, allocates nothing, takes no lock, and uses up to 64 KiB of stack.
  */
 ATREST_MUST_USE
 atrest_status atrest_selftest(void);
@@ -714,7 +698,8 @@ typedef struct atrest_providers atrest_providers;
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
  */
-ATREST_MUST_USE atrest_status atrest_providers_new(atrest_providers **out);
+ATREST_MUST_USE
+atrest_status atrest_providers_new(atrest_providers **out);
 
 /*
  * Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
