@@ -219,12 +219,11 @@ atrest_status atrest_xts_decrypt_unit(const atrest_xts *xts,
 #define ATREST_XTS_ALLOW_EQUAL_HALVES 1
 
 /*
- * As atrest_xts_new(), on the backend of this name, whatever ATREST_BACKEND says: "soft", "ssse3", "avx2", "aesni",
- * "vaes256", "vaes512", "neon", "armv8" or "armv8-eor3". atrest_usable_backend() tells which of them this processor
- * runs.
+ * As atrest_xts_new(), on the backend of this name, whatever ATREST_BACKEND says. atrest_usable_backend() lists the
+ * names of those that this processor runs.
  *
- * ":tiles" or ":rows" may follow "vaes256" and "vaes512": how the loop keeps the AES units busy. Both give the same
- * data; without either, the one that suits the processor runs.
+ * ":tiles" or ":rows" may follow "vaes256" and "vaes512", and ":mixed" the latter: how the loop keeps the AES units
+ * busy. All give the same data; without any, the one that suits the processor runs.
  *
  * `backend`: a NUL-terminated string.
  */
@@ -686,38 +685,36 @@ atrest_status atrest_selftest(void);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
- * at once; while a provider is added no other may.
+ * A set of key providers: what wraps and unwraps the keys of volumes. Any number of threads may use one at once, but
+ * none while a provider is added.
  */
 typedef struct atrest_providers atrest_providers;
 
 /*
- * Makes a set of key providers, with none in it.
+ * Makes an empty set of key providers.
  *
- * `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
- *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ * `*out` receives it; free it with atrest_providers_free(). Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_new(atrest_providers **out);
 
 /*
- * Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
- * it do not.
+ * Frees a set of providers. NULL is fine. No other thread may be using it. Volumes and envelopes that were opened with
+ * it do not need it.
  */
 void atrest_providers_free(atrest_providers *providers);
 
 /*
- * Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
+ * Adds a local keystore, which holds the keys "local:NAME"; it replaces one that was there before.
  *
  * `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
  * $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
- * reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
- * for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ * reads the environment: no other thread may call setenv() or putenv() meanwhile. `error`, `error_len`: room for one
+ * line that says what failed, as for atrest_volume_open().
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
- * _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
- * be using the set.
+ * _KEYSTORE_PERMISSIONS, which leave the set as it was. Reads the attributes of the directory; no network. No other
+ * thread may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_add_local(atrest_providers *providers,
@@ -726,17 +723,17 @@ atrest_status atrest_providers_add_local(atrest_providers *providers,
                                          size_t error_len);
 
 /*
- * Adds a local keystore as atrest_providers_add_local() does, some of whose keys are guarded by this passphrase: it is
+ * Adds a local keystore as atrest_providers_add_local() does, with the passphrase that guards some of its keys. It is
  * tried for each key that has one, which takes about 0.1 seconds and 64 MiB each time that a volume is opened.
  *
- * `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory, which
- * is wiped when the set is freed and in a forked child; the caller's own copy is for the caller to wipe, and may go
- * when this returns. `keystore`, `error`, `error_len`: as for atrest_providers_add_local().
+ * `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory,
+ * which is wiped when the set is freed and in a forked child; wipe your own copy when this returns. `keystore`,
+ * `error`, `error_len`: as for atrest_providers_add_local().
  *
- * Returns what atrest_providers_add_local() does, ATREST_ERROR_NULL for a NULL passphrase too; or
- * ATREST_ERROR_INVALID_REQUEST for a length out of its range, _SECRET_MEMORY. The passphrase is not tried: calls that
- * need a key answer ATREST_ERROR_WRONG_PASSPHRASE, after a fork ATREST_ERROR_FORKED, and without this call
- * ATREST_ERROR_PASSPHRASE_REQUIRED. No other thread may be using the set.
+ * Returns what atrest_providers_add_local() does, and ATREST_ERROR_NULL for a NULL passphrase; also _INVALID_REQUEST
+ * for a length out of range, _SECRET_MEMORY. The passphrase is not tried yet: calls that need a key answer
+ * ATREST_ERROR_WRONG_PASSPHRASE, after a fork _FORKED, and without this call _PASSPHRASE_REQUIRED. No other thread may
+ * be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_add_local_with_passphrase(atrest_providers *providers,
@@ -779,15 +776,14 @@ atrest_status atrest_providers_add_aws(atrest_providers *providers,
 #if defined(ATREST_WITH_VOLUME)
 
 /*
- * Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
- * volumes of its keys cannot be opened.
+ * Makes a key in a local keystore, and the keystore itself if there is none. Back its directory up: without it nobody
+ * can open the volumes of its keys.
  *
- * `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
- * dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
- * NULL.
+ * `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - that does
+ * not begin with a dot. `error`, `error_len`: as for atrest_volume_open().
  *
  * Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
- * a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+ * you may take for success if any key of that name will do; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
  * _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
  * time.
  */
@@ -799,20 +795,21 @@ atrest_status atrest_local_create_key(const char *keystore, const char *key, cha
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
- * and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
- * key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
- * the key service in any case.
+ * Makes a set of providers keep the root keys that it unwraps, for programs that open the same volumes again and
+ * again: opening one then asks the key service only for a key that is not in the cache. It is off unless you call
+ * this, since a key that its owner revokes goes on opening volumes until its time in the cache is over. Rewraps and
+ * rechecks always ask the key service.
  *
- * `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
- * off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
- * day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
- * with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+ * `max_keys`: how many to keep, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+ * off. `time_ms`: how long to keep a key from the moment at which the provider was asked, 1 to 86400000 milliseconds
+ * (a day); on Linux suspended time counts. Then it is wiped, by a thread that lives as long as there are keys and ends
+ * with the set. What was kept before the call is wiped, too. A forked child finds nothing in the cache and keeps
+ * nothing.
  *
- * `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ * `error`, `error_len`: as for atrest_volume_open().
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
- * No network. No other thread may be using the set.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY, which leave the set as it
+ * was. No network. No other thread may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_set_cache(atrest_providers *providers,
@@ -823,9 +820,9 @@ atrest_status atrest_providers_set_cache(atrest_providers *providers,
 
 /*
  * Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
- * withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+ * revoked, or the machine is about to be suspended. Without a cache there is nothing to do.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL. Other threads may be using the set.
  */
 ATREST_MUST_USE
 atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
@@ -838,9 +835,9 @@ atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
  * An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
  * length.
  *
- * After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
- * then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
- * only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
+ * After fork() a child may use the volumes that no other thread was using at that moment. One that was in use answers
+ * ATREST_ERROR_FORKED in the child, which opens it again. Parent and child know nothing of each other: only one of
+ * them may write. (So a daemon can open its volumes, report what fails, and then go into the background.)
  */
 typedef struct atrest_volume atrest_volume;
 
@@ -848,39 +845,38 @@ typedef struct atrest_volume atrest_volume;
  * Making, opening and closing a volume
  * ---------------------------------------------------------------------------------------------------- */
 
-/* For atrest_volume_open(): the volume is only read. */
+/* A flag for calls that open a volume: it is only read. */
 #define ATREST_VOLUME_READ_ONLY 1
 
 /*
- * For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
- * then which sectors are unused, and reading those gives bytes without meaning.
+ * A flag for calls that open or make a volume: atrest_volume_discard() gives space back. Whoever sees the file can
+ * then tell which sectors are unused, and reading those gives undefined bytes.
  */
 #define ATREST_VOLUME_DISCARD 2
 
 /*
- * Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
- * Writes nothing.
+ * Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
+ * header. Writes nothing.
  *
  * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
- * ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
- * any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
- * takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
- * several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
- * seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
- * NULL.
+ * ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
+ * need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
+ * with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
+ * the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
+ * time for both. `*out` receives the volume; close it with atrest_volume_close().
  *
- * `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
- * NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
- * it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
- * `error_len` 0; it may not overlap any other argument.
+ * `error`, `error_len`: room for one line of UTF-8 that says what failed and what is needed, with a NUL at the end; if
+ * it is too long it is cut between two characters. 500 bytes hold most. On success it is empty, or holds a warning
+ * that a user should see, for example that one of the header's two copies is damaged. It may be NULL, and `error_len`
+ * 0. It may not overlap any other argument.
  *
- * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
- * putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+ * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
+ * lock on the file: make sure that nobody else writes to the volume.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
  * _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
- * other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
- * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
+ * other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open(const char *path,
@@ -894,10 +890,10 @@ atrest_status atrest_volume_open(const char *path,
 /*
  * Opens the volume in a file that is open already.
  *
- * `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
- * works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
- * call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
- * that is not open or open for appending, _READ_ONLY for one that is not open for writing.
+ * `fd`: open for reading and writing (with ATREST_VOLUME_READ_ONLY, for reading), and not for appending. The volume
+ * works on a duplicate with close-on-exec: `fd` stays yours, and you may close it at any time. Its file offset is
+ * undefined afterwards. Everything else as for atrest_volume_open(); also _DESCRIPTOR (not open, or open for
+ * appending) and _READ_ONLY (not open for writing).
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_fd(int fd,
@@ -911,19 +907,19 @@ atrest_status atrest_volume_open_fd(int fd,
 /*
  * Makes a new volume in a new file, and opens it for reading and writing.
  *
- * `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
- * of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
- * 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
- * wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
- * `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
- * `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
+ * `path`: must not exist. The file is sparse, 16 MiB larger than the volume, and gets the permissions 0666 less the
+ * umask. `size`: any number of bytes from 0 to 2^63 - 16 MiB - 4097. `sector_size`: 512, 1024, 2048 or 4096; 0 for
+ * 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what wraps the volume's key, as
+ * for atrest_envelope_create(); the key must exist (atrest_local_create_key()). `timeout_ms`: how long to wait for its
+ * provider, as for atrest_volume_open(); the call may wait on a network. `*out` receives the volume. `error`,
+ * `error_len`: as for atrest_volume_open().
  *
- * The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
- * bytes without meaning. On failure no file is left.
+ * When it returns, the header is on the disk. The data area is not written: until you write it, reading gives
+ * undefined bytes. On failure no file is left.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
  * _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
- * the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+ * the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (also if no provider was added for it), _TIMED_OUT and the other
  * statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
@@ -942,10 +938,10 @@ atrest_status atrest_volume_create(const char *path,
  * Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
  * overwritten and which must have room for the volume behind them.
  *
- * `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
- * failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
- * atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
- * directory entry of a new file is on the disk is up to the caller.
+ * `fd`: open for reading and writing, not for appending; it stays yours, as for atrest_volume_open_fd(). On failure a
+ * regular file is empty; on a block device a part of the header may remain. Everything else as for
+ * atrest_volume_create(); also _EXISTS (the file is not empty), _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. Syncing the
+ * directory of a new file is up to you.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create_fd(int fd,
@@ -960,8 +956,8 @@ atrest_status atrest_volume_create_fd(int fd,
                                       size_t error_len);
 
 /*
- * Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
- * whether it worked. No other thread may be using the volume.
+ * Closes a volume: wipes its key and frees it. NULL is fine. It does not flush; atrest_volume_flush() does, and says
+ * whether that worked. No other thread may be using the volume.
  */
 void atrest_volume_close(atrest_volume *volume);
 
@@ -972,16 +968,16 @@ void atrest_volume_close(atrest_volume *volume);
 /*
  * Reads a part of a volume, and decrypts it.
  *
- * `offset`, `len`: any range within the volume, in bytes; ranges of whole sectors are the fastest. `buf`: needs no
- * alignment, and may be NULL when `len` is 0.
+ * `offset`, `len`: any range within the volume; ranges of whole sectors are the fastest. `buf` may be NULL if `len` is
+ * 0.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OUT_OF_BOUNDS, _FORKED, which leave `buf` untouched; _IO,
- * _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), which leave in it some
- * plaintext, some ciphertext and some of what it held before. ATREST_OK does not say that the plaintext is the one that
- * was written: XTS has no authentication, and whoever can write to the file can garble or roll back sectors.
+ * _TRUNCATED (the file was cut off meanwhile) and _WITHDRAWN (see atrest_volume_recheck()), after which `buf` holds
+ * any mix of plaintext, ciphertext and what it held before. ATREST_OK does not say that the plaintext is what was
+ * written: XTS authenticates nothing, and whoever can write to the file can garble sectors or bring old ones back.
  *
- * Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
- * KiB of the volume, against writes of the same volume. It allocates nothing.
+ * Blocks on the file; no network. Any number of threads may use one volume: within each aligned 128 KiB of the volume
+ * the call is atomic against writes of the same volume. Allocates nothing.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_read(const atrest_volume *volume, uint8_t *buf, size_t len, uint64_t offset);
@@ -989,16 +985,16 @@ atrest_status atrest_volume_read(const atrest_volume *volume, uint8_t *buf, size
 /*
  * Encrypts bytes, and writes them to a part of a volume.
  *
- * `offset`, `len`: any range within the volume, in bytes; a sector that is written in part is read first. `buf`: is
- * only read, needs no alignment, and may be NULL when `len` is 0.
+ * `offset`, `len`: any range within the volume; a sector that is written in part is read first. `buf` is only read,
+ * and may be NULL if `len` is 0.
  *
- * What was written is read by everybody from then on; that it outlives a loss of power takes atrest_volume_flush(). A
- * write that is to be on the disk when it is answered (FUA) is this call and then that one.
+ * Everybody reads what was written from then on, but it outlives a loss of power only after atrest_volume_flush(). A
+ * write that must be on the disk when it is answered (FUA) is this call and then that one.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _READ_ONLY, _OUT_OF_BOUNDS, _FORKED, which leave the volume
  * untouched; _WITHDRAWN, _IO, _NO_SPACE, _TRUNCATED, _NO_MEMORY (for 128 KiB, at most once for each thread that writes
- * at the same time), after which each sector of the range may hold the old or the new bytes, and one that was cut by the failure
- * both.
+ * at the same time), after which each sector of the range holds its old or its new bytes, and a sector that the
+ * failure cut may hold both.
  *
  * Blocks on the file; no network. Any number of threads may use one volume: the call is atomic within each aligned 128
  * KiB of the volume, and writes to different bytes of one sector do not disturb each other. Two open volumes over one
@@ -1011,62 +1007,52 @@ atrest_status atrest_volume_write(const atrest_volume *volume,
                                   uint64_t offset);
 
 /*
- * Writes zeros to a part of a volume. They are encrypted and written like any others: they take as much space and time
- * as data, do not show in the file, and read as zeros from then on, here and with dm-crypt.
+ * Writes zeros to a part of a volume. They are encrypted like any other data: they take the same space and time, do
+ * not show in the file, and read as zeros from then on, here and with dm-crypt.
  *
- * `offset`, `len`: any range within the volume, in bytes. Returns and blocks as atrest_volume_write(), and like that
- * one it is for any number of threads.
+ * `offset`, `len`: any range within the volume. Returns and blocks as atrest_volume_write() does.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_write_zeros(const atrest_volume *volume, uint64_t len, uint64_t offset);
 
 /*
- * Says that a part of a volume is not needed any more: the space of the whole sectors in it goes back to the file
- * system or the device (trim, unmap). Parts of sectors at the edges keep their content.
+ * Gives the space of the whole sectors in a part of a volume back to the file system or the device (trim, unmap).
+ * Sectors that lie in the range only in part keep their content.
  *
- * Reading what was discarded gives bytes without meaning until it is written, and not zeros: the hole in the file is
- * zero, and zeros are not what zeros encrypt to. Where zeros are needed use atrest_volume_write_zeros(). Holes show
- * whoever sees the file which parts of the volume are unused, which is why a volume must be opened with
- * ATREST_VOLUME_DISCARD for this.
+ * Until it is written again, what was discarded reads as undefined bytes, and not as zeros: the hole in the file is
+ * zero, and zeros are not what zeros encrypt to. If you need zeros use atrest_volume_write_zeros(). Holes show whoever
+ * sees the file which parts of the volume are unused, so a volume must be opened with ATREST_VOLUME_DISCARD for this.
  *
- * `offset`, `len`: any range within the volume, in bytes. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY,
- * _OUT_OF_BOUNDS, _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (by the system, the file
- * system or the device: a caller may go on without), _IO: each sector of the range may be as it was or discarded.
- * Blocks on the file; no network. Any number of threads may use one volume.
+ * `offset`, `len`: any range within the volume. Returns ATREST_OK, or ATREST_ERROR_NULL, _READ_ONLY, _OUT_OF_BOUNDS,
+ * _DISCARD_OFF, _FORKED, _WITHDRAWN, which leave the volume untouched; _UNSUPPORTED (the system, the file system or
+ * the device cannot do it; you may go on without) and _IO, after which each sector of the range is as it was or
+ * discarded. Blocks on the file; no network.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_discard(const atrest_volume *volume, uint64_t len, uint64_t offset);
 
 /*
- * Waits until everything that was written through this volume before the call, by whatever thread, is on the disk
- * (fdatasync).
+ * Waits until everything that any thread wrote through this volume before the call is on the disk (fdatasync).
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _FORKED; _IO, _NO_SPACE: what was written since the last flush that
- * succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network. Any
- * number of threads may use one volume.
+ * succeeded may be lost, and a later flush that succeeds does not say otherwise. Blocks on the disk; no network.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_flush(const atrest_volume *volume);
 
-/*
- * The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. Any thread
- * may call it at any time.
- */
+/* The exact size of a volume in bytes, which need not be a whole number of sectors; 0 for a NULL volume. */
 ATREST_MUST_USE
 uint64_t atrest_volume_size(const atrest_volume *volume);
 
-/*
- * The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. Any thread may
- * call it at any time.
- */
+/* The size of a volume's encryption sectors in bytes: 512, 1024, 2048 or 4096; 0 for a NULL volume. */
 ATREST_MUST_USE
 size_t atrest_volume_sector_size(const atrest_volume *volume);
 
 /*
  * A volume's UUID, which is in its header and in the encryption context of its keys.
  *
- * `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
- * ATREST_ERROR_NULL. Any thread may call it at any time.
+ * `uuid` receives 16 bytes in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ * ATREST_ERROR_NULL.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_uuid(const atrest_volume *volume, uint8_t uuid[16]);
@@ -1076,32 +1062,32 @@ atrest_status atrest_volume_uuid(const atrest_volume *volume, uint8_t uuid[16]);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Has the key providers asked again and again, while a volume is open, whether its key may still be used, and the volume
- * close itself when it may not. Without this an open volume goes on working when its key is withdrawn.
+ * By default an open volume keeps working after its key is revoked. This call has the key providers asked again and
+ * again whether the key may still be used, and closes the volume when it may not.
  *
- * `interval_ms`: how often, 10 to 604800000 milliseconds (a week). `grace_ms`: how long after that the volume goes on
- * without an answer, in the same range; longer than the providers take, 20 seconds for AWS KMS with its retries. An
- * answer is good for both times together, from the moment of the question. Each check reads the header from the file and
- * has its wrapped key unwrapped, as an open does: all wrappings are tried, and a cache is left aside. The first one begins
- * at once, and is not waited for.
+ * `interval_ms`: how often to ask, 10 to 604800000 milliseconds (a week). `grace_ms`: how long the volume then goes on
+ * without an answer, in the same range; longer than the providers take, which is up to 20 seconds for AWS KMS with its
+ * retries. An answer counts for both times together, from the moment of the question. Each check reads the header and
+ * has the wrapped key unwrapped, as an open does: it tries all wrappings, and no cache. The first one begins at once,
+ * and is not waited for.
  *
- * A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, by all that can be asked) closes the
- * volume at once. All else (unreachable, throttled, timed out, no credentials and so on) is tried again, and closes it
- * when both times have passed since the last success; suspended time counts, on Linux. From then on, and until the volume
- * is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN but for atrest_volume_flush(), which still
- * brings to the disk what was written before; the key is wiped as soon as the calls under way are done.
- * atrest_volume_check_lease() tells why.
+ * A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, from everyone that can be asked)
+ * closes the volume at once. After anything else (unreachable, throttled, timed out, no credentials and so on) it is
+ * tried again; when both times have passed since the last success, the volume closes. On Linux suspended time counts.
+ * From then on, and until the volume is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN,
+ * except for atrest_volume_flush(), which still brings earlier writes to the disk. The key is wiped as soon as the
+ * calls under way are done. atrest_volume_check_lease() tells why.
  *
- * Starts a thread, which ends in atrest_volume_close(). `providers` is not needed any more once this has returned. A
- * second call replaces times and providers. After a fork the child has no such thread: there the volume closes itself
- * when its time is over, unless the child calls this for itself, with providers of its own where these are AWS KMS. (So
- * a daemon calls this when it is in the background.)
+ * Starts a thread, which ends in atrest_volume_close(). `providers` is not needed afterwards. A second call replaces
+ * times and providers. After a fork the child has no such thread: its volume closes when its time is over, unless the
+ * child makes this call itself, with providers of its own if they are AWS KMS. (So a daemon makes it once it is in the
+ * background.)
  *
- * `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+ * `error`, `error_len`: as for atrest_volume_open().
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of their ranges, or no provider
- * for any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY; the volume
- * is as it was then. No network. No other thread may be using the volume.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of range, or no provider for
+ * any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY, which leave
+ * the volume as it was. No network. No other thread may be using the volume.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_recheck(atrest_volume *volume,
@@ -1112,13 +1098,14 @@ atrest_status atrest_volume_recheck(atrest_volume *volume,
                                     size_t error_len);
 
 /*
- * Whether a volume may use its key, as each call on data asks before it does; always so without atrest_volume_recheck().
+ * Whether a volume may still use its key, as each call on data asks first. Without atrest_volume_recheck() it always
+ * may.
  *
- * `error`, `error_len`: room for one line that says why not, since when and what to do, as for atrest_volume_open(); 700
- * bytes hold most; may be NULL.
+ * `error`, `error_len`: room for one line that says why not, since when, and what is needed, as for
+ * atrest_volume_open(); 700 bytes hold most.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, whose reason may be the answer of a key provider
- * or that there was none for too long. Does not wait. Any thread may call it at any time.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, for a key provider's refusal or for too long
+ * without an answer. Does not wait.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error, size_t error_len);
@@ -1128,25 +1115,24 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
- * the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
- * open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+ * Replaces one wrapping of the key in a volume's header by one under another key, or under the newest material of the
+ * same key: after a key was rotated, or when a volume changes hands. Touches no data, and the volume may be open
+ * meanwhile. If the key service can rewrap by itself the plaintext does not leave it; if not, the key is unwrapped,
  * wrapped and, before the header is written, unwrapped again.
  *
- * Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
- * volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
- * the header elsewhere (backups, snapshots) still open with the old key.
+ * Both copies of the header are written, one after the other, and each is synced. Interrupted at any moment, the
+ * volume opens with its old wrapping or its new one; once done, the old one is in neither copy. Older copies of the
+ * header elsewhere (backups, snapshots) still open with the old key.
  *
  * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
- * those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
- * the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
- * it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
- * atrest_volume_open(); on success a warning may stand there, too.
+ * those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
+ * providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
+ * It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
+ * warnings included.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
- * the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
- * was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
- * it at any time.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
+ * header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
+ * header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap(const char *path,
@@ -1160,8 +1146,8 @@ atrest_status atrest_volume_rewrap(const char *path,
 /*
  * atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
  *
- * `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
- * is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+ * `fd` stays yours. Its file offset is undefined afterwards, and a lock (flock) that you hold through it is released.
+ * Everything else as for atrest_volume_rewrap(); also _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap_fd(int fd,
@@ -1177,15 +1163,15 @@ atrest_status atrest_volume_rewrap_fd(int fd,
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
- * key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
+ * Adds a wrapping of the key to a volume's header, behind those that are there: the volume then opens with this key,
+ * too. One of the present wrappings is opened for it, and the new one, before the header is written.
  *
  * `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
  * atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
  * interruption leaves.
  *
- * Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
- * taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+ * Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE if all 8 slots are taken,
+ * _KEY_NAME for a scratch volume, which takes no other key.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_add_slot(const char *path,
@@ -1196,15 +1182,15 @@ atrest_status atrest_volume_add_slot(const char *path,
                                      size_t error_len);
 
 /*
- * Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
- * stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
+ * Removes a wrapping of the key from a volume's header: the volume no longer opens with that key. The last one cannot
+ * be removed. Older copies of the header elsewhere (backups, snapshots) still open with it.
  *
- * `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
- * of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
+ * `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed only for
+ * headers of the first version, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
  * atrest_volume_rewrap(), and so is what an interruption leaves.
  *
- * Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
- * for a scratch volume. Any thread may call it at any time.
+ * Returns what atrest_volume_rewrap() does; _SLOT if there is no such slot, _ENVELOPE for the last one, _KEY_NAME for
+ * a scratch volume.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_remove_slot(const char *path,
@@ -1219,16 +1205,16 @@ atrest_status atrest_volume_remove_slot(const char *path,
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
- * here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
- * key now, opens the volume, whatever becomes of its header.
+ * Saves the header of a volume in a new file, in the format of `cryptsetup luksHeaderBackup`: both copies and the area
+ * for keyslots, 16 MiB for a volume that was made here. Whoever has it, and may use a key that wraps the volume's key
+ * now, can open the volume, whatever becomes of its header.
  *
- * `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
- * returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
- * needed. It waits up to five seconds for the file's lock (flock).
+ * `path`: the volume's file. `backup`: must not exist; only its owner can read it. When the call returns it is on the
+ * disk; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. Needs no
+ * key. Waits up to five seconds for the file's lock (flock).
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
- * answers for the file and for what is in it. Any thread may call it at any time.
+ * answers for the file and for what is in it.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_backup_header(const char *path,
@@ -1237,18 +1223,18 @@ atrest_status atrest_volume_backup_header(const char *path,
                                           size_t error_len);
 
 /*
- * Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
- * first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
- * removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
+ * Puts a backup, cryptsetup's too, in the place of a volume's header. If the present header can be read they are
+ * compared first: a backup of another volume, or an older one, which would bring back a key that was removed since,
+ * takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
  *
  * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
- * for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
- * other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
+ * for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
+ * after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
  * to five seconds for the file's lock (flock).
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
- * and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
- * _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
+ * and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
+ * _NO_SPACE and _DAMAGED (it does not read back) from the writing.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_restore_header(const char *path,
@@ -1262,23 +1248,22 @@ atrest_status atrest_volume_restore_header(const char *path,
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
- * with ATREST_ERROR_NEEDS_FORCE.
+ * A flag for atrest_volume_destroy() and atrest_volume_restore_header(): do it even where the call would refuse with
+ * ATREST_ERROR_NEEDS_FORCE.
  */
 #define ATREST_FORCE 1
 
 /*
- * Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
- * only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
- * opened as any volume of a local key is, and no other key can wrap its key.
+ * Makes a scratch volume in a new file, and opens it for reading and writing. Its key is its own, and only the local
+ * keystore holds it; once atrest_volume_destroy() has erased it, nothing opens the volume, from any copy. The volume
+ * is opened like any other with a local key, and no other key can wrap its key.
  *
  * `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
- * atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
- * in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
+ * atrest_local_create_key(); it is made if there is none, and a backup of it would keep the key. `path` is recorded in
+ * the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
  * failure neither a file nor a key is left.
  *
- * Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
- * thread may call it at any time.
+ * Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_create_scratch(const char *path,
@@ -1291,24 +1276,25 @@ atrest_status atrest_volume_create_scratch(const char *path,
                                            size_t error_len);
 
 /*
- * Destroys a volume: erases the key of a scratch volume, then overwrites both copies of its header and the area for
- * keyslots. No data is read or written. It may be repeated, and finishes what an interruption left; a key that is gone
+ * Destroys a volume: erases the key of a scratch volume, then overwrites both copies of the header and the area for
+ * keyslots. Reads and writes no data. It can be repeated, and finishes what an interruption left; a key that is gone
  * already is no failure.
  *
- * `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
+ * `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
  * volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
- * it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
- * whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
- * name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
- * It waits up to five seconds for the file's lock (flock); no network.
+ * it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
+ * keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
+ * the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
+ * passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
+ * network.
  *
  * Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
- * where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+ * they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
- * one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
- * changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
- * read back: the key is gone. Any thread may call it at any time.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
+ * UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
+ * nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS, which leave the header as it was; _IO, and _DAMAGED for what does
+ * not read back: the key is gone.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_destroy(const char *path,
@@ -1411,8 +1397,8 @@ atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * What encrypts and decrypts the sectors of a volume. Immutable after creation, for any number of threads at once, and in
- * a process that was forked as well as in its parent.
+ * What encrypts and decrypts the sectors of a volume. Nothing changes it once it is made: any number of threads may
+ * use one at once, and so may a forked child.
  */
 typedef struct atrest_sector_cipher atrest_sector_cipher;
 
@@ -1538,7 +1524,7 @@ atrest_status atrest_sector_cipher_decrypt_iov(const atrest_sector_cipher *ciphe
 
 /*
  * A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
- * header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
+ * header. Nothing in it is secret, and nothing changes it once it is made.
  */
 typedef struct atrest_envelope atrest_envelope;
 
@@ -1586,18 +1572,18 @@ atrest_status atrest_envelope_parse(const uint8_t *json,
                                     size_t error_len);
 
 /*
- * The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
- * which keys wrap it.
+ * The envelope in a volume's header, as it was when the volume was opened: to back the wrapped key up, or to see which
+ * keys wrap it.
  *
- * `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+ * `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). Returns ATREST_OK, or
+ * ATREST_ERROR_NULL, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_envelope(const atrest_volume *volume, atrest_envelope **out);
 
 /*
- * The JSON document of an envelope, at most 65536 bytes and a NUL; equal envelopes have equal documents. It lives as
- * long as the envelope. NULL for a NULL envelope. Any thread may call it at any time.
+ * The JSON document of an envelope: at most 65536 bytes and a NUL. Equal envelopes have equal documents. It lives as
+ * long as the envelope. NULL for a NULL envelope.
  */
 ATREST_MUST_USE
 const char *atrest_envelope_json(const atrest_envelope *envelope);
@@ -1613,8 +1599,8 @@ const char *atrest_envelope_key(const atrest_envelope *envelope, size_t slot);
 /*
  * The UUID that an envelope's wrappings are bound to.
  *
- * `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
- * ATREST_ERROR_NULL. Any thread may call it at any time.
+ * `uuid` receives 16 bytes in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+ * ATREST_ERROR_NULL.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_uuid(const atrest_envelope *envelope, uint8_t uuid[16]);
@@ -1681,7 +1667,7 @@ atrest_status atrest_envelope_rewrap(const atrest_envelope *envelope,
                                      char *error,
                                      size_t error_len);
 
-/* Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON. */
+/* Frees an envelope, and its JSON. NULL is fine. No other thread may be using either. */
 void atrest_envelope_free(atrest_envelope *envelope);
 
 #endif /* defined(ATREST_WITH_VOLUME) */

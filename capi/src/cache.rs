@@ -9,20 +9,21 @@ use super::providers::atrest_providers;
 use super::status::atrest_status;
 use atrest::keys::RootKeyCache;
 
-/// Makes a set of providers keep the root keys that are unwrapped by it, for a program that opens the same volumes again
-/// and again: opening a volume then asks the key service only for a key that is not there. Off unless it is called, for a
-/// key that its owner withdraws goes on opening volumes until its time in the cache has ended. Rewraps and rechecks ask
-/// the key service in any case.
+/// Makes a set of providers keep the root keys that it unwraps, for programs that open the same volumes again and
+/// again: opening one then asks the key service only for a key that is not in the cache. It is off unless you call
+/// this, since a key that its owner revokes goes on opening volumes until its time in the cache is over. Rewraps and
+/// rechecks always ask the key service.
 ///
-/// `max_keys`: how many are kept, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
-/// off. `time_ms`: how long a key is kept from the moment at which the provider was asked, 1 to 86400000 milliseconds (a
-/// day); suspended time counts, on Linux. Then it is wiped, by a thread that lives while there are keys, and that ends
-/// with the set. What was kept before the call is wiped, too. A forked child finds nothing and keeps nothing.
+/// `max_keys`: how many to keep, 1 to 1024, each in a locked page of memory; the oldest makes room. 0 turns the cache
+/// off. `time_ms`: how long to keep a key from the moment at which the provider was asked, 1 to 86400000 milliseconds
+/// (a day); on Linux suspended time counts. Then it is wiped, by a thread that lives as long as there are keys and ends
+/// with the set. What was kept before the call is wiped, too. A forked child finds nothing in the cache and keeps
+/// nothing.
 ///
-/// `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/// `error`, `error_len`: as for atrest_volume_open().
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY; the set is as it was then.
-/// No network. No other thread may be using the set.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST, _SECRET_MEMORY, which leave the set as it
+/// was. No network. No other thread may be using the set.
 ///
 /// # Safety
 /// `providers` is NULL or a set; `error` is NULL or writable for `error_len` bytes.
@@ -50,9 +51,9 @@ pub unsafe extern "C" fn atrest_providers_set_cache(
 }
 
 /// Wipes the root keys that a set of providers keeps, and keeps none that is being unwrapped now: for when a key was
-/// withdrawn, or the machine is about to be suspended. Without a cache there is nothing to do.
+/// revoked, or the machine is about to be suspended. Without a cache there is nothing to do.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL. Any thread may call it while others use the set.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL. Other threads may be using the set.
 ///
 /// # Safety
 /// `providers` is NULL or a set.

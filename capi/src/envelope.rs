@@ -14,7 +14,7 @@ use atrest::Code;
 use atrest::keys::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
 
 /// A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
-/// header. Nothing in it is secret. Immutable after creation, for any number of threads at once.
+/// header. Nothing in it is secret, and nothing changes it once it is made.
 #[allow(non_camel_case_types)]
 pub struct atrest_envelope {
     envelope: Envelope,
@@ -112,11 +112,11 @@ pub unsafe extern "C" fn atrest_envelope_parse(
     }
 }
 
-/// The envelope in a volume's header, as it was when the volume was opened: for a backup of the wrapped key, or to see
-/// which keys wrap it.
+/// The envelope in a volume's header, as it was when the volume was opened: to back the wrapped key up, or to see which
+/// keys wrap it.
 ///
-/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). On failure `*out` is NULL.
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+/// `*out` receives a copy, which outlives the volume; free it with atrest_envelope_free(). Returns ATREST_OK, or
+/// ATREST_ERROR_NULL, _NO_MEMORY.
 ///
 /// # Safety
 /// `volume` is NULL or open; `out` is NULL or writable.
@@ -135,8 +135,8 @@ pub unsafe extern "C" fn atrest_volume_envelope(
     }
 }
 
-/// The JSON document of an envelope, at most 65536 bytes and a NUL; equal envelopes have equal documents. It lives as
-/// long as the envelope. NULL for a NULL envelope. Any thread may call it at any time.
+/// The JSON document of an envelope: at most 65536 bytes and a NUL. Equal envelopes have equal documents. It lives as
+/// long as the envelope. NULL for a NULL envelope.
 ///
 /// # Safety
 /// `envelope` is NULL or an envelope.
@@ -167,8 +167,8 @@ pub unsafe extern "C" fn atrest_envelope_key(envelope: *const atrest_envelope, s
 
 /// The UUID that an envelope's wrappings are bound to.
 ///
-/// `uuid` receives 16 bytes, in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
-/// ATREST_ERROR_NULL. Any thread may call it at any time.
+/// `uuid` receives 16 bytes in the order in which they are written; on failure it is untouched. Returns ATREST_OK, or
+/// ATREST_ERROR_NULL.
 ///
 /// cbindgen:ptrs-as-arrays=[[uuid;16]]
 ///
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn atrest_envelope_rewrap(
     }
 }
 
-/// Frees an envelope. NULL is fine. No other thread may be using it, nor its JSON.
+/// Frees an envelope, and its JSON. NULL is fine. No other thread may be using either.
 ///
 /// # Safety
 /// `envelope` is NULL or an envelope that has not been freed.

@@ -28,16 +28,14 @@ fn registry() -> &'static Registry {
     &REGISTRY
 }
 
-/// The key providers that a program has: what wraps and unwraps the keys of volumes. Any number of threads may use one
-/// at once; while a provider is added no other may.
+/// A set of key providers: what wraps and unwraps the keys of volumes. Any number of threads may use one at once, but
+/// none while a provider is added.
 #[allow(non_camel_case_types)]
 pub struct atrest_providers(pub(crate) Providers);
 
-/// Makes a set of key providers, with none in it.
+/// Makes an empty set of key providers.
 ///
-/// `*out` receives it; free it with atrest_providers_free(). On failure `*out` is NULL.
-///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY. Any thread may call it at any time.
+/// `*out` receives it; free it with atrest_providers_free(). Returns ATREST_OK, or ATREST_ERROR_NULL, _NO_MEMORY.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -48,8 +46,8 @@ pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -
     unsafe { handle::make(out, core::ptr::null_mut(), 0, |_| Ok(atrest_providers(Providers::new()))) }
 }
 
-/// Frees a set of providers. NULL is fine. No other thread may be using it; volumes and envelopes that were opened with
-/// it do not.
+/// Frees a set of providers. NULL is fine. No other thread may be using it. Volumes and envelopes that were opened with
+/// it do not need it.
 ///
 /// # Safety
 /// `providers` is NULL or a set that has not been freed.
@@ -59,16 +57,16 @@ pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers)
     unsafe { handle::free(providers) }
 }
 
-/// Adds a local keystore, which holds the keys "local:NAME"; one that was there before is replaced.
+/// Adds a local keystore, which holds the keys "local:NAME"; it replaces one that was there before.
 ///
 /// `keystore`: the path of its directory, which must exist; or NULL for the user's own: $ATREST_HOME, else
 /// $XDG_DATA_HOME/atrest, else ~/.local/share/atrest (~/Library/Application Support/atrest on macOS). With NULL it
-/// reads the environment: no other thread may be in setenv() or putenv() at the same time. `error`, `error_len`: room
-/// for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/// reads the environment: no other thread may call setenv() or putenv() meanwhile. `error`, `error_len`: room for one
+/// line that says what failed, as for atrest_volume_open().
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEYSTORE_IO (no such directory, for example),
-/// _KEYSTORE_PERMISSIONS; the set is as it was then. Reads the directory's attributes; no network. No other thread may
-/// be using the set.
+/// _KEYSTORE_PERMISSIONS, which leave the set as it was. Reads the attributes of the directory; no network. No other
+/// thread may be using the set.
 ///
 /// # Safety
 /// `providers` is NULL or a set; `keystore` is NULL or a NUL-terminated string; `error` is NULL or writable for
@@ -92,17 +90,17 @@ pub unsafe extern "C" fn atrest_providers_add_local(
     }
 }
 
-/// Adds a local keystore as atrest_providers_add_local() does, some of whose keys are guarded by this passphrase: it is
+/// Adds a local keystore as atrest_providers_add_local() does, with the passphrase that guards some of its keys. It is
 /// tried for each key that has one, which takes about 0.1 seconds and 64 MiB each time that a volume is opened.
 ///
-/// `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory, which
-/// is wiped when the set is freed and in a forked child; the caller's own copy is for the caller to wipe, and may go
-/// when this returns. `keystore`, `error`, `error_len`: as for atrest_providers_add_local().
+/// `passphrase`, `passphrase_len`: 1 to 1024 bytes, without a line end or NUL. They are copied into locked memory,
+/// which is wiped when the set is freed and in a forked child; wipe your own copy when this returns. `keystore`,
+/// `error`, `error_len`: as for atrest_providers_add_local().
 ///
-/// Returns what atrest_providers_add_local() does, ATREST_ERROR_NULL for a NULL passphrase too; or
-/// ATREST_ERROR_INVALID_REQUEST for a length out of its range, _SECRET_MEMORY. The passphrase is not tried: calls that
-/// need a key answer ATREST_ERROR_WRONG_PASSPHRASE, after a fork ATREST_ERROR_FORKED, and without this call
-/// ATREST_ERROR_PASSPHRASE_REQUIRED. No other thread may be using the set.
+/// Returns what atrest_providers_add_local() does, and ATREST_ERROR_NULL for a NULL passphrase; also _INVALID_REQUEST
+/// for a length out of range, _SECRET_MEMORY. The passphrase is not tried yet: calls that need a key answer
+/// ATREST_ERROR_WRONG_PASSPHRASE, after a fork _FORKED, and without this call _PASSPHRASE_REQUIRED. No other thread may
+/// be using the set.
 ///
 /// # Safety
 /// As for atrest_providers_add_local(); `passphrase` is NULL or readable for `passphrase_len` bytes.
@@ -175,15 +173,14 @@ pub unsafe extern "C" fn atrest_providers_add_aws(
     }
 }
 
-/// Makes a key in a local keystore, and the keystore itself where there is none. Back its directory up: without it the
-/// volumes of its keys cannot be opened.
+/// Makes a key in a local keystore, and the keystore itself if there is none. Back its directory up: without it nobody
+/// can open the volumes of its keys.
 ///
-/// `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - without a
-/// dot in front. `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be
-/// NULL.
+/// `keystore`: as for atrest_providers_add_local(). `key`: "local:" and a name, 1 to 64 of A-Z a-z 0-9 . _ - that does
+/// not begin with a dot. `error`, `error_len`: as for atrest_volume_open().
 ///
 /// Returns ATREST_OK once the key is on the disk, or ATREST_ERROR_KEY_EXISTS, which leaves that key as it is and which
-/// a program that wants just any key of that name may take for success; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
+/// you may take for success if any key of that name will do; ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME,
 /// _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. No network. Any thread, and any process, may call it at any
 /// time.
 ///

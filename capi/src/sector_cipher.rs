@@ -16,8 +16,8 @@ use atrest::Code;
 use atrest::volume::{Header, SectorCipher, SectorError};
 use atrest::xts::Direction;
 
-/// What encrypts and decrypts the sectors of a volume. Immutable after creation, for any number of threads at once, and in
-/// a process that was forked as well as in its parent.
+/// What encrypts and decrypts the sectors of a volume. Nothing changes it once it is made: any number of threads may
+/// use one at once, and so may a forked child.
 #[allow(non_camel_case_types)]
 pub struct atrest_sector_cipher {
     cipher: SectorCipher,

@@ -13,16 +13,16 @@ use crate::providers::as_path;
 use crate::status::atrest_status;
 use atrest::volume::{HeaderBackup, Mode};
 
-/// Saves the header of a volume in a new file: both copies and the area for keyslots, 16 MiB for a volume that was made
-/// here, in the format of `cryptsetup luksHeaderBackup`. Whoever has it, and the use of a key that wraps the volume's
-/// key now, opens the volume, whatever becomes of its header.
+/// Saves the header of a volume in a new file, in the format of `cryptsetup luksHeaderBackup`: both copies and the area
+/// for keyslots, 16 MiB for a volume that was made here. Whoever has it, and may use a key that wraps the volume's key
+/// now, can open the volume, whatever becomes of its header.
 ///
-/// `path`: the volume's file. `backup`: must not exist; only its owner can read it. It is on the disk when this
-/// returns; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. No key is
-/// needed. It waits up to five seconds for the file's lock (flock).
+/// `path`: the volume's file. `backup`: must not exist; only its owner can read it. When the call returns it is on the
+/// disk; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. Needs no
+/// key. Waits up to five seconds for the file's lock (flock).
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
-/// answers for the file and for what is in it. Any thread may call it at any time.
+/// answers for the file and for what is in it.
 ///
 /// # Safety
 /// `path` and `backup` are NULL or NUL-terminated strings; `error` is NULL or writable for `error_len` bytes.
@@ -54,18 +54,18 @@ pub unsafe extern "C" fn atrest_volume_backup_header(
     }
 }
 
-/// Puts a backup in the place of a volume's header, also one that cryptsetup made. The header that is there is compared
-/// first, where it can be read: a backup of another volume, or an older one, which would bring back a key that was
-/// removed since, takes ATREST_FORCE. Where it cannot be read the file must have the length of the backup's volume.
+/// Puts a backup, cryptsetup's too, in the place of a volume's header. If the present header can be read they are
+/// compared first: a backup of another volume, or an older one, which would bring back a key that was removed since,
+/// takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
 ///
 /// `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
-/// for atrest_volume_open(); on success it says where nothing could be compared. No key is needed. One copy after the
-/// other is written, each synced: whenever that is interrupted, one valid copy is there if one was before. It waits up
+/// for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
+/// after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
 /// to five seconds for the file's lock (flock).
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
-/// and what atrest_volume_open() answers for either file and for what is in the backup: nothing is changed then. _IO,
-/// _NO_SPACE and _DAMAGED (it does not read back) from the writing. Any thread may call it at any time.
+/// and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
+/// _NO_SPACE and _DAMAGED (it does not read back) from the writing.
 ///
 /// # Safety
 /// `path` and `backup` are NULL or NUL-terminated strings; `error` is NULL or writable for `error_len` bytes.

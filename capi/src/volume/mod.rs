@@ -26,9 +26,9 @@ use storage::AnyStorage;
 /// An open encrypted volume: a run of bytes that any number of threads read and write at once, at any offset and of any
 /// length.
 ///
-/// After fork() the child may use the volumes that no other thread was using at that moment; a volume that was in use
-/// then answers ATREST_ERROR_FORKED there, and has to be opened again. Parent and child know nothing of each other:
-/// only one of them may write. (So a daemon may open its volumes, report what fails, and go into the background then.)
+/// After fork() a child may use the volumes that no other thread was using at that moment. One that was in use answers
+/// ATREST_ERROR_FORKED in the child, which opens it again. Parent and child know nothing of each other: only one of
+/// them may write. (So a daemon can open its volumes, report what fails, and then go into the background.)
 #[allow(non_camel_case_types)]
 pub struct atrest_volume {
     volume: Volume<AnyStorage>,

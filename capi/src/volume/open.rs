@@ -19,35 +19,34 @@ use atrest::Code;
 use atrest::keys::{Class, Envelope, new_uuid};
 use atrest::volume::{CreateOptions, Mode, StorageError, TargetError, Volume};
 
-/// For atrest_volume_open(): the volume is only read.
+/// A flag for calls that open a volume: it is only read.
 pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
-/// For all calls that give an open volume: atrest_volume_discard() gives space back. Whoever sees the file can tell
-/// then which sectors are unused, and reading those gives bytes without meaning.
+/// A flag for calls that open or make a volume: atrest_volume_discard() gives space back. Whoever sees the file can
+/// then tell which sectors are unused, and reading those gives undefined bytes.
 pub const ATREST_VOLUME_DISCARD: u32 = 2;
 
-/// Opens a volume: reads its header, has its key unwrapped, and checks with it that nobody else changed the header.
-/// Writes nothing.
+/// Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
+/// header. Writes nothing.
 ///
 /// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
-/// ATREST_VOLUME_DISCARD or-ed together. `providers`: one of them must be able to unwrap the key; they are not needed
-/// any more once this has returned. `timeout_ms`: how long to wait for them in milliseconds, negative for as long as it
-/// takes, as with poll(); this call may wait on a network, and with local keys it reads a file and does not wait. Where
-/// several keys wrap the volume's they are tried in turn, and a service that hangs gives way to the next one after 20
-/// seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close(). On failure `*out` is
-/// NULL.
+/// ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
+/// need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
+/// with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
+/// the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
+/// time for both. `*out` receives the volume; close it with atrest_volume_close().
 ///
-/// `error`, `error_len`: room for one line that says why it failed (what, and what to do about it), in UTF-8, with a
-/// NUL at the end, and cut between two characters where it is too long; 500 bytes hold most. On success it is empty, or
-/// it is a warning that a user should see: one of the header's two copies is damaged, for example. It may be NULL, and
-/// `error_len` 0; it may not overlap any other argument.
+/// `error`, `error_len`: room for one line of UTF-8 that says what failed and what is needed, with a NUL at the end; if
+/// it is too long it is cut between two characters. 500 bytes hold most. On success it is empty, or holds a warning
+/// that a user should see, for example that one of the header's two copies is damaged. It may be NULL, and `error_len`
+/// 0. It may not overlap any other argument.
 ///
-/// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does: no other thread may be in setenv() or
-/// putenv() at the same time. No lock is taken on the file: that nobody else writes to the volume is up to the caller.
+/// Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
+/// lock on the file: make sure that nobody else writes to the volume.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
 /// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
-/// other statuses of key providers (65 to 84, 86, 87; of the first wrapping, where several failed), _ENVELOPE;
-/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of threads may use one set of providers.
+/// other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
+/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL
@@ -75,10 +74,10 @@ pub unsafe extern "C" fn atrest_volume_open(
 
 /// Opens the volume in a file that is open already.
 ///
-/// `fd`: open for reading and writing (or, with ATREST_VOLUME_READ_ONLY, for reading), not for appending. The volume
-/// works on a duplicate of it, with close-on-exec: `fd` stays the caller's, who may close it at any time after this
-/// call. Its file offset is undefined afterwards. Everything else as for atrest_volume_open(); and _DESCRIPTOR for one
-/// that is not open or open for appending, _READ_ONLY for one that is not open for writing.
+/// `fd`: open for reading and writing (with ATREST_VOLUME_READ_ONLY, for reading), and not for appending. The volume
+/// works on a duplicate with close-on-exec: `fd` stays yours, and you may close it at any time. Its file offset is
+/// undefined afterwards. Everything else as for atrest_volume_open(); also _DESCRIPTOR (not open, or open for
+/// appending) and _READ_ONLY (not open for writing).
 ///
 /// # Safety
 /// As atrest_volume_open(); `fd` is no descriptor that somebody else closes during the call.
@@ -105,19 +104,19 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 
 /// Makes a new volume in a new file, and opens it for reading and writing.
 ///
-/// `path`: must not exist; the file gets 16 MiB more than the volume, sparse, and the permissions that the umask leaves
-/// of 0666. `size`: in bytes, 0 to 2^63 - 16 MiB - 4097; any number, not only whole sectors. `sector_size`: 512, 1024,
-/// 2048 or 4096, or 0 for 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what
-/// wraps the volume's key, as for atrest_envelope_create(); the key must exist (atrest_local_create_key()).
-/// `timeout_ms`: how long to wait for its provider, as for atrest_volume_open(); this call may wait on a network.
-/// `*out` receives the volume, and is NULL on failure. `error`, `error_len`: as for atrest_volume_open().
+/// `path`: must not exist. The file is sparse, 16 MiB larger than the volume, and gets the permissions 0666 less the
+/// umask. `size`: any number of bytes from 0 to 2^63 - 16 MiB - 4097. `sector_size`: 512, 1024, 2048 or 4096; 0 for
+/// 4096, which is the fastest. `flags`: 0 or ATREST_VOLUME_DISCARD. `providers`, `key`: what wraps the volume's key, as
+/// for atrest_envelope_create(); the key must exist (atrest_local_create_key()). `timeout_ms`: how long to wait for its
+/// provider, as for atrest_volume_open(); the call may wait on a network. `*out` receives the volume. `error`,
+/// `error_len`: as for atrest_volume_open().
 ///
-/// The header is on the disk when this returns. The data area is left as it is: until it is written, reading it gives
-/// bytes without meaning. On failure no file is left.
+/// When it returns, the header is on the disk. The data area is not written: until you write it, reading gives
+/// undefined bytes. On failure no file is left.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
 /// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
-/// the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (no provider was added for it, too), _TIMED_OUT and the other
+/// the key: _KEY_NAME, _KEY_NOT_FOUND, _UNREACHABLE (also if no provider was added for it), _TIMED_OUT and the other
 /// statuses of key providers (65 to 84, 86, 87); _RANDOM, _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
@@ -150,10 +149,10 @@ pub unsafe extern "C" fn atrest_volume_create(
 /// Makes a new volume in a file that is open already: an empty regular file, or a block device, whose first 16 MiB are
 /// overwritten and which must have room for the volume behind them.
 ///
-/// `fd`: open for reading and writing, not for appending; it stays the caller's, as for atrest_volume_open_fd(). On
-/// failure a regular file is empty; on a block device a part of the header may stand. Everything else as for
-/// atrest_volume_create(); and _EXISTS for a file that is not empty, _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. That the
-/// directory entry of a new file is on the disk is up to the caller.
+/// `fd`: open for reading and writing, not for appending; it stays yours, as for atrest_volume_open_fd(). On failure a
+/// regular file is empty; on a block device a part of the header may remain. Everything else as for
+/// atrest_volume_create(); also _EXISTS (the file is not empty), _FILE_TYPE, _DESCRIPTOR, _READ_ONLY. Syncing the
+/// directory of a new file is up to you.
 ///
 /// # Safety
 /// As atrest_volume_create(); `fd` is no descriptor that somebody else closes during the call.
@@ -181,8 +180,8 @@ pub unsafe extern "C" fn atrest_volume_create_fd(
     }
 }
 
-/// Closes a volume, wipes its key and frees it. NULL is fine. It does not flush: atrest_volume_flush() does, and says
-/// whether it worked. No other thread may be using the volume.
+/// Closes a volume: wipes its key and frees it. NULL is fine. It does not flush; atrest_volume_flush() does, and says
+/// whether that worked. No other thread may be using the volume.
 ///
 /// # Safety
 /// `volume` is NULL or a volume that has not been closed.

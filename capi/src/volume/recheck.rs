@@ -10,32 +10,32 @@ use crate::providers::atrest_providers;
 use crate::status::atrest_status;
 use atrest::volume::Recheck;
 
-/// Has the key providers asked again and again, while a volume is open, whether its key may still be used, and the volume
-/// close itself when it may not. Without this an open volume goes on working when its key is withdrawn.
+/// By default an open volume keeps working after its key is revoked. This call has the key providers asked again and
+/// again whether the key may still be used, and closes the volume when it may not.
 ///
-/// `interval_ms`: how often, 10 to 604800000 milliseconds (a week). `grace_ms`: how long after that the volume goes on
-/// without an answer, in the same range; longer than the providers take, 20 seconds for AWS KMS with its retries. An
-/// answer is good for both times together, from the moment of the question. Each check reads the header from the file and
-/// has its wrapped key unwrapped, as an open does: all wrappings are tried, and a cache is left aside. The first one begins
-/// at once, and is not waited for.
+/// `interval_ms`: how often to ask, 10 to 604800000 milliseconds (a week). `grace_ms`: how long the volume then goes on
+/// without an answer, in the same range; longer than the providers take, which is up to 20 seconds for AWS KMS with its
+/// retries. An answer counts for both times together, from the moment of the question. Each check reads the header and
+/// has the wrapped key unwrapped, as an open does: it tries all wrappings, and no cache. The first one begins at once,
+/// and is not waited for.
 ///
-/// A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, by all that can be asked) closes the
-/// volume at once. All else (unreachable, throttled, timed out, no credentials and so on) is tried again, and closes it
-/// when both times have passed since the last success; suspended time counts, on Linux. From then on, and until the volume
-/// is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN but for atrest_volume_flush(), which still
-/// brings to the disk what was written before; the key is wiped as soon as the calls under way are done.
-/// atrest_volume_check_lease() tells why.
+/// A refusal (not authorised, no such key, disabled, pending deletion, the wrong key, from everyone that can be asked)
+/// closes the volume at once. After anything else (unreachable, throttled, timed out, no credentials and so on) it is
+/// tried again; when both times have passed since the last success, the volume closes. On Linux suspended time counts.
+/// From then on, and until the volume is closed and opened again, each call on data answers ATREST_ERROR_WITHDRAWN,
+/// except for atrest_volume_flush(), which still brings earlier writes to the disk. The key is wiped as soon as the
+/// calls under way are done. atrest_volume_check_lease() tells why.
 ///
-/// Starts a thread, which ends in atrest_volume_close(). `providers` is not needed any more once this has returned. A
-/// second call replaces times and providers. After a fork the child has no such thread: there the volume closes itself
-/// when its time is over, unless the child calls this for itself, with providers of its own where these are AWS KMS. (So
-/// a daemon calls this when it is in the background.)
+/// Starts a thread, which ends in atrest_volume_close(). `providers` is not needed afterwards. A second call replaces
+/// times and providers. After a fork the child has no such thread: its volume closes when its time is over, unless the
+/// child makes this call itself, with providers of its own if they are AWS KMS. (So a daemon makes it once it is in the
+/// background.)
 ///
-/// `error`, `error_len`: room for one line that says why it failed, as for atrest_volume_open(); may be NULL.
+/// `error`, `error_len`: as for atrest_volume_open().
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of their ranges, or no provider
-/// for any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY; the volume
-/// is as it was then. No network. No other thread may be using the volume.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _INVALID_REQUEST (times out of range, or no provider for
+/// any of the volume's wrappings), _WITHDRAWN, _FORKED, _IO (no thread, or no descriptor), _SECRET_MEMORY, which leave
+/// the volume as it was. No network. No other thread may be using the volume.
 ///
 /// # Safety
 /// `volume` is NULL or open; `providers` is NULL or a set; `error` is NULL or writable for `error_len` bytes.
@@ -61,13 +61,14 @@ pub unsafe extern "C" fn atrest_volume_recheck(
     }
 }
 
-/// Whether a volume may use its key, as each call on data asks before it does; always so without atrest_volume_recheck().
+/// Whether a volume may still use its key, as each call on data asks first. Without atrest_volume_recheck() it always
+/// may.
 ///
-/// `error`, `error_len`: room for one line that says why not, since when and what to do, as for atrest_volume_open(); 700
-/// bytes hold most; may be NULL.
+/// `error`, `error_len`: room for one line that says why not, since when, and what is needed, as for
+/// atrest_volume_open(); 700 bytes hold most.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, whose reason may be the answer of a key provider
-/// or that there was none for too long. Does not wait. Any thread may call it at any time.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH; _WITHDRAWN, for a key provider's refusal or for too long
+/// without an answer. Does not wait.
 ///
 /// # Safety
 /// `volume` is NULL or open; `error` is NULL or writable for `error_len` bytes.

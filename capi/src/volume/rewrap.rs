@@ -10,25 +10,24 @@ use crate::status::atrest_status;
 use atrest::storage::Storage;
 use atrest::volume::{Mode, Volume, WrappingChange};
 
-/// Replaces one wrapping of the root key in a volume's header by one under another key, or by the newest material of
-/// the same: after a key was rotated, or when a volume goes to another owner. No data is touched, and the volume may be
-/// open meanwhile. Within a key service that can do it the plaintext does not leave the service; else it is unwrapped,
+/// Replaces one wrapping of the key in a volume's header by one under another key, or under the newest material of the
+/// same key: after a key was rotated, or when a volume changes hands. Touches no data, and the volume may be open
+/// meanwhile. If the key service can rewrap by itself the plaintext does not leave it; if not, the key is unwrapped,
 /// wrapped and, before the header is written, unwrapped again.
 ///
-/// Both copies of the header are written whole, one after the other and each synced: whenever that is interrupted the
-/// volume opens by its old wrapping or its new one, and when it is done the old one is in neither copy. Old copies of
-/// the header elsewhere (backups, snapshots) still open with the old key.
+/// Both copies of the header are written, one after the other, and each is synced. Interrupted at any moment, the
+/// volume opens with its old wrapping or its new one; once done, the old one is in neither copy. Older copies of the
+/// header elsewhere (backups, snapshots) still open with the old key.
 ///
 /// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
-/// those of both keys. `key`: what is to wrap it, as for atrest_envelope_create(). `timeout_ms`: how long to wait for
-/// the providers, as for atrest_volume_open(); this call may wait on a network, and after the timeout the header is as
-/// it was. It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for
-/// atrest_volume_open(); on success a warning may stand there, too.
+/// those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
+/// providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
+/// It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
+/// warnings included.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, and what atrest_volume_open() answers for
-/// the file, for what is in it and for its keys; _BUSY when another process is changing the header: the header is as it
-/// was then. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy opens. Any thread may call
-/// it at any time.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
+/// header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
+/// header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
@@ -55,8 +54,8 @@ pub unsafe extern "C" fn atrest_volume_rewrap(
 
 /// atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
 ///
-/// `fd` stays the caller's; its file offset is undefined afterwards, and a lock (flock) that the caller holds through it
-/// is given back. Everything else as for atrest_volume_rewrap(); and _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
+/// `fd` stays yours. Its file offset is undefined afterwards, and a lock (flock) that you hold through it is released.
+/// Everything else as for atrest_volume_rewrap(); also _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
 ///
 /// # Safety
 /// As atrest_volume_rewrap(); `fd` is no descriptor that somebody else closes during the call.

@@ -19,21 +19,20 @@ use atrest::Code;
 use atrest::keys::{LocalKeystore, Uuid, new_uuid};
 use atrest::volume::{DestroyOptions, Volume};
 
-/// For atrest_volume_destroy() and atrest_volume_restore_header(): do it although the call would refuse, which it says
-/// with ATREST_ERROR_NEEDS_FORCE.
+/// A flag for atrest_volume_destroy() and atrest_volume_restore_header(): do it even where the call would refuse with
+/// ATREST_ERROR_NEEDS_FORCE.
 pub const ATREST_FORCE: u32 = 1;
 
-/// Makes a scratch volume in a new file, and opens it for reading and writing: a volume with a key of its own, which
-/// only the local keystore holds, and which atrest_volume_destroy() erases. Nothing opens it then, from any copy. It is
-/// opened as any volume of a local key is, and no other key can wrap its key.
+/// Makes a scratch volume in a new file, and opens it for reading and writing. Its key is its own, and only the local
+/// keystore holds it; once atrest_volume_destroy() has erased it, nothing opens the volume, from any copy. The volume
+/// is opened like any other with a local key, and no other key can wrap its key.
 ///
 /// `path`, `size`, `sector_size`, `flags`, `out`: as for atrest_volume_create(). `keystore`: as for
-/// atrest_local_create_key(); it is made where there is none, and a backup of it would keep the key. `path` is recorded
-/// in the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
+/// atrest_local_create_key(); it is made if there is none, and a backup of it would keep the key. `path` is recorded in
+/// the key's file, for people. `error`, `error_len`: as for atrest_volume_open(). Does not wait on a network. On
 /// failure neither a file nor a key is left.
 ///
-/// Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY. Any
-/// thread may call it at any time.
+/// Returns what atrest_volume_create() does for the file; _KEYSTORE_IO, _KEYSTORE_PERMISSIONS, _SECRET_MEMORY.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string, and so is `keystore`; `out` is NULL or writable; `error` is NULL or
@@ -73,24 +72,25 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
     }
 }
 
-/// Destroys a volume: erases the key of a scratch volume, then overwrites both copies of its header and the area for
-/// keyslots. No data is read or written. It may be repeated, and finishes what an interruption left; a key that is gone
+/// Destroys a volume: erases the key of a scratch volume, then overwrites both copies of the header and the area for
+/// keyslots. Reads and writes no data. It can be repeated, and finishes what an interruption left; a key that is gone
 /// already is no failure.
 ///
-/// `path`: the volume's file, or what was its file, if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
+/// `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
 /// volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
-/// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of another volume than a scratch volume,
-/// whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not
-/// name the volume, which is left as it was otherwise. `error`, `error_len`: as for atrest_volume_open(); on success it says where there was no key, and where passphrases of cryptsetup's open copies.
-/// It waits up to five seconds for the file's lock (flock); no network.
+/// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
+/// keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
+/// the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
+/// passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
+/// network.
 ///
 /// Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
-/// where they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+/// they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (its UUID is another
-/// one, too), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file: nothing is
-/// changed then. _KEYSTORE_IO and _KEYSTORE_PERMISSIONS: the header is as it was. _IO, and _DAMAGED for what does not
-/// read back: the key is gone. Any thread may call it at any time.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
+/// UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
+/// nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS, which leave the header as it was; _IO, and _DAMAGED for what does
+/// not read back: the key is gone.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string, and so is `keystore`; `uuid` is NULL or readable for 16 bytes; `error` is

@@ -10,15 +10,15 @@ use crate::providers::{as_path, atrest_providers, key_ref};
 use crate::status::atrest_status;
 use atrest::volume::{Mode, WrappingChange};
 
-/// Adds a wrapping of the root key to a volume's header, behind those that are there: the volume then opens with this
-/// key, too. One of the present wrappings is opened for it, and the new one, before the header is written.
+/// Adds a wrapping of the key to a volume's header, behind those that are there: the volume then opens with this key,
+/// too. One of the present wrappings is opened for it, and the new one, before the header is written.
 ///
 /// `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
 /// atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
 /// interruption leaves.
 ///
-/// Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE when all 8 slots are
-/// taken, _KEY_NAME for a scratch volume, which takes no other key. Any thread may call it at any time.
+/// Returns what atrest_volume_rewrap() does; _SLOT for a key that is there already, _ENVELOPE if all 8 slots are taken,
+/// _KEY_NAME for a scratch volume, which takes no other key.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
@@ -44,15 +44,15 @@ pub unsafe extern "C" fn atrest_volume_add_slot(
     }
 }
 
-/// Removes a wrapping of the root key from a volume's header: the volume no longer opens with that key. The last one
-/// stays. Old copies of the header elsewhere (backups, snapshots) still open with it.
+/// Removes a wrapping of the key from a volume's header: the volume no longer opens with that key. The last one cannot
+/// be removed. Older copies of the header elsewhere (backups, snapshots) still open with it.
 ///
-/// `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed for headers
-/// of the first version alone, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
+/// `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed only for
+/// headers of the first version, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
 /// atrest_volume_rewrap(), and so is what an interruption leaves.
 ///
-/// Returns what atrest_volume_rewrap() does; _SLOT for a slot that is not there, _ENVELOPE for the last one, _KEY_NAME
-/// for a scratch volume. Any thread may call it at any time.
+/// Returns what atrest_volume_rewrap() does; _SLOT if there is no such slot, _ENVELOPE for the last one, _KEY_NAME for
+/// a scratch volume.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `error` is NULL or writable for `error_len`
