@@ -5,6 +5,7 @@
 #![cfg(all(feature = "volume", unix))]
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 #[path = "../../tests/common/c.rs"]
@@ -55,6 +56,8 @@ fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], too
                 }
             };
             command.arg(&place).env("ATREST_HOME", place.join("home")).env_remove("ATREST_BACKEND");
+            let suppressions = Path::new(c::ROOT).join("capi/tests/c/tsan.supp");
+            command.env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
             // For a service that never answers.
             command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
             let said = succeed(&mut command);
