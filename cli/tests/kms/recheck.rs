@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use atrest::keys::{Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
-use atrest::volume::{
-    CreateOptions, Mode, OpenError, ReadError, Recheck, Volume, Withdrawal, WrappingChange,
-};
+use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal, WrappingChange};
 use atrest_aws_kms::AwsKms;
 use serde_json::json;
 
@@ -50,7 +48,7 @@ impl Bench {
         Bench { _dir: dir, server, fake, key, path, content, providers }
     }
 
-    fn open(&self) -> Result<Volume, OpenError> {
+    fn open(&self) -> Result<Volume, Error> {
         Volume::open(read_write(&self.path), &self.providers, Mode::ReadWrite)
     }
 
@@ -90,7 +88,7 @@ fn closes(volume: &Volume) -> Withdrawal {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match volume.read_at(&mut [0; 100], 0) {
-            Err(ReadError::Withdrawn(why)) => return *why,
+            Err(Error::Withdrawn(why)) => return *why,
             Ok(()) => assert!(Instant::now() < deadline, "the volume stays open"),
             Err(error) => panic!("{error}"),
         }
