@@ -1,11 +1,13 @@
 //! Why an envelope could not be read, made, opened or changed.
 
-use super::{
-    super::{ErrorClass, ProviderError, SecretError, Uuid},
-    MAX_JSON, MAX_SLOTS,
-};
+use super::super::{ErrorClass, ProviderError, SecretError, Uuid};
 use crate::Code;
 use std::fmt;
+
+/// The longest document, in bytes.
+pub const MAX_JSON: usize = 64 * 1024;
+/// The most slots.
+pub const MAX_SLOTS: usize = 8;
 
 /// Why an envelope could not be read, made or opened.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@
 use super::{
     super::{EncryptionContext, Uuid, WrappedKey},
     Class, Envelope, EnvelopeError,
+    error::{MAX_JSON, MAX_SLOTS},
 };
 use base64ct::{Base64, Encoding};
 use serde::{
@@ -57,33 +58,63 @@ enum ClassName {
     Scratch,
 }
 
-pub(super) fn read(document: &[u8]) -> Result<Envelope, EnvelopeError> {
-    if document.len() > Envelope::MAX_JSON {
-        return Err(EnvelopeError::TooLong(document.len()));
+impl Envelope {
+    /// Reads an envelope. Everything is checked before it is believed: the document's length, the version
+    /// first, then each field, with no field missing, unknown or given twice.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeError::Version`] for any version but
+    /// 1, [`EnvelopeError::Json`] and [`EnvelopeError::Field`] for the rest.
+    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeError> {
+        if document.len() > MAX_JSON {
+            return Err(EnvelopeError::TooLong(document.len()));
+        }
+        let Versioned { version } = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
+        if version != VERSION {
+            return Err(EnvelopeError::Version(version));
+        }
+        let document: Document = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
+        let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeError::Field {
+            field: "commitment",
+            rule: "32 bytes in standard base64 with padding",
+        })?;
+        let class = match document.class {
+            ClassName::Persistent => Class::Persistent,
+            ClassName::Scratch => Class::Scratch,
+        };
+        let slots = document.slots.into_iter().map(|slot| WrappedKey {
+            provider: slot.provider,
+            key: slot.key,
+            material: slot.material,
+            context: slot.context.0,
+            wrapped: slot.wrapped.0,
+        });
+        let envelope = Envelope { volume: document.volume.0, class, commitment, slots: slots.collect() };
+        envelope.check()?;
+        Ok(envelope)
     }
-    let Versioned { version } = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
-    if version != VERSION {
-        return Err(EnvelopeError::Version(version));
+
+    /// The document: equal envelopes give equal bytes, without white space, so that it can be authenticated.
+    pub fn to_json(&self) -> String {
+        let slot = |slot: &WrappedKey| Slot {
+            provider: slot.provider.clone(),
+            key: slot.key.clone(),
+            material: slot.material.clone(),
+            context: Pairs(slot.context.clone()),
+            wrapped: Bytes(slot.wrapped.clone()),
+        };
+        let document = Document {
+            version: VERSION,
+            volume: CanonicalUuid(self.volume),
+            class: match self.class {
+                Class::Persistent => ClassName::Persistent,
+                Class::Scratch => ClassName::Scratch,
+            },
+            commitment: Bytes(self.commitment.to_vec()),
+            slots: self.slots.iter().map(slot).collect(),
+        };
+        serde_json::to_string(&document).expect("strings, numbers and maps with string keys always serialise")
     }
-    let document: Document = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
-    let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeError::Field {
-        field: "commitment",
-        rule: "32 bytes in standard base64 with padding",
-    })?;
-    let class = match document.class {
-        ClassName::Persistent => Class::Persistent,
-        ClassName::Scratch => Class::Scratch,
-    };
-    let slots = document.slots.into_iter().map(|slot| WrappedKey {
-        provider: slot.provider,
-        key: slot.key,
-        material: slot.material,
-        context: slot.context.0,
-        wrapped: slot.wrapped.0,
-    });
-    let envelope = Envelope { volume: document.volume.0, class, commitment, slots: slots.collect() };
-    envelope.check()?;
-    Ok(envelope)
 }
 
 /// The parser's message as part of one line: it quotes what it does not know, which may be long or hold anything.
@@ -101,27 +132,6 @@ fn invalid(error: &serde_json::Error) -> EnvelopeError {
     }
 }
 
-pub(super) fn write(envelope: &Envelope) -> String {
-    let slot = |slot: &WrappedKey| Slot {
-        provider: slot.provider.clone(),
-        key: slot.key.clone(),
-        material: slot.material.clone(),
-        context: Pairs(slot.context.clone()),
-        wrapped: Bytes(slot.wrapped.clone()),
-    };
-    let document = Document {
-        version: VERSION,
-        volume: CanonicalUuid(envelope.volume),
-        class: match envelope.class {
-            Class::Persistent => ClassName::Persistent,
-            Class::Scratch => ClassName::Scratch,
-        },
-        commitment: Bytes(envelope.commitment.to_vec()),
-        slots: envelope.slots.iter().map(slot).collect(),
-    };
-    serde_json::to_string(&document).expect("strings, numbers and maps with string keys always serialise")
-}
-
 /// At most as many slots as an envelope has: the list ends there, before more is kept.
 fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Slot>, D::Error> {
     struct Slots;
@@ -136,7 +146,7 @@ fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Slot>, D::Err
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Slot>, A::Error> {
             let mut slots = Vec::new();
             while let Some(slot) = list.next_element()? {
-                if slots.len() == Envelope::MAX_SLOTS {
+                if slots.len() == MAX_SLOTS {
                     return Err(de::Error::custom("more than 8 slots"));
                 }
                 slots.push(slot);

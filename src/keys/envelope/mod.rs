@@ -12,13 +12,9 @@ use super::{
 pub use class::Class;
 pub(super) use class::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of};
 pub use error::{EnvelopeError, SlotFailure};
+use error::{MAX_JSON, MAX_SLOTS};
 use std::sync::Arc;
 pub use wrappings::Rewrapped;
-
-/// The longest document, in bytes.
-const MAX_JSON: usize = 64 * 1024;
-/// The most slots.
-const MAX_SLOTS: usize = 8;
 
 /// A volume's root key, wrapped by one or more key-encryption keys, as a small JSON document that any store
 /// can carry.
@@ -132,21 +128,6 @@ impl Envelope {
     #[must_use]
     pub fn is_for(&self, keys: &VolumeKeys) -> bool {
         keys.committed(&self.commitment)
-    }
-
-    /// Reads an envelope. Everything is checked before it is believed: the document's length, the version
-    /// first, then each field, with no field missing, unknown or given twice.
-    ///
-    /// # Errors
-    /// [`EnvelopeError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeError::Version`] for any version but
-    /// 1, [`EnvelopeError::Json`] and [`EnvelopeError::Field`] for the rest.
-    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeError> {
-        json::read(document)
-    }
-
-    /// The document: equal envelopes give equal bytes, without white space, so that it can be authenticated.
-    pub fn to_json(&self) -> String {
-        json::write(self)
     }
 
     /// The volume whose root key this is.

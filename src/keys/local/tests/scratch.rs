@@ -178,7 +178,7 @@ fn all_names_of_its_file_lose_the_key() {
 
 #[test]
 fn paths_come_back_as_they_were() {
-    use crate::keys::local::scratch::round_trip;
+    use crate::keys::local::keyfile::round_trip;
     for path in ["/", "/a b", "%41", "a%", "100%25", "\"\\\u{7f}\n", "/\u{e9}\u{1f512}"] {
         assert_eq!(round_trip(Path::new(path)), Path::new(path));
     }
