@@ -1,6 +1,5 @@
 //! What can go wrong between a volume and its key-encryption key.
 
-use super::SecretError;
 use crate::Code;
 use std::{error::Error, fmt};
 
@@ -192,11 +191,5 @@ impl Error for ProviderError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         // The cause's message is in this one's already; the chain goes on behind it.
         self.source.as_deref().and_then(Error::source)
-    }
-}
-
-impl From<SecretError> for ProviderError {
-    fn from(error: SecretError) -> ProviderError {
-        ProviderError::new(error.class(), error.to_string())
     }
 }

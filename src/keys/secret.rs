@@ -5,7 +5,7 @@
 //! page with something else. That is why secrets have a type of their own instead of a wiped `Box`.
 #![allow(unsafe_code)]
 
-use super::ErrorClass;
+use super::{ErrorClass, ProviderError};
 use crate::Code;
 use core::fmt;
 use zeroize::Zeroize;
@@ -46,6 +46,12 @@ impl SecretError {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.class().code()
+    }
+}
+
+impl From<SecretError> for ProviderError {
+    fn from(error: SecretError) -> ProviderError {
+        ProviderError::new(error.class(), error.to_string())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use atrest::keys::{Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
-use atrest::volume::{CreateOptions, Error, Mode, Recheck, Volume, Withdrawal, WrappingChange};
+use atrest::volume::{
+    CreateOptions, Mode, OpenError, ReadError, Recheck, Volume, Withdrawal, WrappingChange,
+};
 use atrest_aws_kms::AwsKms;
 use serde_json::json;
 
@@ -48,7 +50,7 @@ impl Bench {
         Bench { _dir: dir, server, fake, key, path, content, providers }
     }
 
-    fn open(&self) -> Result<Volume, Error> {
+    fn open(&self) -> Result<Volume, OpenError> {
         Volume::open(read_write(&self.path), &self.providers, Mode::ReadWrite)
     }
 
@@ -88,7 +90,7 @@ fn closes(volume: &Volume) -> Withdrawal {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match volume.read_at(&mut [0; 100], 0) {
-            Err(Error::Withdrawn(why)) => return *why,
+            Err(ReadError::Withdrawn(why)) => return *why,
             Ok(()) => assert!(Instant::now() < deadline, "the volume stays open"),
             Err(error) => panic!("{error}"),
         }

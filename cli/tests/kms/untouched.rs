@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use atrest::keys::{Class, Envelope, KeyProvider, LocalKeystore, Providers, block_on, new_uuid};
-use atrest::volume::{CreateOptions, Error, Volume, WrappingChange};
+use atrest::volume::{CreateOptions, Volume, WrappingChange, WrappingError};
 use atrest_aws_kms::{AwsKms, KmsOptions};
 
 use crate::Own;
@@ -85,7 +85,12 @@ impl Stage {
     }
 
     /// With a provider that has not met any key yet: what is known of one is not asked for again.
-    fn change(&self, options: &KmsOptions, volume: &str, change: WrappingChange<'_>) -> Result<(), Error> {
+    fn change(
+        &self,
+        options: &KmsOptions,
+        volume: &str,
+        change: WrappingChange<'_>,
+    ) -> Result<(), WrappingError> {
         let kms = AwsKms::new(options.clone()).unwrap();
         let providers = Providers::new().with(self.keystore.clone()).with(kms);
         let file = read_write(&self.dir.path().join(volume));

@@ -10,7 +10,8 @@
 
 use super::{
     super::{EncryptionContext, Uuid, WrappedKey},
-    Class, Envelope, EnvelopeError,
+    Class, Envelope, EnvelopeFormatError,
+    error::{MAX_JSON, MAX_SLOTS},
 };
 use base64ct::{Base64, Encoding};
 use serde::{
@@ -57,69 +58,78 @@ enum ClassName {
     Scratch,
 }
 
-pub(super) fn read(document: &[u8]) -> Result<Envelope, EnvelopeError> {
-    if document.len() > Envelope::MAX_JSON {
-        return Err(EnvelopeError::TooLong(document.len()));
+impl Envelope {
+    /// Reads an envelope. Everything is checked before it is believed: the document's length, the version
+    /// first, then each field, with no field missing, unknown or given twice.
+    ///
+    /// # Errors
+    /// [`EnvelopeFormatError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeFormatError::Version`] for any version but
+    /// 1, [`EnvelopeFormatError::Json`] and [`EnvelopeFormatError::Field`] for the rest.
+    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeFormatError> {
+        if document.len() > MAX_JSON {
+            return Err(EnvelopeFormatError::TooLong(document.len()));
+        }
+        let Versioned { version } = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
+        if version != VERSION {
+            return Err(EnvelopeFormatError::Version(version));
+        }
+        let document: Document = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
+        let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeFormatError::Field {
+            field: "commitment",
+            rule: "32 bytes in standard base64 with padding",
+        })?;
+        let class = match document.class {
+            ClassName::Persistent => Class::Persistent,
+            ClassName::Scratch => Class::Scratch,
+        };
+        let slots = document.slots.into_iter().map(|slot| WrappedKey {
+            provider: slot.provider,
+            key: slot.key,
+            material: slot.material,
+            context: slot.context.0,
+            wrapped: slot.wrapped.0,
+        });
+        let envelope = Envelope { volume: document.volume.0, class, commitment, slots: slots.collect() };
+        envelope.check()?;
+        Ok(envelope)
     }
-    let Versioned { version } = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
-    if version != VERSION {
-        return Err(EnvelopeError::Version(version));
+
+    /// The document: equal envelopes give equal bytes, without white space, so that it can be authenticated.
+    pub fn to_json(&self) -> String {
+        let slot = |slot: &WrappedKey| Slot {
+            provider: slot.provider.clone(),
+            key: slot.key.clone(),
+            material: slot.material.clone(),
+            context: Pairs(slot.context.clone()),
+            wrapped: Bytes(slot.wrapped.clone()),
+        };
+        let document = Document {
+            version: VERSION,
+            volume: CanonicalUuid(self.volume),
+            class: match self.class {
+                Class::Persistent => ClassName::Persistent,
+                Class::Scratch => ClassName::Scratch,
+            },
+            commitment: Bytes(self.commitment.to_vec()),
+            slots: self.slots.iter().map(slot).collect(),
+        };
+        serde_json::to_string(&document).expect("strings, numbers and maps with string keys always serialise")
     }
-    let document: Document = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
-    let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeError::Field {
-        field: "commitment",
-        rule: "32 bytes in standard base64 with padding",
-    })?;
-    let class = match document.class {
-        ClassName::Persistent => Class::Persistent,
-        ClassName::Scratch => Class::Scratch,
-    };
-    let slots = document.slots.into_iter().map(|slot| WrappedKey {
-        provider: slot.provider,
-        key: slot.key,
-        material: slot.material,
-        context: slot.context.0,
-        wrapped: slot.wrapped.0,
-    });
-    let envelope = Envelope { volume: document.volume.0, class, commitment, slots: slots.collect() };
-    envelope.check()?;
-    Ok(envelope)
 }
 
 /// The parser's message as part of one line: it quotes what it does not know, which may be long or hold anything.
-fn invalid(error: &serde_json::Error) -> EnvelopeError {
+fn invalid(error: &serde_json::Error) -> EnvelopeFormatError {
     const MOST: usize = 160;
     let message = error.to_string();
     let printable = |c: char| if c.is_control() { '?' } else { c };
     match message.char_indices().nth(MOST) {
-        None => EnvelopeError::Json(message.chars().map(printable).collect()),
+        None => EnvelopeFormatError::Json(message.chars().map(printable).collect()),
         Some((end, _)) => {
             let front: String = message[..end].chars().map(printable).collect();
             let (line, column) = (error.line(), error.column());
-            EnvelopeError::Json(format!("{front}... at line {line} column {column}"))
+            EnvelopeFormatError::Json(format!("{front}... at line {line} column {column}"))
         }
     }
-}
-
-pub(super) fn write(envelope: &Envelope) -> String {
-    let slot = |slot: &WrappedKey| Slot {
-        provider: slot.provider.clone(),
-        key: slot.key.clone(),
-        material: slot.material.clone(),
-        context: Pairs(slot.context.clone()),
-        wrapped: Bytes(slot.wrapped.clone()),
-    };
-    let document = Document {
-        version: VERSION,
-        volume: CanonicalUuid(envelope.volume),
-        class: match envelope.class {
-            Class::Persistent => ClassName::Persistent,
-            Class::Scratch => ClassName::Scratch,
-        },
-        commitment: Bytes(envelope.commitment.to_vec()),
-        slots: envelope.slots.iter().map(slot).collect(),
-    };
-    serde_json::to_string(&document).expect("strings, numbers and maps with string keys always serialise")
 }
 
 /// At most as many slots as an envelope has: the list ends there, before more is kept.
@@ -136,7 +146,7 @@ fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Slot>, D::Err
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Slot>, A::Error> {
             let mut slots = Vec::new();
             while let Some(slot) = list.next_element()? {
-                if slots.len() == Envelope::MAX_SLOTS {
+                if slots.len() == MAX_SLOTS {
                     return Err(de::Error::custom("more than 8 slots"));
                 }
                 slots.push(slot);

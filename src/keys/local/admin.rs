@@ -1,18 +1,19 @@
-//! What the owner of a local key does with it.
+//! What the owner of a local key does with it: its life, and the passphrase that may guard it.
 
 use super::{
     super::{
-        BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyCheck, KeyManager, PermissionCheck, PermissionOutcome,
-        ProviderError, RotationStatus, WrappedKey,
+        BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyCheck, KeyDescription, KeyManager, PermissionCheck,
+        PermissionOutcome, ProviderError, RotationStatus, WrappedKey,
     },
-    LocalKeystore, NAME,
+    LocalKeystore,
     dir::{KeyDir, Lock},
-    file_name,
+    guard::Lock as PassphraseLock,
     keyfile::{self, Fault, KeyFile, Text},
-    passphrase::unlock,
-    scratch,
+    names::{NAME, file_name, refuse_care},
+    passphrase::{Passphrase, PassphraseCost},
     state::State,
 };
+use std::sync::Arc;
 
 impl KeyAdmin for LocalKeystore {
     fn provider(&self) -> &'static str {
@@ -49,7 +50,7 @@ impl KeyAdmin for LocalKeystore {
         _: Option<u32>,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
-            scratch::refuse_care(key)?;
+            refuse_care(key)?;
             self.describe_key(key)?;
             if !enabled {
                 return Ok(());
@@ -64,12 +65,12 @@ impl KeyAdmin for LocalKeystore {
 
     fn rotate<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
-            scratch::refuse_care(key)?;
+            refuse_care(key)?;
             self.with_file(key, |file| Ok(file.state().usable(key)?))?;
             let passphrase = self.ask_before_change(key)?;
             self.change(key, |file| {
                 file.state().usable(key)?;
-                let lock = unlock(&file, passphrase.as_ref())?;
+                let lock = file.unlock(passphrase.as_ref())?;
                 Ok((Some(keyfile::rotate(file, lock.as_ref())?), ()))
             })
         })
@@ -85,7 +86,7 @@ impl KeyAdmin for LocalKeystore {
         days: Option<u32>,
     ) -> BoxFuture<'a, Result<Option<u64>, ProviderError>> {
         Box::pin(async move {
-            scratch::refuse_care(key)?;
+            refuse_care(key)?;
             self.change_state(key, |state| {
                 let (state, date) = state.scheduled(key, days)?;
                 Ok((state, Some(date)))
@@ -95,7 +96,7 @@ impl KeyAdmin for LocalKeystore {
 
     fn cancel_deletion<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
-            scratch::refuse_care(key)?;
+            refuse_care(key)?;
             self.change_state(key, |state| Ok((state.cancelled(key)?, ())))
         })
     }
@@ -103,7 +104,7 @@ impl KeyAdmin for LocalKeystore {
     /// Only this erases a key, and only its owner calls it: a clock that is wrong for a while costs nobody a key.
     fn purge<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
-            scratch::refuse_care(key)?;
+            refuse_care(key)?;
             let (keys, lock) = self.begin_change(key)?;
             self.with_file_in(&keys, key, |file| Ok(file.state().erasable(key)?))?;
             keys.erase(&lock, &file_name(key)?)
@@ -166,5 +167,91 @@ impl LocalKeystore {
         let writable = KeyDir::open(&self.home)?.writable();
         permissions.push(PermissionCheck::new("change the key", false, outcome(writable)));
         Ok(KeyCheck::new(Some(key), Some(RotationStatus::default()), unusable, permissions))
+    }
+}
+
+impl LocalKeystore {
+    /// The same keystore with a source of passphrases, which is asked, by the key's name, each time that a key is used
+    /// which a passphrase guards: at a terminal, in a file, from another service. Its errors are passed on.
+    ///
+    /// Trying a passphrase takes what [`PassphraseCost`] says, about 0.1 seconds and 64 MiB by default, on the thread
+    /// that polls.
+    #[must_use]
+    pub fn with_passphrase(
+        mut self,
+        source: impl Fn(&str) -> Result<Passphrase, ProviderError> + Send + Sync + 'static,
+    ) -> LocalKeystore {
+        self.passphrase = Some(Arc::new(source));
+        self
+    }
+
+    /// Creates the key `name` as [`LocalKeystore::create_key`] does, guarded by a passphrase: its material is stored
+    /// under AES-256-GCM-SIV, with a key that Argon2id derives.
+    ///
+    /// # Errors
+    /// As [`LocalKeystore::create_key`].
+    pub fn create_key_with_passphrase(
+        &self,
+        name: &str,
+        passphrase: &Passphrase,
+        cost: PassphraseCost,
+    ) -> Result<KeyDescription, ProviderError> {
+        self.create_under(name, Some((passphrase, cost)))
+    }
+
+    /// Guards the key `name` by another passphrase, or (`None`) by none. The present one, where there is one, is asked
+    /// of the [source](LocalKeystore::with_passphrase). Volumes are not touched; copies of the file that were made
+    /// before open as before.
+    ///
+    /// # Errors
+    /// [`ErrorClass::PassphraseRequired`], [`ErrorClass::WrongPassphrase`] of the present one,
+    /// [`ErrorClass::KeyNotFound`], [`ErrorClass::Malformed`], [`ErrorClass::LocalPermissions`],
+    /// [`ErrorClass::LocalIo`], [`ErrorClass::Secret`]; the key is as it was then.
+    pub fn set_passphrase(
+        &self,
+        name: &str,
+        new: Option<(&Passphrase, PassphraseCost)>,
+    ) -> Result<(), ProviderError> {
+        refuse_care(name)?;
+        let present = self.ask_before_change(name)?;
+        // Computed before the lock is held, as the other one cannot be.
+        let new = self.derive(name, new)?;
+        self.change(name, |file| {
+            let old = file.unlock(present.as_ref())?;
+            Ok((Some(keyfile::relock(file, old.as_ref(), new.as_ref())?), ()))
+        })
+    }
+
+    /// Tries the passphrase that the [source](LocalKeystore::with_passphrase) gives for the key `name`. A key that has
+    /// none passes.
+    ///
+    /// # Errors
+    /// As [`LocalKeystore::set_passphrase`].
+    pub fn check_passphrase(&self, name: &str) -> Result<(), ProviderError> {
+        self.with_file(name, |file| file.unlock(self.ask(&file)?.as_ref()).map(drop))
+    }
+
+    /// The lock of a new passphrase.
+    pub(super) fn derive(
+        &self,
+        name: &str,
+        new: Option<(&Passphrase, PassphraseCost)>,
+    ) -> Result<Option<PassphraseLock>, ProviderError> {
+        let lock = new.map(|(passphrase, cost)| PassphraseLock::new(passphrase, cost)).transpose();
+        lock.map_err(|fault| self.explain(name, fault))
+    }
+
+    /// The passphrase of a key that is to be changed. Asking may take a user's time, in which nothing is locked.
+    pub(super) fn ask_before_change(&self, name: &str) -> Result<Option<Passphrase>, ProviderError> {
+        self.with_file(name, |file| self.ask(&file))
+    }
+
+    /// The passphrase of a key, where it has one.
+    pub(super) fn ask(&self, file: &KeyFile<'_>) -> Result<Option<Passphrase>, Fault> {
+        match (file.guard(), &self.passphrase) {
+            (None, _) => Ok(None),
+            (Some(_), Some(source)) => Ok(Some(source(file.name())?)),
+            (Some(_), None) => Err(file.passphrase_required()),
+        }
     }
 }

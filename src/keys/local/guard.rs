@@ -10,8 +10,7 @@
 //! would not give as well.
 
 use super::{
-    super::{ErrorClass, ProviderError, Secret, fill_random, on_wiped_stack, root::expand},
-    keyfile::{Fault, KeyFile},
+    super::{ErrorClass, ProviderError, Secret, SecretError, fill_random, on_wiped_stack, root::expand},
     passphrase::{Passphrase, PassphraseCost},
 };
 use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit, Nonce, Tag, aead::inout::InOutBuf};
@@ -24,7 +23,6 @@ use zeroize::Zeroizing;
 const KDF: &str = "argon2id";
 const KEY_LABEL: &[u8] = b"atrest key file v2 key";
 const CHECK_LABEL: &[u8] = b"atrest key file v2 check";
-const LABEL: &[u8] = b"atrest key file v2 material";
 const SALT: usize = 16;
 const CHECK: usize = 32;
 const NONCE: usize = 12;
@@ -42,6 +40,25 @@ pub struct Guard<'a> {
     lanes: u32,
     salt: &'a str,
     check: &'a str,
+}
+
+/// Why a key file gives no key.
+pub enum Fault {
+    Malformed(String),
+    NoMaterial(String),
+    Provider(ProviderError),
+}
+
+impl From<ProviderError> for Fault {
+    fn from(error: ProviderError) -> Fault {
+        Fault::Provider(error)
+    }
+}
+
+impl From<SecretError> for Fault {
+    fn from(error: SecretError) -> Fault {
+        Fault::Provider(error.into())
+    }
 }
 
 /// What a passphrase opened, or is to guard a key from now on.
@@ -98,6 +115,11 @@ impl Lock {
         Ok(Lock { cost, salt, check, key })
     }
 
+    /// What materials are bound to of it: the parameters of Argon2id, and the salt.
+    pub fn parameters(&self) -> ((u32, u32, u32), &[u8; SALT]) {
+        (self.cost.parameters(), &self.salt)
+    }
+
     /// Salt and check value as [`Guard`] has them.
     pub fn texts(&self) -> (String, String) {
         (Base64::encode_string(&self.salt), Base64::encode_string(&self.check))
@@ -109,33 +131,31 @@ impl Lock {
         Guard { kdf: KDF, memory_kib, passes, lanes, salt, check }
     }
 
-    /// Encrypts the material `id` of the file.
-    pub fn seal(&self, file: &KeyFile<'_>, id: &str, key: &Secret<KEY>) -> Result<[u8; SEALED], Fault> {
+    /// Encrypts a material, bound to `data`.
+    pub fn seal(&self, data: &[u8], key: &Secret<KEY>) -> Result<[u8; SEALED], Fault> {
         let mut sealed = [0; SEALED];
         let (nonce, rest) = sealed.split_at_mut(NONCE);
         let (encrypted, tag) = rest.split_at_mut(KEY);
         fill_random(nonce)?;
         let nonce = Nonce::try_from(&*nonce).expect("12 bytes");
-        let data = self.associated_data(file, id);
         let made = on_wiped_stack(|| {
             let buffer = InOutBuf::new(key.expose(), encrypted).expect("32 bytes each");
-            self.cipher().encrypt_inout_detached(&nonce, &data, buffer)
+            self.cipher().encrypt_inout_detached(&nonce, data, buffer)
         });
         tag.copy_from_slice(&made.expect("the lengths are far below the mode's limits"));
         Ok(sealed)
     }
 
-    /// Decrypts the material `id` of the file.
-    pub fn open(&self, file: &KeyFile<'_>, id: &str, sealed: &[u8; SEALED]) -> Result<Secret<KEY>, Fault> {
+    /// Decrypts a material that is bound to `data`.
+    pub fn open(&self, data: &[u8], sealed: &[u8; SEALED]) -> Result<Secret<KEY>, Fault> {
         let (nonce, rest) = sealed.split_at(NONCE);
         let (encrypted, tag) = rest.split_at(KEY);
         let nonce = Nonce::try_from(nonce).expect("12 bytes");
         let tag = Tag::try_from(tag).expect("16 bytes");
-        let data = self.associated_data(file, id);
         let mut key = Secret::new()?;
         let opened = on_wiped_stack(|| {
             let buffer = InOutBuf::new(encrypted, key.expose_mut()).expect("32 bytes each");
-            self.cipher().decrypt_inout_detached(&nonce, &data, buffer, &tag)
+            self.cipher().decrypt_inout_detached(&nonce, data, buffer, &tag)
         });
         match opened {
             Ok(()) => Ok(key),
@@ -145,25 +165,6 @@ impl Lock {
 
     fn cipher(&self) -> Aes256GcmSiv {
         Aes256GcmSiv::new(self.key.expose().into())
-    }
-
-    /// Everything a material is bound to; each text is preceded by its length.
-    fn associated_data(&self, file: &KeyFile<'_>, id: &str) -> Vec<u8> {
-        let (memory_kib, passes, lanes) = self.cost.parameters();
-        let mut data = LABEL.to_vec();
-        for number in [memory_kib, passes, lanes, file.materials.len() as u32] {
-            data.extend_from_slice(&number.to_le_bytes());
-        }
-        data.extend_from_slice(&self.salt);
-        let times =
-            [file.created()].into_iter().chain(file.materials.iter().map(|material| material.created));
-        times.for_each(|time| data.extend_from_slice(&time.to_le_bytes()));
-        let ids = file.materials.iter().map(|material| material.id);
-        for text in [file.name(), file.current(), id].into_iter().chain(ids) {
-            data.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            data.extend_from_slice(text.as_bytes());
-        }
-        data
     }
 }
 

@@ -21,21 +21,28 @@
 //! The text holds keys, so no part of a well-formed file is copied into memory that is not wiped: it is parsed in
 //! place, its strings borrowed. The parser's messages, which quote what they do not like, are not passed on.
 
+pub use super::guard::Fault;
 use super::{
-    super::{ErrorClass, ProviderError, Secret, SecretError, envelope::scratch_volume_of, new_uuid},
+    super::{ErrorClass, ProviderError, Secret, envelope::scratch_volume_of, new_uuid},
     dir::MAX_FILE,
     guard::{Guard, Lock, SEALED, decode},
+    passphrase::Passphrase,
     state::{State, now},
 };
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
-use std::io::Cursor;
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// The version of files that need nothing newer.
 const PLAIN: u64 = 1;
 /// The version of files with a state, a passphrase, or the path of a scratch volume.
 const GUARDED: u64 = 2;
+/// What guarded materials are bound to begins with this.
+const LABEL: &[u8] = b"atrest key file v2 material";
 /// The most materials in one key.
 pub const MAX_MATERIALS: usize = 256;
 
@@ -84,25 +91,6 @@ pub struct Material {
 pub enum Which<'a> {
     Current,
     Id(&'a str),
-}
-
-/// Why a key file gives no key.
-pub enum Fault {
-    Malformed(String),
-    NoMaterial(String),
-    Provider(ProviderError),
-}
-
-impl From<ProviderError> for Fault {
-    fn from(error: ProviderError) -> Fault {
-        Fault::Provider(error)
-    }
-}
-
-impl From<SecretError> for Fault {
-    fn from(error: SecretError) -> Fault {
-        Fault::Provider(error.into())
-    }
 }
 
 impl<'a> KeyFile<'a> {
@@ -202,6 +190,13 @@ impl<'a> KeyFile<'a> {
         self.choose_version();
     }
 
+    /// What a description tells of the key of a scratch volume.
+    pub fn describe_scratch(&self) -> Option<String> {
+        let volume = scratch_volume_of(self.name)?;
+        let place = self.volume_path.map(|path| format!(", made at {}", decoded(path).display()));
+        Some(format!("of the scratch volume {volume} alone{}", place.unwrap_or_default()))
+    }
+
     fn choose_version(&mut self) {
         self.version = if self.is_plain() { PLAIN } else { GUARDED };
     }
@@ -226,6 +221,43 @@ impl<'a> KeyFile<'a> {
         self.created
     }
 
+    /// What the passphrase of the key opens; `None` for a key that has none.
+    pub fn unlock(&self, passphrase: Option<&Passphrase>) -> Result<Option<Lock>, Fault> {
+        match (self.guard(), passphrase) {
+            (None, _) => Ok(None),
+            (Some(guard), Some(passphrase)) => guard.unlock(self.name, passphrase).map(Some),
+            // Somebody gave it one after it was asked for.
+            (Some(_), None) => Err(self.passphrase_required()),
+        }
+    }
+
+    /// A passphrase guards the key, and there is none.
+    pub fn passphrase_required(&self) -> Fault {
+        let name = self.name;
+        let message =
+            format!("the local key {name} needs a passphrase, and this program has none for it: give it one");
+        ProviderError::new(ErrorClass::PassphraseRequired, message).into()
+    }
+
+    /// Everything a guarded material is bound to; each text is preceded by its length.
+    fn associated_data(&self, lock: &Lock, id: &str) -> Vec<u8> {
+        let ((memory_kib, passes, lanes), salt) = lock.parameters();
+        let mut data = LABEL.to_vec();
+        for number in [memory_kib, passes, lanes, self.materials.len() as u32] {
+            data.extend_from_slice(&number.to_le_bytes());
+        }
+        data.extend_from_slice(salt);
+        let times =
+            [self.created()].into_iter().chain(self.materials.iter().map(|material| material.created));
+        times.for_each(|time| data.extend_from_slice(&time.to_le_bytes()));
+        let ids = self.materials.iter().map(|material| material.id);
+        for text in [self.name(), self.current(), id].into_iter().chain(ids) {
+            data.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            data.extend_from_slice(text.as_bytes());
+        }
+        data
+    }
+
     /// One material, decoded into secret memory; of a guarded key with what its passphrase opened.
     pub fn material(&self, which: Which<'_>, lock: Option<&Lock>) -> Result<Material, Fault> {
         let id = match which {
@@ -240,7 +272,7 @@ impl<'a> KeyFile<'a> {
                 let sealed = decode::<SEALED>(found.key);
                 let sealed = sealed
                     .ok_or_else(|| Fault::Malformed("a guarded key is not 60 bytes in base64".to_owned()))?;
-                lock.open(self, id, &sealed)?
+                lock.open(&self.associated_data(lock, id), &sealed)?
             }
             None => {
                 let mut key = Secret::new()?;
@@ -317,7 +349,10 @@ fn text_of(file: KeyFile<'_>, materials: &[Material], lock: Option<&Lock>) -> Re
     for (buffer, material) in buffers.iter_mut().zip(materials) {
         let text = match lock {
             None => Base64::encode(material.key.expose(), &mut **buffer),
-            Some(lock) => Base64::encode(&lock.seal(&file, &material.id, &material.key)?, &mut **buffer),
+            Some(lock) => Base64::encode(
+                &lock.seal(&file.associated_data(lock, &material.id), &material.key)?,
+                &mut **buffer,
+            ),
         };
         keys.push(text.expect("80 characters hold 60 bytes"));
     }
@@ -341,4 +376,43 @@ pub fn text(file: &KeyFile<'_>) -> Result<Text, Fault> {
 
 fn new_material() -> Result<Material, Fault> {
     Ok(Material { id: new_uuid()?.to_string(), created: now(), key: Secret::random()? })
+}
+
+/// A path as key files have it: printable ASCII, which JSON need not escape.
+pub fn encoded(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'%' | b'"' | b'\\' => write!(text, "%{byte:02X}"),
+            b' '..=b'~' => write!(text, "{}", char::from(byte)),
+            _ => write!(text, "%{byte:02X}"),
+        }
+        .expect("writing to a string does not fail");
+    }
+    text
+}
+
+/// The path again; what is not encoded so is taken as it is.
+pub fn decoded(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, others)) = rest.split_first() {
+        let digits = others.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &others[2..] } else { others };
+    }
+    #[cfg(unix)]
+    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into();
+    #[cfg(not(unix))]
+    let path = String::from_utf8_lossy(&bytes).into_owned().into();
+    path
+}
+
+#[cfg(test)]
+pub fn round_trip(path: &Path) -> PathBuf {
+    let text = encoded(path);
+    assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'));
+    decoded(&text)
 }

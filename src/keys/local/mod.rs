@@ -4,6 +4,7 @@ mod admin;
 mod dir;
 mod guard;
 mod keyfile;
+mod names;
 mod passphrase;
 mod provider;
 mod scratch;
@@ -12,21 +13,16 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    ErrorClass, KeyDescription, ProviderError, Scheme, envelope::scratch_volume_of, keyref::excerpt,
-};
+use super::{ErrorClass, KeyDescription, ProviderError, Scheme, envelope::scratch_volume_of};
 use dir::{KeyDir, io};
 use keyfile::{Fault, KeyFile};
+use names::{EXTENSION, NAME, NAMES, file_name, is_name, refuse_reserved};
 use passphrase::Source;
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use scratch::ScratchKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The provider's name in envelopes, and the scheme of its keys.
-pub(super) const NAME: &str = "local";
-/// What follows a key's name in the name of its file.
-const EXTENSION: &str = ".json";
 /// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
 ///
 /// On Unix the directory and its `keys` are the user's own with mode 0700 and the files with mode 0600; this is
@@ -71,16 +67,6 @@ impl LocalKeystore {
             .forms(&["NAME"])
             .about("a key of the local keystore")
             .names(|name| if is_name(name) { Ok(()) } else { Err(NAMES.to_owned()) })
-    }
-
-    /// Where the user's keystore is: `$ATREST_HOME`; else `atrest` in the platform's data directory, which is
-    /// `$XDG_DATA_HOME` or `~/.local/share` (macOS: `~/Library/Application Support`; Windows:
-    /// `%LOCALAPPDATA%`).
-    ///
-    /// # Errors
-    /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
-    pub fn default_path() -> Result<PathBuf, ProviderError> {
-        settings::home(|name| std::env::var_os(name), std::env::home_dir)
     }
 
     /// The keystore at `path`, which must exist.
@@ -171,7 +157,7 @@ impl LocalKeystore {
         name: &str,
         guard: Option<(&Passphrase, PassphraseCost)>,
     ) -> Result<bool, ProviderError> {
-        scratch::refuse_reserved(name)?;
+        refuse_reserved(name)?;
         self.make(name, guard, None)
     }
 
@@ -201,7 +187,7 @@ impl LocalKeystore {
             description.material = Some(file.current().to_owned());
             description.created = Some(file.created());
             description.passphrase = Some(file.guard().is_some());
-            description.description = scratch::describe(&file);
+            description.description = file.describe_scratch();
             (description.state, description.deletion) = file.state().described();
             Ok(description)
         })
@@ -259,24 +245,6 @@ impl LocalKeystore {
             Fault::Provider(error) => error,
         }
     }
-}
-
-/// The name is checked here, before it becomes part of any path.
-fn file_name(name: &str) -> Result<String, ProviderError> {
-    if is_name(name) {
-        return Ok(format!("{name}{EXTENSION}"));
-    }
-    let message = format!("{:?} is no name for a local key: {NAMES}", excerpt(name));
-    Err(ProviderError::new(ErrorClass::KeyName, message))
-}
-
-/// What keys are called.
-const NAMES: &str = "use 1 to 64 of A-Z a-z 0-9 . _ - and no dot in front";
-
-/// Refuses what could not be, or should not be, a file's name.
-fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
 /// A later change of the working directory must not lead to another keystore.

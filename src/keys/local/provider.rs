@@ -9,10 +9,9 @@ use super::{
         BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyDescription, KeyProvider, ProviderError,
         RootKey, Secret, SecretError, WrappedKey, fill_random, on_wiped_stack,
     },
-    LocalKeystore, NAME,
+    LocalKeystore,
     keyfile::{Material, Which},
-    passphrase::unlock,
-    scratch,
+    names::{NAME, refuse_other_volume},
 };
 use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit, Nonce, Tag, aead::inout::InOutBuf};
 
@@ -23,7 +22,7 @@ impl LocalKeystore {
         name: &str,
         context: &EncryptionContext,
     ) -> Result<WrappedKey, ProviderError> {
-        scratch::refuse_other_volume(name, context)?;
+        refuse_other_volume(name, context)?;
         let material = self.usable_material(name, Which::Current)?;
         Ok(WrappedKey {
             provider: NAME.to_owned(),
@@ -49,7 +48,7 @@ impl LocalKeystore {
     fn usable_material(&self, name: &str, which: Which<'_>) -> Result<Material, ProviderError> {
         self.with_file(name, |file| {
             file.state().usable(name)?;
-            let lock = unlock(&file, self.ask(&file)?.as_ref())?;
+            let lock = file.unlock(self.ask(&file)?.as_ref())?;
             file.material(which, lock.as_ref())
         })
     }
@@ -129,7 +128,7 @@ fn open(
     context: &EncryptionContext,
     wrapped: &[u8],
 ) -> Result<RootKey, ProviderError> {
-    let Some(wrapped) = wrapped.as_array::<WRAPPED>() else {
+    let Ok(wrapped) = <&[u8; WRAPPED]>::try_from(wrapped) else {
         let message = format!("a wrapping by the local key {name} is {WRAPPED} bytes, not {}", wrapped.len());
         return Err(ProviderError::new(ErrorClass::Malformed, message));
     };

@@ -6,14 +6,13 @@
 
 use super::{
     super::{
-        Class, EncryptionContext, Envelope, EnvelopeError, ErrorClass, ProviderError, Uuid, VolumeKeys,
-        block_on,
-        envelope::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of},
+        Class, Envelope, EnvelopeCreateError, ErrorClass, ProviderError, Uuid, VolumeKeys, block_on,
+        envelope::{scratch_key_name, scratch_volume_of},
     },
     LocalKeystore,
     dir::KeyDir,
-    file_name,
-    keyfile::KeyFile,
+    keyfile::{decoded, encoded},
+    names::file_name,
 };
 use std::path::{Path, PathBuf};
 
@@ -66,14 +65,14 @@ impl LocalKeystore {
     /// ```
     ///
     /// # Errors
-    /// [`EnvelopeError::Provider`] with [`ErrorClass::KeyExists`] when the volume has a key already,
-    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`]; [`EnvelopeError::Secret`].
+    /// [`EnvelopeCreateError::Provider`] with [`ErrorClass::KeyExists`] when the volume has a key already,
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`].
     /// Nothing is left in the keystore then.
     pub fn create_scratch(
         &self,
         volume: Uuid,
         path: Option<&Path>,
-    ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+    ) -> Result<(Envelope, VolumeKeys), EnvelopeCreateError> {
         let name = scratch_key_name(volume);
         let path = path.map(encoded).filter(|path| path.len() <= MAX_PATH);
         if !self.make(&name, None, path.as_deref())? {
@@ -116,91 +115,4 @@ impl LocalKeystore {
         };
         Ok(self.all_names()?.into_iter().filter_map(key).collect())
     }
-}
-
-/// What a description tells of such a key.
-pub fn describe(file: &KeyFile<'_>) -> Option<String> {
-    let volume = scratch_volume_of(file.name())?;
-    let place = file.volume_path().map(|path| format!(", made at {}", decoded(path).display()));
-    Some(format!("of the scratch volume {volume} alone{}", place.unwrap_or_default()))
-}
-
-/// Refuses to make, or to choose for other volumes, what has or could be taken for such a name.
-pub fn refuse_reserved(name: &str) -> Result<(), ProviderError> {
-    // Some file systems do not tell upper case from lower.
-    let rest = name
-        .get(..SCRATCH_PREFIX.len())
-        .filter(|start| start.eq_ignore_ascii_case(SCRATCH_PREFIX))
-        .map(|_| &name[SCRATCH_PREFIX.len()..]);
-    if rest.is_none_or(|rest| Uuid::try_parse(rest).is_err()) {
-        return Ok(());
-    }
-    let message = format!(
-        "{name} is the name of a scratch volume's own key, which serves no other volume and is made with \
-         it: choose another name"
-    );
-    Err(ProviderError::new(ErrorClass::KeyName, message))
-}
-
-/// Refuses to wrap anything but the key of its own volume.
-pub fn refuse_other_volume(name: &str, context: &EncryptionContext) -> Result<(), ProviderError> {
-    match scratch_volume_of(name) {
-        Some(volume) if *context != EncryptionContext::for_volume(volume) => {
-            let message = format!(
-                "the local key {name} serves the scratch volume {volume} alone, and is destroyed with it: choose \
-                 another key"
-            );
-            Err(ProviderError::new(ErrorClass::InvalidRequest, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses what the owner of other keys does with them: rotation, deletion, passphrases.
-pub fn refuse_care(name: &str) -> Result<(), ProviderError> {
-    let Some(volume) = scratch_volume_of(name) else { return Ok(()) };
-    let message = format!(
-        "the local key {name} is that of a scratch volume, which has no rotation, no passphrase and no waiting period: \
-         it is erased when that volume, {volume}, is destroyed"
-    );
-    Err(ProviderError::new(ErrorClass::InvalidRequest, message))
-}
-
-/// A path as key files have it: printable ASCII, which JSON need not escape.
-fn encoded(path: &Path) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for &byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'%' | b'"' | b'\\' => write!(text, "%{byte:02X}"),
-            b' '..=b'~' => write!(text, "{}", char::from(byte)),
-            _ => write!(text, "%{byte:02X}"),
-        }
-        .expect("writing to a string does not fail");
-    }
-    text
-}
-
-/// The path again; what is not encoded so is taken as it is.
-fn decoded(text: &str) -> PathBuf {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, others)) = rest.split_first() {
-        let digits = others.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &others[2..] } else { others };
-    }
-    #[cfg(unix)]
-    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into();
-    #[cfg(not(unix))]
-    let path = String::from_utf8_lossy(&bytes).into_owned().into();
-    path
-}
-
-#[cfg(test)]
-pub(super) fn round_trip(path: &Path) -> PathBuf {
-    let text = encoded(path);
-    assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'));
-    decoded(&text)
 }

@@ -6,7 +6,9 @@
 
 use super::{
     super::{ErrorClass, KeyRef, ProviderError},
-    KeyDir, LocalKeystore, NAME, scratch,
+    LocalKeystore,
+    dir::KeyDir,
+    names::{NAME, refuse_reserved},
 };
 use serde::{Deserialize, Serialize};
 use std::{ffi::OsString, path::PathBuf};
@@ -62,6 +64,16 @@ struct Settings {
 }
 
 impl LocalKeystore {
+    /// Where the user's keystore is: `$ATREST_HOME`; else `atrest` in the platform's data directory, which is
+    /// `$XDG_DATA_HOME` or `~/.local/share` (macOS: `~/Library/Application Support`; Windows:
+    /// `%LOCALAPPDATA%`).
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
+    pub fn default_path() -> Result<PathBuf, ProviderError> {
+        home(|name| std::env::var_os(name), std::env::home_dir)
+    }
+
     /// The key that wraps when none is named, as [`set_default_key`](LocalKeystore::set_default_key) stored it in
     /// `config.json`; `None` where none was set. It may be an alias of a service's, and need not exist.
     ///
@@ -103,7 +115,7 @@ impl LocalKeystore {
     /// [`ErrorClass::KeyName`] for the key of a scratch volume.
     pub fn set_default_key(&self, key: Option<&KeyRef>) -> Result<(), ProviderError> {
         if let Some(name) = key.and_then(|key| key.of(NAME)) {
-            scratch::refuse_reserved(name)?;
+            refuse_reserved(name)?;
         }
         let home = KeyDir::open_home(&self.home)?;
         let lock = home.lock()?;
