@@ -12,6 +12,8 @@
 //!
 //! XTS keeps data confidential; it does not detect changes.
 #![cfg_attr(not(feature = "std"), no_std)]
+// docs.rs marks what a feature brings.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
 #[cfg(all(feature = "volume", not(unix)))]

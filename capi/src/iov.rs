@@ -96,7 +96,7 @@ pub(crate) unsafe fn iov_call(
         {
             return Err(Code::Overlap.into());
         }
-        let tweaks = tweaks.as_ref().map_err(|&code| code)?;
+        let tweaks = tweaks?;
         let len = lists.len();
         let (source, target) = (lists.source.as_mut(), &mut lists.target);
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.

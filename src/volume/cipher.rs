@@ -251,7 +251,7 @@ impl SectorCipher {
     ) -> Result<(), SectorError> {
         let tweaks = TweakSource::from(self.tweaks(first, len)?);
         // SAFETY: this function's contract is that one's.
-        Ok(unsafe { self.key.crypt_pieces(direction, &tweaks, self.sector_size(), src, dst, len) }?)
+        Ok(unsafe { self.key.crypt_pieces(direction, tweaks, self.sector_size(), src, dst, len) }?)
     }
 
     /// The same for a volume of another size, in bytes.

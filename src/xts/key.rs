@@ -15,6 +15,19 @@ use super::{
 ///
 /// A move is a copy of bytes, and leaves round keys where the key was: box a key, or put it into an `Arc`, where you
 /// make it, rather than pass it on by value.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use atrest::xts::Key;
+///
+/// # let (key1, key2) = ([1; 32], [2; 32]);
+/// let key = Arc::new(Key::from_halves(&key1, &key2)?); // 32 bytes each: XTS-AES-256
+/// assert_eq!(key.aes_bits(), 256);
+/// let mut sector = [0; 512];
+/// key.encrypt_sectors(9, 512, &mut sector)?;
+/// # Ok::<(), atrest::xts::Error>(())
+/// ```
 pub struct Key {
     pub(super) cipher: Cipher,
     bits: u16,

@@ -25,7 +25,17 @@ const PART: usize = 128 << 10;
 /// Data is split between sectors only, so that a single sector stays on one thread, however long it is. Less than
 /// 2 MiB, and anything in a pool of one thread, is left to the calling thread: waking another one would take longer.
 ///
+/// ```
+/// # let key = atrest::xts::Key::new(&core::array::from_fn::<u8, 64, _>(|i| i as u8))?;
+/// let mut image = vec![7; 8 << 20];
+/// key.par_encrypt_sectors(0, 4096, &mut image)?;
+/// # key.decrypt_sectors(0, 4096, &mut image)?;
+/// # assert!(image.iter().all(|&byte| byte == 7));
+/// # Ok::<(), atrest::xts::Error>(())
+/// ```
+///
 /// [rayon]: https://docs.rs/rayon
+#[cfg_attr(docsrs, doc(cfg(feature = "rayon")))]
 impl Key {
     /// Encrypts consecutive sectors in place, as [`encrypt_sectors`](Key::encrypt_sectors), on several threads.
     ///

@@ -47,6 +47,18 @@ use super::{
 /// Where the last sector's number does not fit, a call is refused with [`Error::SectorNumberOverflow`] before it writes
 /// anything; [`wrapping`](Tweaks::wrapping) sequences start over instead, and so repeat tweaks.
 ///
+/// ```
+/// use atrest::xts::{Key, Tweaks};
+/// # let key = Key::new(&core::array::from_fn::<u8, 64, _>(|i| i as u8))?;
+/// // Two sectors of 4096 bytes, as LUKS2 numbers them: 512-byte units from 16 on.
+/// let mut sectors = [0; 2 * 4096];
+/// key.encrypt_sectors(Tweaks::plain64_in_512(16), 4096, &mut sectors)?;
+/// # let mut second = [0; 4096];
+/// # key.encrypt_sectors(24, 4096, &mut second)?;
+/// # assert_eq!(sectors[4096..], second);
+/// # Ok::<(), atrest::xts::Error>(())
+/// ```
+///
 /// Tweaks that follow no such rule are given as a list: see [`TweakSource`]. One data unit under a raw 16-byte tweak is
 /// [`Key::encrypt_unit`](crate::xts::Key::encrypt_unit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -98,7 +98,7 @@ impl Key {
         unsafe {
             self.crypt_pieces(
                 direction,
-                &tweaks,
+                tweaks,
                 sector_size,
                 None::<&mut Sources<'_, &[u8]>>,
                 &mut Targets(data),
@@ -122,14 +122,7 @@ impl Key {
         }
         // SAFETY: the slices hold `len` bytes each, and exclusive borrows overlap nothing.
         unsafe {
-            self.crypt_pieces(
-                direction,
-                &tweaks,
-                sector_size,
-                Some(&mut Sources(src)),
-                &mut Targets(dst),
-                len,
-            )
+            self.crypt_pieces(direction, tweaks, sector_size, Some(&mut Sources(src)), &mut Targets(dst), len)
         }
     }
 
@@ -141,7 +134,7 @@ impl Key {
     /// Those of [`encrypt_sectors`](Key::encrypt_sectors); no piece of `dst` is touched then.
     ///
     /// # Panics
-    /// If the pieces hold fewer than `len` bytes.
+    /// If the pieces hold fewer than `len` bytes; some may be written then.
     ///
     /// # Safety
     /// The pieces of `src` are readable and those of `dst` writable. No piece of `dst` overlaps another one, or one of
@@ -149,13 +142,13 @@ impl Key {
     pub unsafe fn crypt_pieces<S: Pieces, D: Pieces>(
         &self,
         direction: Direction,
-        tweaks: &TweakSource<'_>,
+        tweaks: TweakSource<'_>,
         sector_size: usize,
         src: Option<&mut S>,
         dst: &mut D,
         len: usize,
     ) -> Result<(), Error> {
-        if let Some((sectors, tweaks)) = check(*tweaks, sector_size, len)? {
+        if let Some((sectors, tweaks)) = check(tweaks, sector_size, len)? {
             // SAFETY: this function's contract, and the check.
             unsafe { run_in_pieces(&self.cipher, direction, src, dst, sector_size, sectors, tweaks) };
         }

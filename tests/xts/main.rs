@@ -1,14 +1,15 @@
 //! The shared suite: what every backend must do, run once for each backend that this processor has, in each of its
 //! schedules.
 //!
-//! A test is `BACKEND::NAME`, or `BACKEND:SCHEDULE::NAME` where there are several; those of the other backends are listed as ignored. `cargo test --test xts vaes256` runs
-//! one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS` (names with commas between) makes it an
-//! error where one of those cannot run.
+//! A test is `BACKEND::NAME`, or `BACKEND:SCHEDULE::NAME` where there are several; those of the other backends are listed as
+//! ignored. `cargo test --test xts vaes256` runs one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS`
+//! (names with commas between) makes it an error where one of those cannot run.
 //!
 //! The expected values come from published vectors and from other implementations ([`reference`]), never from a
 //! backend: two that share a mistake would agree.
 
 mod batches;
+mod bindings;
 mod data;
 mod environment;
 mod errors;
@@ -92,6 +93,10 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("parallel_without_a_pool", parallel::no_pool),
     #[cfg(feature = "rayon")]
     ("parallel_errors_leave_data_untouched", parallel::errors),
+    ("bindings_choose_the_direction", bindings::directions),
+    ("bindings_bring_pieces", bindings::pieces_of_the_callers),
+    ("bindings_place_keys", bindings::keys_in_place),
+    ("bindings_name_backends", bindings::backends_by_name),
     ("forced_by_the_environment", environment::forces),
     ("forced_by_an_option", environment::option_overrides),
 ];

@@ -1,6 +1,6 @@
 //! What keys, backends and errors show of themselves.
 
-use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, selftest};
+use atrest::xts::{Backend, Error, Key, MAX_UNIT_LEN, Schedule, selftest};
 
 use crate::data::{Subject, keys};
 
@@ -8,8 +8,12 @@ pub fn names_round_trip() {
     for &backend in Backend::ALL {
         assert_eq!(backend.to_string(), backend.name());
         assert_eq!(backend.name().parse(), Ok(backend));
+        assert_eq!(backend.c_name().to_str(), Ok(backend.name()));
+        assert_eq!(backend.schedules().first(), Some(&Schedule::Tiles));
+        assert_eq!(backend.needs().is_empty(), backend == Backend::Soft, "{backend}");
         assert_eq!(Backend::ALL.iter().filter(|other| other.name() == backend.name()).count(), 1);
     }
+    assert!(Backend::supported().eq(Backend::ALL.iter().copied().filter(|backend| backend.is_supported())));
     for name in ["", "Soft", "soft ", " soft", "vaes", "vaes256\0", "fastest"] {
         assert_eq!(name.parse::<Backend>(), Err(Error::UnknownBackend), "{name:?}");
     }
@@ -36,6 +40,8 @@ pub fn keys_show_no_secret() {
 /// One line each, with the value that was wrong and the limit.
 pub fn error_messages() {
     let longest = MAX_UNIT_LEN.to_string();
+    let names: Vec<&str> =
+        Backend::ALL.iter().map(|backend| backend.name()).chain(["ATREST_BACKEND"]).collect();
     let cases: [(Error, &[&str]); 13] = [
         (Error::KeyLength { len: 33 }, &["33", "32", "64"]),
         (Error::HalfLengths { key1: 17, key2: 33 }, &["17", "33", "16", "32"]),
@@ -47,7 +53,7 @@ pub fn error_messages() {
         (Error::SectorNumberOverflow, &["sector"]),
         (Error::TweakCount { tweaks: 12, sectors: 34 }, &["12", "34"]),
         (Error::SectorSizeNot512 { size: 520 }, &["520", "multiple of 512"]),
-        (Error::UnknownBackend, &["ATREST_BACKEND", "soft", "aesni", "vaes256", "vaes512"]),
+        (Error::UnknownBackend, &names),
         (Error::UnsupportedBackend(Backend::Vaes512), &["vaes512"]),
         (Error::SelfTest(Backend::Aesni), &["aesni", "wrong"]),
     ];

@@ -18,6 +18,15 @@ macro_rules! needs {
     };
 }
 
+macro_rules! architecture {
+    (any) => {
+        None
+    };
+    ($architecture:ident) => {
+        Some(stringify!($architecture))
+    };
+}
+
 macro_rules! define {
     ($(
         $(#[$doc:meta])*
@@ -57,6 +66,16 @@ macro_rules! define {
                             Err(_) => panic!("a name holds no NUL"),
                         }
                     })*
+                }
+            }
+
+            /// The architecture whose processors run it, as [`std::env::consts::ARCH`] names it; `None` where all do.
+            ///
+            /// [`std::env::consts::ARCH`]: https://doc.rust-lang.org/std/env/consts/constant.ARCH.html
+            #[must_use]
+            pub const fn architecture(self) -> Option<&'static str> {
+                match self {
+                    $(Backend::$variant => architecture!($architecture),)*
                 }
             }
 

@@ -13,7 +13,7 @@ pub const MIN_UNIT_LEN: usize = 16;
 pub const MAX_UNIT_LEN: usize = 16 << 20;
 
 /// Which way data goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Direction {
     /// From plaintext to ciphertext.

@@ -22,7 +22,8 @@ const PART: usize = 4096;
 /// Pieces of memory, in order: what [`Key::crypt_pieces`](crate::xts::Key::crypt_pieces) works on.
 ///
 /// # Safety
-/// Each piece is good for its length, for reads or for writes as its user needs, and answers the same each time.
+/// Each piece is good for its length, for reads or for writes as its user needs, and is the same each time that it is asked
+/// for. Where there is no piece of that number, [`piece`](Pieces::piece) panics.
 pub unsafe trait Pieces {
     /// Where piece `i` begins, and its length. What was answered before for the same piece is not used any more.
     ///
