@@ -181,6 +181,9 @@ impl HeaderBackup {
         }
         let mut header = Header::from(self.header.in_place_of(current.as_deref()));
         let area = 2 * self.header.copy_size();
+        if let Some(current) = &current {
+            locked.secure(current.used_copy(), current.copy_size())?;
+        }
         locked.overwrite(&self.bytes[area as usize..], area)?;
         locked.write(&mut header)?;
         Ok(HeaderRestored { header, compared: current.is_some(), differences: found })

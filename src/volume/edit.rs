@@ -129,6 +129,7 @@ impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
     /// # Errors
     /// [`HeaderError`]; where the writing failed, one copy is valid.
     pub fn commit(mut self) -> Result<(Header, Vec<Warning>), HeaderError> {
+        self.locked.secure(self.header.used_copy(), self.header.copy_size())?;
         self.locked.write(&mut self.header)?;
         Ok((self.header, self.warnings))
     }
@@ -165,6 +166,18 @@ impl<'a, S: Storage + ?Sized> Locked<'a, S> {
     /// Reads the header that is there, if one is.
     pub(super) fn read(&self) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
         Header::read(self.storage)
+    }
+
+    /// Makes sure that the copy which was read is on the storage before the other one is written over. It may never have
+    /// got there: whoever wrote it may have been killed before its sync; and after a sync that failed, the cache may
+    /// call clean what was lost, so that it is written once more.
+    pub(super) fn secure(&self, copy: HeaderCopy, copy_size: u64) -> Result<(), WriteHeaderError> {
+        let mut bytes = vec![0; copy_size as usize];
+        let offset = copy.offset(copy_size);
+        self.storage.read_at(&mut bytes, offset).map_err(StorageError::of("reading the header"))?;
+        self.storage.write_at(&bytes, offset).map_err(StorageError::of("writing the header"))?;
+        self.storage.sync().map_err(StorageError::of("syncing the header"))?;
+        Ok(())
     }
 
     /// Writes both copies of a header, first the one that is not in use.

@@ -213,6 +213,11 @@ impl LocalKeystore {
         KeyFile::parse(&text, name).and_then(use_it).map_err(|fault| self.explain(name, fault))
     }
 
+    /// Makes sure that the key's file is on the disk.
+    fn persist(&self, name: &str) -> Result<(), ProviderError> {
+        KeyDir::open(&self.home)?.persist(&file_name(name)?)
+    }
+
     fn no_key(&self, name: &str) -> ProviderError {
         let home = self.home.display();
         let message = match scratch_volume_of(name) {

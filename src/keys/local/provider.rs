@@ -24,6 +24,9 @@ impl LocalKeystore {
     ) -> Result<WrappedKey, ProviderError> {
         refuse_other_volume(name, context)?;
         let material = self.usable_material(name, Which::Current)?;
+        // Before anything is wrapped under it: what the page cache shows of a key that was made, or rotated, may be lost
+        // with the power.
+        self.persist(name)?;
         Ok(WrappedKey {
             provider: NAME.to_owned(),
             key: name.to_owned(),

@@ -138,6 +138,14 @@ impl KeyDir {
         }
     }
 
+    /// Makes sure that a file is on the disk, whoever made it.
+    pub fn persist(&self, name: &str) -> Result<(), ProviderError> {
+        let path = self.path.join(name);
+        // Some systems sync what is open for writing alone.
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        file.and_then(|file| file.sync_all()).map_err(|error| io("sync", &path, error))
+    }
+
     /// There is no portable way to sync a directory.
     pub fn sync(&self) -> Result<(), ProviderError> {
         Ok(())

@@ -171,6 +171,28 @@ impl KeyDir {
             .map_err(|error| io("change files in", &self.path, error))
     }
 
+    /// Makes sure that a file of the keys is on the disk, under its name and on the way that leads there, whoever made it
+    /// and however that ended.
+    pub fn persist(&self, name: &str) -> Result<(), ProviderError> {
+        let path = self.path.join(name);
+        if let Some(file) = self.open_file(name, Access::Read)? {
+            file.sync_all().map_err(|error| io("sync", &path, error))?;
+        }
+        self.sync()?;
+        // The keystore's own directory, and the one that it is in; whoever uses a keystore may not be able to open that.
+        let mut above = self.path.as_path();
+        for _ in 0..2 {
+            let Some(parent) = above.parent() else { break };
+            match rustix::fs::open(parent, DIRECTORY, Mode::empty()) {
+                Ok(fd) => sync_dir(fd.as_fd(), parent)?,
+                Err(Errno::ACCESS | Errno::PERM) => {}
+                Err(error) => return Err(io("open", parent, error)),
+            }
+            above = parent;
+        }
+        Ok(())
+    }
+
     /// Brings the names of the files to the disk.
     pub fn sync(&self) -> Result<(), ProviderError> {
         sync_dir(self.fd.as_fd(), &self.path)
