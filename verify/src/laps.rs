@@ -371,8 +371,11 @@ impl Subject<'_> {
         let mut nearest: Option<(u64, usize)> = None;
         for time in start.time + 1..=start.time + MOST_LAPS {
             let steps = 10_000 + 1000 * case.laps.period as u64;
-            if !matches!(self.machine.go_on(steps, Some(Stop { time, ..start })), Ok(true)) {
-                break;
+            match self.machine.go_on(steps, Some(Stop { time, ..start })) {
+                Ok(true) => {}
+                // More has to be known of n.
+                Err(fault) if nearest.is_none() => return Err(fault),
+                _ => break,
             }
             let different = differences(&self.machine.state(), a).len();
             if nearest.is_none_or(|(_, least)| different < least) {
@@ -400,7 +403,7 @@ impl Subject<'_> {
 
     /// A place in the loop, early on.
     fn place_in_loop(&mut self, case: &Case<'_>, run: Run) -> Outcome<Stop> {
-        let trace = self.trace(case, run, 5_000 + 8 * case.laps.period as u64)?;
+        let (trace, fault) = self.trace(case, run, 5_000 + 8 * case.laps.period as u64)?;
         let mut times: HashMap<u64, u64> = HashMap::new();
         for at in &trace {
             *times.entry(*at).or_default() += 1;
@@ -408,18 +411,20 @@ impl Subject<'_> {
         // Where it was last, of what it came by several times.
         let again = |at: &&u64| times[at] >= 3;
         let last = trace.iter().rev().find(again);
-        let at = *last.ok_or_else(|| Fault::no_model("a length with no lap more"))?;
+        let no_loop =
+            || Fault { kind: Kind::NoModel, text: format!("no loop is reached: {}", fault.text), ..fault };
+        let at = *last.ok_or_else(no_loop)?;
         Ok(Stop { at, time: 2 })
     }
 
     /// The first addresses that a run goes through, so many at most, and not more than before it has to know more of n.
-    fn trace(&mut self, case: &Case<'_>, run: Run, steps: u64) -> Outcome<Vec<u64>> {
+    fn trace(&mut self, case: &Case<'_>, run: Run, steps: u64) -> Outcome<(Vec<u64>, Fault)> {
         self.begin(case, run)?;
         self.machine.keep_trace(true);
         let result = self.machine.go_on(steps, None);
         let trace = self.machine.keep_trace(false);
         match result {
-            Err(fault) if matches!(fault.kind, Kind::Secret | Kind::Endless) => Ok(trace),
+            Err(fault) if matches!(fault.kind, Kind::Secret | Kind::Endless) => Ok((trace, fault)),
             Err(fault) => Err(fault),
             Ok(_) => Err(Fault::no_model("a length that nothing depends on")),
         }
