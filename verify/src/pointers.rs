@@ -68,17 +68,20 @@ pub struct Known {
 
 thread_local! {
     static BITS: RefCell<HashMap<Bit, (Pointer, [Bit; 64])>> = RefCell::new(HashMap::new());
+    /// The base bits of each pointer, and of which least n.
+    static INDICES: RefCell<HashMap<(Pointer, u64), u64>> = RefCell::new(HashMap::new());
     static RANGE: Cell<Range> = const { Cell::new(Range { least: 0, most: 0 }) };
 }
 
 /// Forgets the bits of all pointers of this thread, as [`algebra::forget`] does those of everything else.
 pub fn forget() {
     BITS.with_borrow_mut(HashMap::clear);
+    INDICES.with_borrow_mut(HashMap::clear);
 }
 
 /// Sets the range of n for this thread. What was computed with another one is void: bits are no pointers any more.
 pub fn set_range(range: Range) {
-    forget();
+    BITS.with_borrow_mut(HashMap::clear);
     RANGE.set(range);
 }
 
@@ -199,11 +202,12 @@ impl Pointer {
     /// Its bits: the last ones are known, and of a number that is not negative the zeros above it.
     pub fn bits(self) -> [Bit; 64] {
         let mut bits = [Bit::ZERO; 64];
-        // Numbers as an index: that they are hashed well is enough, since a wrong pointer is no proof either.
-        let index = self.at
-            ^ self.plus.rotate_left(21)
-            ^ self.minus.rotate_left(42)
-            ^ (self.scale as u64).rotate_left(11);
+        // What grows with n is another number for the same least value where that is another n.
+        let least = if self.scale == 0 { 0 } else { RANGE.get().least };
+        let index = INDICES.with_borrow_mut(|known| {
+            let next = known.len() as u64;
+            *known.entry((self, least)).or_insert(next)
+        });
         algebra::base(algebra::Kind::Address, index, &mut bits);
         let known = self.known_bits().min(63);
         for (i, bit) in bits.iter_mut().enumerate().take(known) {
