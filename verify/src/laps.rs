@@ -99,13 +99,13 @@ struct Case<'a> {
 }
 
 impl Subject<'_> {
-    /// Proves all of these lengths.
+    /// Proves all of these lengths: at once, if there is one loop for all of them, or between the borders, and a few between two
+    /// of these one by one.
     ///
     /// # Errors
     /// What stands in the way.
     pub fn laps(&mut self, laps: &Laps, direction: Direction, place: Place, skew: u64) -> Outcome<()> {
-        let result = self.by_induction(laps, direction, place, skew);
-        let Err(fault) = result else { return Ok(()) };
+        let Err(fault) = self.by_induction(laps, direction, place, skew) else { return Ok(()) };
         let Laps { period, rest, least, most } = *laps;
         let inside = BORDERS.iter().copied().find(|border| (least + 1..=most).contains(border));
         if let Some(border) = inside {
@@ -122,6 +122,7 @@ impl Subject<'_> {
         result.map_err(|_| fault)
     }
 
+    /// Proves all of these lengths at once.
     fn by_induction(&mut self, laps: &Laps, direction: Direction, place: Place, skew: u64) -> Outcome<()> {
         let numbers = laps.numbers();
         if numbers.len() < 3 {
@@ -144,25 +145,24 @@ impl Subject<'_> {
             .filter(|(key, small, _)| *key == (laps.period, direction, place) && *small <= range.least)
             .map(|(_, small, lap)| (*small, *lap))
             .collect();
-        let mut result = Err(Fault::no_model("a loop"));
-        if !known.into_iter().rev().any(|(small, lap)| attempt(self, small, Some(lap)).is_ok()) {
-            // The loop may have parts, of which the last ones are for the last n alone.
-            for small in [1, 3, 5, 6].into_iter().filter(|small| *small <= range.least) {
-                let found = attempt(self, small, None);
-                result = found.map(|lap| {
-                    self.laps.push(((laps.period, direction, place), small, lap));
-                });
-                if !result.as_ref().is_err_and(|fault| fault.kind == Kind::Secret) {
-                    break;
-                }
+        let is_known = known.into_iter().rev().any(|(small, lap)| attempt(self, small, Some(lap)).is_ok());
+        let mut result = if is_known { Ok(()) } else { Err(Fault::no_model("a loop")) };
+        // The loop may have parts, of which the last ones are for the last n alone.
+        for small in [1, 3, 5, 6].into_iter().filter(|small| *small <= range.least) {
+            if result.is_ok() {
+                break;
             }
-        } else {
-            result = Ok(());
+            result = attempt(self, small, None)
+                .map(|lap| self.laps.push(((laps.period, direction, place), small, lap)));
+            if result.as_ref().is_err_and(|fault| fault.kind != Kind::Secret) {
+                break;
+            }
         }
         pointers::set_range(Range { least: 0, most: 0 });
         result
     }
 
+    /// Looks up what is the same in all runs.
     fn case<'b>(
         &mut self,
         (laps, range): (&'b Laps, Range),
@@ -274,6 +274,7 @@ impl Subject<'_> {
         let b = Run { from: 0, least: least + period, scale: period };
         let c = Run { from: 0, ..a };
         let steps = 10_000 + 1000 * period as u64;
+        let static_writes = self.machine.memory().static_writes;
 
         // The encrypted tweaks.
         let encrypted = standard::cipher(&self.key2, &case.tweak);
@@ -312,7 +313,9 @@ impl Subject<'_> {
         loop {
             pointers::set_range(case.range);
             self.begin(case, b)?;
-            self.machine.go_on(steps, Some(start))?;
+            if !self.machine.go_on(steps, Some(start))? {
+                return Err(lost("the loop is not reached again"));
+            }
             let state = self.machine.state();
             whole = of_the_whole(&state, &state_a, &old);
             pointers::set_range(Range { least: small, most });
@@ -336,9 +339,12 @@ impl Subject<'_> {
         // The end, for the small n.
         pointers::set_range(case.range);
         self.begin(case, c)?;
-        self.machine.go_on(steps, Some(start))?;
+        if !self.machine.go_on(steps, Some(start))? {
+            return Err(lost("the loop is not reached again"));
+        }
         let state = self.machine.state();
-        pointers::set_range(Range { least: 0, most: most - case.range.least });
+        // A call may have begun with one n more than A.
+        pointers::set_range(Range { least: 0, most: most + 1 - case.range.least });
         self.restrict(&state, more, shortest);
         self.make_unknown(case, &old);
         for part in state.keys().filter(|part| !old.contains(part)) {
@@ -355,7 +361,9 @@ impl Subject<'_> {
             self.machine.memory().grow(name, 0);
         }
         self.machine.go_on(steps + 1000 * shortest as u64, None)?;
-        self.old_parts = self.old_parts.max(old.len());
+        if self.machine.memory().static_writes != static_writes {
+            return Err(Fault::no_model("a static variable that a call writes: it is no part of the states"));
+        }
         match self.machine.end()? {
             0 => {}
             status => return Err(Fault::new(Kind::Status, format!("the call returns {status}"))),
@@ -371,8 +379,11 @@ impl Subject<'_> {
         let mut nearest: Option<(u64, usize)> = None;
         for time in start.time + 1..=start.time + MOST_LAPS {
             let steps = 10_000 + 1000 * case.laps.period as u64;
-            if !matches!(self.machine.go_on(steps, Some(Stop { time, ..start })), Ok(true)) {
-                break;
+            match self.machine.go_on(steps, Some(Stop { time, ..start })) {
+                Ok(true) => {}
+                // More has to be known of n.
+                Err(fault) if nearest.is_none() => return Err(fault),
+                _ => break,
             }
             let different = differences(&self.machine.state(), a).len();
             if nearest.is_none_or(|(_, least)| different < least) {
@@ -400,7 +411,7 @@ impl Subject<'_> {
 
     /// A place in the loop, early on.
     fn place_in_loop(&mut self, case: &Case<'_>, run: Run) -> Outcome<Stop> {
-        let trace = self.trace(case, run, 5_000 + 8 * case.laps.period as u64)?;
+        let (trace, fault) = self.trace(case, run, 5_000 + 8 * case.laps.period as u64)?;
         let mut times: HashMap<u64, u64> = HashMap::new();
         for at in &trace {
             *times.entry(*at).or_default() += 1;
@@ -408,23 +419,26 @@ impl Subject<'_> {
         // Where it was last, of what it came by several times.
         let again = |at: &&u64| times[at] >= 3;
         let last = trace.iter().rev().find(again);
-        let at = *last.ok_or_else(|| Fault::no_model("a length with no lap more"))?;
+        let no_loop =
+            || Fault { kind: Kind::NoModel, text: format!("no loop is reached: {}", fault.text), ..fault };
+        let at = *last.ok_or_else(no_loop)?;
         Ok(Stop { at, time: 2 })
     }
 
     /// The first addresses that a run goes through, so many at most, and not more than before it has to know more of n.
-    fn trace(&mut self, case: &Case<'_>, run: Run, steps: u64) -> Outcome<Vec<u64>> {
+    fn trace(&mut self, case: &Case<'_>, run: Run, steps: u64) -> Outcome<(Vec<u64>, Fault)> {
         self.begin(case, run)?;
         self.machine.keep_trace(true);
         let result = self.machine.go_on(steps, None);
         let trace = self.machine.keep_trace(false);
         match result {
-            Err(fault) if matches!(fault.kind, Kind::Secret | Kind::Endless) => Ok(trace),
+            Err(fault) if matches!(fault.kind, Kind::Secret | Kind::Endless) => Ok((trace, fault)),
             Err(fault) => Err(fault),
             Ok(_) => Err(Fault::no_model("a length that nothing depends on")),
         }
     }
 
+    /// Makes parts of the state unknown, and the last round key of the second key.
     fn make_unknown(&mut self, case: &Case<'_>, parts: &BTreeSet<Part>) {
         self.machine.make_unknown(parts);
         let mut key = [Bit::ZERO; 128];

@@ -52,6 +52,8 @@ pub struct Memory {
     pub stack_floor: u64,
     /// The lowest address of the stack that was used.
     pub stack_lowest: u64,
+    /// How often the library's own memory was written to.
+    pub static_writes: u64,
     /// The instruction at work, for `writers`.
     pub now: u32,
 }
@@ -74,6 +76,7 @@ impl Memory {
             recent: 0,
             stack_floor: 0,
             stack_lowest: u64::MAX,
+            static_writes: 0,
             now: 0,
         }
     }
@@ -260,6 +263,7 @@ impl Memory {
                 region.writers[offset..offset + len].fill(self.now + 1);
             }
             Target::Segment(which, offset) => {
+                self.static_writes += 1;
                 for (i, byte) in bits.chunks(8).enumerate() {
                     let value = Word::from_bits(byte).known();
                     let value = value.ok_or_else(|| Fault::secret("what is written to a static variable"))?;

@@ -68,17 +68,20 @@ pub struct Known {
 
 thread_local! {
     static BITS: RefCell<HashMap<Bit, (Pointer, [Bit; 64])>> = RefCell::new(HashMap::new());
+    /// The base bits of each pointer, and of which least n.
+    static INDICES: RefCell<HashMap<(Pointer, u64), u64>> = RefCell::new(HashMap::new());
     static RANGE: Cell<Range> = const { Cell::new(Range { least: 0, most: 0 }) };
 }
 
 /// Forgets the bits of all pointers of this thread, as [`algebra::forget`] does those of everything else.
 pub fn forget() {
     BITS.with_borrow_mut(HashMap::clear);
+    INDICES.with_borrow_mut(HashMap::clear);
 }
 
 /// Sets the range of n for this thread. What was computed with another one is void: bits are no pointers any more.
 pub fn set_range(range: Range) {
-    forget();
+    BITS.with_borrow_mut(HashMap::clear);
     RANGE.set(range);
 }
 
@@ -91,6 +94,11 @@ fn width() -> i128 {
 /// What a value that grows by `scale` is for the least and for the largest n.
 fn ends(at: i128, scale: i128) -> [i128; 2] {
     [at, at + scale * width()]
+}
+
+/// The first bit that is not known; any, if all are.
+fn first_unknown(bits: &[Bit; 64]) -> Bit {
+    *bits.iter().find(|bit| bit.known().is_none()).unwrap_or(&bits[0])
 }
 
 impl Pointer {
@@ -191,27 +199,35 @@ impl Pointer {
             .then(|| Value::of(Pointer { at: least as u64, scale: scale as i64, ..self }))
     }
 
-    /// Its bits: the last ones are known.
+    /// Its bits: the last ones are known, and of a number that is not negative the zeros above it.
     pub fn bits(self) -> [Bit; 64] {
         let mut bits = [Bit::ZERO; 64];
-        // Numbers as an index: that they are hashed well is enough, since a wrong pointer is no proof either.
-        let index = self.at
-            ^ self.plus.rotate_left(21)
-            ^ self.minus.rotate_left(42)
-            ^ (self.scale as u64).rotate_left(11);
+        // What grows with n is another number for the same least value where that is another n.
+        let least = if self.scale == 0 { 0 } else { RANGE.get().least };
+        let index = INDICES.with_borrow_mut(|known| {
+            let next = known.len() as u64;
+            *known.entry((self, least)).or_insert(next)
+        });
         algebra::base(algebra::Kind::Address, index, &mut bits);
-        for (i, bit) in bits.iter_mut().enumerate().take(self.known_bits().min(63)) {
+        let known = self.known_bits().min(63);
+        for (i, bit) in bits.iter_mut().enumerate().take(known) {
             *bit = Bit::from(self.at >> i & 1 != 0);
         }
-        BITS.with_borrow_mut(|known| known.insert(bits[63], (self, bits)));
+        let [least, most] = ends(i128::from(self.at as i64), self.scale.into());
+        if self.is_number() && least >= 0 && most >= 0 {
+            let len = 128 - least.max(most).leading_zeros() as usize;
+            bits[len.max(known + 1)..].fill(Bit::ZERO);
+        }
+        BITS.with_borrow_mut(|known| known.insert(first_unknown(&bits), (self, bits)));
         bits
     }
 
-    /// The pointer that has these bits.
+    /// The pointer that has these bits, and zeros above them.
     pub fn from_bits(bits: &[Bit]) -> Option<Pointer> {
-        let last = bits.get(63)?;
+        let mut whole = [Bit::ZERO; 64];
+        whole.get_mut(..bits.len())?.copy_from_slice(bits);
         BITS.with_borrow(|known| {
-            known.get(last).filter(|(_, all)| all[..] == *bits).map(|(pointer, _)| *pointer)
+            known.get(&first_unknown(&whole)).filter(|(_, all)| *all == whole).map(|(pointer, _)| *pointer)
         })
     }
 
@@ -439,7 +455,7 @@ mod tests {
         assert_eq!(bits[0].known(), Some(true));
         assert_eq!(bits[KNOWN_BITS].known(), None);
         let mut other = bits;
-        other[62] = !other[62];
+        other[63] = !other[63];
         assert_eq!(Pointer::from_bits(&other), None);
         assert_eq!(Pointer::from_bits(&bits[..32]), None);
     }

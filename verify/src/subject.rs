@@ -84,8 +84,6 @@ pub struct Subject<'a> {
     size: usize,
     /// Laps that were found, by period, direction and place, and with their small n.
     pub laps: Vec<((usize, Direction, Place), u64, Lap)>,
-    /// The most parts of a state that a lap does not need (`laps.rs`).
-    pub old_parts: usize,
     /// The most stack that a call used, in bytes.
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
@@ -127,7 +125,6 @@ impl<'a> Subject<'a> {
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
             size,
             laps: Vec::new(),
-            old_parts: 0,
             stack_used: 0,
             residue: None,
             at_known_addresses: false,

@@ -52,7 +52,7 @@ impl Aarch64 {
             I::Prefetch { at } => {
                 let base = self.registers.general[at.base].clone();
                 let offset = self.operand(&at.offset, 8);
-                if self.address_sum(&base, &offset).address().is_none() {
+                if self.address_sum(&base, &offset).value().is_none() {
                     self.counts.unknown_prefetches += 1;
                     return Err(Fault::secret("a prefetched address"));
                 }
@@ -94,6 +94,11 @@ impl Aarch64 {
     pub(super) fn is_zero(&self, word: &Word) -> Option<bool> {
         if let Some(value) = word.known() {
             return Some(value == 0);
+        }
+        if let Word::Pointer(pointer) = word
+            && pointer.is_number()
+        {
+            return pointer.sign().zero;
         }
         let bits = word.bits();
         let not = word.address().is_some() || bits.contains(&Bit::ONE) || self.not_zero.contains(&bits[..]);

@@ -96,6 +96,20 @@ impl Aarch64 {
                 });
                 self.multiply_add(8, subtract, to, &a, &b, plus)?;
             }
+            I::MultiplyHigh { signed: false, to, a, b }
+                if matches!(self.registers.general[a], Word::Pointer(_))
+                    || matches!(self.registers.general[b], Word::Pointer(_)) =>
+            {
+                // A division by a known number: its quotient is wanted.
+                let upper = match (self.read(a, 8), self.read(b, 8)) {
+                    (Word::Pointer(x), Word::Known(k)) | (Word::Known(k), Word::Pointer(x)) => {
+                        x.upper_product(k)
+                    }
+                    _ => None,
+                };
+                let upper = upper.ok_or_else(|| Fault::secret("a product's upper half"))?;
+                self.write(to, Word::from(upper));
+            }
             I::MultiplyHigh { signed, to, a, b } => {
                 let [a, b] = [a, b]
                     .map(|i| self.read(i, 8).known().ok_or_else(|| Fault::secret("a product's upper half")));
@@ -233,6 +247,14 @@ impl Aarch64 {
         if rotate == 0 && last == width - 1 {
             return value;
         }
+        if let (Word::Pointer(_), 8, Field::Unsigned) = (&value, bytes, kind) {
+            // What compilers call a shift.
+            if last == width - 1 {
+                return shift(&value, Shift::Right, rotate, bytes);
+            } else if last + 1 == rotate {
+                return shift(&value, Shift::Left, width - rotate, bytes);
+            }
+        }
         let source = value.bits();
         let old = self.read(to, bytes).bits();
         // Where the field lies in the result, and how far it moves to the left.
@@ -258,6 +280,11 @@ impl Aarch64 {
     ) -> Outcome<()> {
         let product = match (a, b) {
             (Word::Known(x), Word::Known(y)) => Word::Known(x.wrapping_mul(*y)).low(bytes),
+            (Word::Pointer(x), Word::Known(k)) | (Word::Known(k), Word::Pointer(x))
+                if bytes == 8 && x.times(*k).is_some() =>
+            {
+                x.times(*k).map_or(Word::Known(0), Word::from)
+            }
             (x, Word::Known(k)) | (Word::Known(k), x) => {
                 let mut product = vec![Bit::ZERO; 8 * bytes];
                 multiply(&x.bits()[..8 * bytes], *k, &mut product)?;
@@ -427,6 +454,12 @@ fn logic(a: &Word, b: &Word, which: Logic) -> Outcome<Word> {
 
 fn shift(value: &Word, way: Shift, count: usize, bytes: usize) -> Word {
     let width = 8 * bytes;
+    // A number that depends on n.
+    if let (Word::Pointer(number), Shift::Left | Shift::Right, 8) = (value, way, bytes)
+        && let Some(shifted) = number.shifted(count as u32, matches!(way, Shift::Left))
+    {
+        return Word::from(shifted);
+    }
     let from = |i: usize| match way {
         Shift::Left => i.checked_sub(count),
         Shift::Right => Some(i + count).filter(|&i| i < width),
