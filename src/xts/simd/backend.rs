@@ -173,7 +173,7 @@ pub enum Schedule {
     Tiles,
     /// Twelve or sixteen in flight, in assembler, wherever the data is long enough.
     Rows,
-    /// Rows for sectors of up to 1024 bytes, tiles for longer ones.
+    /// Rows for sectors of up to 1024 bytes, tiles for longer ones, and for copies of 2 MiB and more.
     Mixed,
 }
 

@@ -18,10 +18,10 @@ pub(crate) struct KeySchedule {
     keys: [Block; LAST + 1],
     /// AES-256.
     long: bool,
-    /// Whether rows fetch data ahead, from memory.
-    fetches: bool,
     /// The longest sector that goes in rows, in bytes.
     longest_in_rows: usize,
+    /// Whether rows are made for data that comes from memory, too.
+    far_rows: bool,
 }
 
 impl KeySchedule {
@@ -58,11 +58,11 @@ impl KeySchedule {
     pub(crate) fn longest_in_rows(&self) -> usize {
         self.longest_in_rows
     }
-    /// Whether rows fetch ahead what comes from memory. Where tiles do the longer sectors (Zen 4) that would make them
-    /// slower.
+    /// Whether rows are made for data that comes from memory, too: they fetch it ahead, and write copies past the caches.
+    /// Where tiles do the longer sectors (Zen 4), both would make them slower.
     #[cfg_attr(optimized, inline(always))]
-    pub(crate) fn fetches_ahead(&self) -> bool {
-        self.fetches
+    pub(crate) fn in_far_rows(&self) -> bool {
+        self.far_rows
     }
 }
 
@@ -81,13 +81,13 @@ impl RoundKeys {
         // From a constant: the compiler copies arrays of zeros once more.
         const EMPTY: RoundKeys = {
             const SCHEDULE: KeySchedule =
-                KeySchedule { keys: [[0; 16]; LAST + 1], long: false, fetches: false, longest_in_rows: 0 };
+                KeySchedule { keys: [[0; 16]; LAST + 1], long: false, far_rows: false, longest_in_rows: 0 };
             RoundKeys { encrypt: SCHEDULE, decrypt: SCHEDULE, tweak: SCHEDULE }
         };
         let mut keys = EMPTY;
         for keys in [&mut keys.encrypt, &mut keys.decrypt, &mut keys.tweak] {
             keys.long = long;
-            keys.fetches = schedule == Schedule::Rows;
+            keys.far_rows = schedule == Schedule::Rows;
             keys.longest_in_rows = schedule.longest_in_rows();
         }
         keys
@@ -97,7 +97,7 @@ impl RoundKeys {
     pub(crate) fn schedule(&self) -> Schedule {
         match self.encrypt.longest_in_rows {
             0 => Schedule::Tiles,
-            _ if self.encrypt.fetches => Schedule::Rows,
+            _ if self.encrypt.far_rows => Schedule::Rows,
             _ => Schedule::Mixed,
         }
     }

@@ -51,6 +51,13 @@ pub(crate) trait Rows: Tiles {
     unsafe fn times_x(from: *const Block, to: *mut Block, count: usize, bits: i64);
 }
 
+/// Whether a job goes in rows.
+#[inline(always)]
+pub(crate) fn suits_rows(keys: &KeySchedule, job: &Job<'_>) -> bool {
+    let near = || job.is_in_place() || job.sector_size * job.sectors < FAR;
+    job.sector_size <= keys.longest_in_rows() && (keys.in_far_rows() || near())
+}
+
 /// Whether [`one_odd_row`] or [`odd_rows`] pays for a job that is not of whole tiles.
 #[inline(always)]
 pub(crate) fn suits_streams(job: &Job<'_>) -> bool {
@@ -507,7 +514,7 @@ macro_rules! row_shells {
         ) {
             // SAFETY: this function's contract.
             unsafe {
-                if job.sector_size <= keys.encrypt.longest_in_rows() {
+                if $crate::xts::simd::aes::rows::suits_rows(&keys.encrypt, job) {
                     let tile = $crate::xts::simd::aes::vector::tile_len::<$vector>();
                     let whole = job.sector_size.is_multiple_of(tile);
                     // Two tiles gain nothing from a schedule that keeps two in flight.

@@ -441,7 +441,7 @@ pub(crate) unsafe fn row(keys: &KeySchedule, decrypt: bool, first: __m128i, row:
     debug_assert!(row.gap == 0 || row.then != TweakAfter::Unused);
     let (in_place, one_behind_the_other) = (row.at.src == row.at.dst, row.others.is_null());
     // What is fetched is in the same call's data.
-    let unfetched = if keys.fetches_ahead() && one_behind_the_other && (in_place || row.far) {
+    let unfetched = if keys.in_far_rows() && one_behind_the_other && (in_place || row.far) {
         AHEAD.saturating_sub(row.behind / (16 * TILE))
     } else {
         usize::MAX
