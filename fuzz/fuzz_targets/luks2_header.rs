@@ -1,18 +1,17 @@
 //! LUKS2 headers from anybody.
 #![no_main]
 
-use std::{fs::File, io::Write as _};
-
 use atrest::{
-    envelope::Envelope,
-    volume::{Digest, Error, Header, Keyslot, Segment, TokenSummary},
+    keys::Envelope,
+    luks2::{Digest, Keyslot, Segment, TokenSummary},
+    storage::MemoryStorage,
+    volume::{Header, HeaderError},
 };
 use atrest_fuzz::{
     memory::{Counting, counted},
     sealed,
 };
 use libfuzzer_sys::fuzz_target;
-use rustix::fs::{MemfdFlags, memfd_create};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -52,7 +51,7 @@ impl Said {
 }
 
 /// An error is one line that a terminal can show.
-fn quiet<T>(result: Result<T, Error>) -> Option<T> {
+fn quiet<T, E: std::fmt::Display>(result: Result<T, E>) -> Option<T> {
     result
         .map_err(|error| {
             let message = error.to_string();
@@ -66,21 +65,20 @@ fuzz_target!(|input: &[u8]| {
     let bytes = sealed::header(input);
     let (result, used) = counted(|| Header::parse(&bytes));
     assert!(used.largest <= bytes.len().max(SMALLEST), "{used:?} for {} bytes", bytes.len());
-    let Some(header) = quiet(result) else { return };
+    let Some((header, _)) = quiet(result) else { return };
     let said = Said::by(&header);
 
-    let mut file = File::from(memfd_create("header", MemfdFlags::empty()).expect("memory"));
-    file.write_all(&bytes).expect("memory");
-    let (mut read, _) = Header::read(&file).expect("as from memory");
+    let storage = MemoryStorage::from(&bytes[..]);
+    let (mut read, _) = Header::read(&storage).expect("as from bytes");
     assert_eq!(Said::by(&read), said);
-    match read.update(&file) {
+    match read.update(&storage) {
         Ok(()) => {}
         // JSON that grows when it is written anew, such as 1e9, may not fit.
-        Err(Error::HeaderFull { .. }) => return,
-        Err(Error::Refused(_)) if header.sequence() == u64::MAX => return,
+        Err(HeaderError::Full(_)) => return,
+        Err(HeaderError::SequenceSpent(_)) => return,
         Err(error) => panic!("{error}"),
     }
-    let (again, warnings) = Header::read(&file).expect("what was written");
+    let (again, warnings) = Header::read(&storage).expect("what was written");
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(again.sequence(), header.sequence() + 1);
     assert_eq!(again.sequences(), [Some(again.sequence()); 2]);
