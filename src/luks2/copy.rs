@@ -3,29 +3,26 @@
 //! *LUKS2 On-Disk Format Specification* (version 1.1.1), sections 2.1 to 2.4. All numbers are big-endian. A volume
 //! has two copies, one behind the other, which differ in their magic bytes, salt, offset and checksum.
 
-use core::fmt;
-
 use sha2::{Digest as _, Sha256};
 
 use super::error::HeaderFault;
 use super::json;
+use super::layout::{BINARY_SIZE, HeaderCopy, LABEL_SIZE, SIZES};
 use super::metadata::Metadata;
 use uuid::Uuid;
-
-/// The sizes that one copy may have; also the offsets where the second copy may stand (section 2.1).
-pub(crate) const SIZES: [u64; 9] =
-    [0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 0x10_0000, 0x20_0000, 0x40_0000];
-/// The smallest copy.
-pub(super) const MIN_SIZE: u64 = SIZES[0];
-/// The binary part at the beginning of each copy.
-pub(crate) const BINARY_SIZE: usize = 4096;
-/// The label's field, its closing NUL included.
-pub(crate) const LABEL_SIZE: usize = 48;
 
 const MAGIC_FIRST: [u8; 6] = *b"LUKS\xba\xbe";
 const MAGIC_SECOND: [u8; 6] = *b"SKUL\xba\xbe";
 const VERSION: u16 = 2;
 const CHECKSUM_ALGORITHM: &[u8] = b"sha256";
+
+/// What a copy begins with.
+const fn magic(copy: HeaderCopy) -> [u8; 6] {
+    match copy {
+        HeaderCopy::First => MAGIC_FIRST,
+        HeaderCopy::Second => MAGIC_SECOND,
+    }
+}
 
 /// Where each field of the binary header stands (section 2.2).
 mod field {
@@ -41,51 +38,6 @@ mod field {
     pub const SUBSYSTEM: Range<usize> = 208..256;
     pub const OFFSET: Range<usize> = 256..264;
     pub const CHECKSUM: Range<usize> = 448..512;
-}
-
-/// One of the two copies of a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderCopy {
-    /// The copy at the beginning of the file.
-    First,
-    /// The copy behind it.
-    Second,
-}
-
-impl HeaderCopy {
-    /// The other copy.
-    #[must_use]
-    pub const fn other(self) -> HeaderCopy {
-        match self {
-            HeaderCopy::First => HeaderCopy::Second,
-            HeaderCopy::Second => HeaderCopy::First,
-        }
-    }
-
-    /// Where the copy stands when each has `size` bytes, in bytes.
-    #[must_use]
-    pub const fn offset(self, size: u64) -> u64 {
-        match self {
-            HeaderCopy::First => 0,
-            HeaderCopy::Second => size,
-        }
-    }
-
-    const fn magic(self) -> [u8; 6] {
-        match self {
-            HeaderCopy::First => MAGIC_FIRST,
-            HeaderCopy::Second => MAGIC_SECOND,
-        }
-    }
-}
-
-impl fmt::Display for HeaderCopy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            HeaderCopy::First => "first copy",
-            HeaderCopy::Second => "second copy",
-        })
-    }
 }
 
 /// What both copies say alike.
@@ -114,7 +66,7 @@ pub(super) fn peek_size(
     offset: u64,
 ) -> Result<u64, HeaderFault> {
     // The version decides what every other field means.
-    if binary[field::MAGIC] != copy.magic() {
+    if binary[field::MAGIC] != magic(copy) {
         return Err(HeaderFault::Magic);
     }
     let version = u16::from_be_bytes(array(&binary[field::VERSION]));
@@ -134,8 +86,8 @@ pub(super) fn peek_size(
 
 /// Whose a binary header says it is, whatever else is wrong with it.
 pub(crate) fn peek_uuid(binary: &[u8; BINARY_SIZE]) -> Option<Uuid> {
-    let magic = &binary[field::MAGIC];
-    let ours = [HeaderCopy::First, HeaderCopy::Second].iter().any(|copy| magic == copy.magic());
+    let found = &binary[field::MAGIC];
+    let ours = [HeaderCopy::First, HeaderCopy::Second].iter().any(|copy| found == magic(*copy));
     uuid(&binary[field::UUID]).filter(|_| ours)
 }
 
@@ -186,7 +138,7 @@ pub(super) fn encode(contents: &Contents, json: &[u8], copy: HeaderCopy, salt: &
     let mut put = |field: core::ops::Range<usize>, value: &[u8]| {
         bytes[field.start..field.start + value.len()].copy_from_slice(value);
     };
-    put(field::MAGIC, &copy.magic());
+    put(field::MAGIC, &magic(copy));
     put(field::VERSION, &VERSION.to_be_bytes());
     put(field::SIZE, &contents.size.to_be_bytes());
     put(field::SEQUENCE, &contents.sequence.to_be_bytes());

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use super::copy::HeaderCopy;
+use super::layout::HeaderCopy;
 use crate::Code;
 
 /// Why bytes are no LUKS2 header.

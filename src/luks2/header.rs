@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::copy::{self, BINARY_SIZE, Checksum, Contents, HeaderCopy, LABEL_SIZE, MIN_SIZE, SIZES};
+use super::copy::{self, Checksum, Contents};
 use super::error::{
     HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
     VolumeKeyError, Warning,
 };
 use super::json::Object;
+use super::layout::{BINARY_SIZE, HeaderCopy, LABEL_SIZE, MIN_SIZE, SIZES};
 use super::metadata::{Digest, Keyslot, Metadata, Segment, SegmentCipher, TokenSummary};
 use super::token::Token;
 use super::{digest, policy};
@@ -48,7 +49,7 @@ pub(crate) struct NewHeader<'a> {
 type CopyRead = Result<(Contents, Checksum), HeaderFault>;
 
 /// Fills a buffer with the bytes at an offset.
-type Fill<'a> = &'a mut dyn FnMut(&mut [u8], u64) -> Result<(), ErrorKind>;
+pub type Fill<'a> = &'a mut dyn FnMut(&mut [u8], u64) -> Result<(), ErrorKind>;
 
 /// From bytes.
 impl Header {

@@ -7,8 +7,8 @@
 use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
-use super::copy::BINARY_SIZE;
 use super::json::{At, Object, decimal};
+use super::layout::BINARY_SIZE;
 
 /// The one cipher that is decrypted here.
 pub(super) const CIPHER: &str = "aes-xts-plain64";

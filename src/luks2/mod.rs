@@ -12,8 +12,8 @@
 //! ```
 //!
 //! # A header on the disk
-//! Two copies, one behind the other, of 16 KiB to 4 MiB each: 4096 bytes in binary ([`copy`](self)), then JSON
-//! (`metadata`). LUKS2 itself authenticates nothing in it. A [`Token`] of type "atrest" does: it carries an envelope with
+//! Two copies, one behind the other, of 16 KiB to 4 MiB each: 4096 bytes in binary (`copy.rs`), then JSON
+//! (`metadata.rs`). LUKS2 itself authenticates nothing in it. A [`Token`] of type "atrest" does: it carries an envelope with
 //! the wrapped key, which here is text that means nothing, and an authentication code over everything that decides how
 //! data is decrypted.
 //!
@@ -24,19 +24,21 @@ mod digest;
 mod error;
 mod header;
 mod json;
+mod layout;
 mod metadata;
 mod policy;
 mod token;
 
-pub use copy::HeaderCopy;
 pub use error::{
     HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
     VolumeKeyError, Warning,
 };
 pub(crate) use header::NewHeader;
-pub use header::{Header, Revision};
+pub use header::{Fill, Header, Revision};
+pub use layout::HeaderCopy;
 pub use metadata::{Digest, Keyslot, Segment, SegmentCipher, TokenSummary};
 pub use token::{Covered, Token};
 
-pub(crate) use copy::{BINARY_SIZE, LABEL_SIZE, SIZES, peek_uuid};
+pub(crate) use copy::peek_uuid;
 pub(crate) use json::{decimal, escaped};
+pub(crate) use layout::{BINARY_SIZE, LABEL_SIZE, SIZES};

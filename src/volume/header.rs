@@ -9,7 +9,7 @@ use super::error::{
 };
 use super::tombstone::{self, Tombstone};
 use crate::keys::{Envelope, VolumeKeys};
-use crate::luks2::{self, Covered, ParseError, Token, TokenError, Warning};
+use crate::luks2::{self, Covered, Fill, ParseError, Token, TokenError, Warning};
 use crate::storage::Storage;
 
 /// A volume's header, as it was read: **nothing in it is authenticated** until the volume's keys are there
@@ -84,10 +84,7 @@ impl Header {
         luks2::Header::length(beginning)
     }
 
-    fn load(
-        length: u64,
-        fill: &mut dyn FnMut(&mut [u8], u64) -> Result<(), ErrorKind>,
-    ) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
+    fn load(length: u64, fill: Fill<'_>) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
         let parsed = luks2::Header::load(length, fill);
         parsed.map(|(header, warnings)| (Header(header), warnings)).map_err(|error| {
             if let ParseError::TooShort { .. } | ParseError::Luks1 = error {
