@@ -27,6 +27,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Storage, and engines with I/O of their own
+//! A volume lies in any [`Storage`](crate::storage::Storage): a file or a block device, memory, or a type of yours. An
+//! engine that reads and writes by itself takes a [`SectorCipher`], which is a volume without I/O: header bytes and keys in,
+//! sectors encrypted and decrypted by their numbers.
+//!
+//! # Changes of the header
+//! [`edit`] and [`HeaderEdit`] are the one way: under the lock, after one read. Rewrapping ([`Volume::change_wrappings`]),
+//! restoring ([`HeaderBackup::restore`]) and destroying ([`Volume::destroy`]) are calls of it.
+//!
+//! # Errors
+//! Each operation has a type with what it can give, [`OpenError`], [`ReadError`], [`WriteError`] and so on; each has a
+//! [`Code`](crate::Code), and all convert into [`Error`].
+//!
 //! # What is on the disk
 //! LUKS2 as cryptsetup 2 makes it: two copies of a header of 16 KiB (more for large envelopes), room for keyslots,
 //! and from 16 MiB on the data, encrypted with AES-256 in XTS mode ("aes-xts-plain64"); sectors of 4096 bytes have
