@@ -77,7 +77,7 @@ impl FileKeys {
     fn open(&self, wrapped: &WrappedKey) -> Result<RootKey, ProviderError> {
         let WrappedKey { key: name, context, wrapped, .. } = wrapped;
         let cipher = self.cipher(name)?;
-        let Some(wrapped) = wrapped.as_array::<60>() else {
+        let Ok(wrapped) = <&[u8; 60]>::try_from(&**wrapped) else {
             let message = format!("a wrapping by file:{name} is 60 bytes long, not {}", wrapped.len());
             return Err(ProviderError::new(ErrorClass::Malformed, message));
         };

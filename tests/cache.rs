@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use atrest::keys::{
-    Class, Envelope, EnvelopeError, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on,
+    Class, Envelope, ErrorClass, LocalKeystore, NoSlotOpened, Providers, RootKeyCache, block_on,
     block_on_timeout, new_uuid,
 };
 use switched::{Switch, Switched, wait_until};
@@ -43,7 +43,7 @@ impl Bench {
         block_on(Envelope::create(&self.keystore, "default", volume, Class::Persistent)).unwrap().0
     }
 
-    fn open(&self, envelope: &Envelope) -> Result<(), EnvelopeError> {
+    fn open(&self, envelope: &Envelope) -> Result<(), NoSlotOpened> {
         let keys = block_on(envelope.open(&self.providers))?;
         assert!(envelope.is_for(&keys));
         Ok(())
@@ -174,7 +174,7 @@ fn callers_at_the_same_time_share_one_call() {
             for thread in threads {
                 let result = thread.join().unwrap();
                 assert_eq!(
-                    result.as_ref().err().and_then(EnvelopeError::class),
+                    result.as_ref().err().and_then(NoSlotOpened::class),
                     fails.then_some(ErrorClass::Throttled)
                 );
                 assert!(!fails || result.unwrap_err().to_string().contains("switched off"));
@@ -265,7 +265,7 @@ fn changes_of_wrappings_ask_the_provider() {
     block_on(envelope.rewrap(0, "local", "other", &bench.providers)).unwrap();
     assert_eq!(bench.switch.calls(), 5);
     *bench.switch.fail.lock().unwrap() = Some(ErrorClass::NotAuthorised);
-    let class = |error: EnvelopeError| error.class();
+    let class = |error: NoSlotOpened| error.class();
     let added = block_on(envelope.add_slot("local", "other", &bench.providers));
     assert_eq!(added.map(drop).map_err(class), Err(Some(ErrorClass::NotAuthorised)));
     let changed = block_on(envelope.rewrap(0, "local", "other", &bench.providers));

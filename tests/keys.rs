@@ -2,8 +2,9 @@
 #![cfg(feature = "keys")]
 
 use atrest::keys::{
-    BoxFuture, Class, EncryptionContext, Envelope, EnvelopeError, ErrorClass, KeyDescription, KeyProvider,
-    LocalKeystore, ProviderError, Providers, RootKey, Uuid, VolumeKeys, WrappedKey, block_on, new_uuid,
+    BoxFuture, Class, EncryptionContext, Envelope, EnvelopeCreateError, EnvelopeFormatError, ErrorClass,
+    KeyDescription, KeyProvider, LocalKeystore, NoSlotOpened, ProviderError, Providers, RootKey, Uuid,
+    VolumeKeys, WrappedKey, WrongClass, block_on, new_uuid,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ fn keystore() -> (tempfile::TempDir, LocalKeystore) {
     (parent, keystore)
 }
 
-fn create(provider: &dyn KeyProvider, class: Class) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+fn create(provider: &dyn KeyProvider, class: Class) -> Result<(Envelope, VolumeKeys), EnvelopeCreateError> {
     block_on(Envelope::create(provider, "default", volume(), class))
 }
 
@@ -42,7 +43,7 @@ fn document() -> Value {
     })
 }
 
-fn read(document: &Value) -> Result<Envelope, EnvelopeError> {
+fn read(document: &Value) -> Result<Envelope, EnvelopeFormatError> {
     Envelope::from_json(document.to_string().as_bytes())
 }
 
@@ -150,7 +151,10 @@ fn hostile_documents_are_refused() {
         let mut document = document();
         edit(&mut document);
         let Err(error) = read(&document) else { panic!("accepted: {what}") };
-        assert!(matches!(error, EnvelopeError::Json(_) | EnvelopeError::Field { .. }), "{what}: {error}");
+        assert!(
+            matches!(error, EnvelopeFormatError::Json(_) | EnvelopeFormatError::Field { .. }),
+            "{what}: {error}"
+        );
         let line = error.to_string();
         assert!(line.len() < 400 && !line.contains('\n'), "{what}: {line}");
         assert_eq!(error.class(), None);
@@ -171,7 +175,7 @@ fn hostile_texts_are_refused() {
     for field in [provider, class, pair, version] {
         assert!(
             text.contains(field)
-                && matches!(Envelope::from_json(twice(field).as_bytes()), Err(EnvelopeError::Json(_))),
+                && matches!(Envelope::from_json(twice(field).as_bytes()), Err(EnvelopeFormatError::Json(_))),
             "{field}"
         );
     }
@@ -186,7 +190,7 @@ fn hostile_texts_are_refused() {
         assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
     }
     let invalid = [text.as_bytes(), &[0xff]].concat();
-    assert!(matches!(Envelope::from_json(&invalid), Err(EnvelopeError::Json(_))));
+    assert!(matches!(Envelope::from_json(&invalid), Err(EnvelopeFormatError::Json(_))));
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn the_longest_document_is_read_and_no_longer_one() {
     let padded = |length| format!("{text}{}", " ".repeat(length - text.len()));
     assert!(Envelope::from_json(padded(Envelope::MAX_JSON).as_bytes()).is_ok());
     let error = Envelope::from_json(padded(Envelope::MAX_JSON + 1).as_bytes()).unwrap_err();
-    assert!(matches!(error, EnvelopeError::TooLong(65537)), "{error}");
+    assert!(matches!(error, EnvelopeFormatError::TooLong(65537)), "{error}");
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn other_versions_are_named_whatever_else_they_hold() {
     for version in [0, 2, u64::MAX] {
         let document = json!({ "version": version, "new": [1, { "b": null }] });
         match read(&document) {
-            Err(EnvelopeError::Version(found)) => assert_eq!(found, version),
+            Err(EnvelopeFormatError::Version(found)) => assert_eq!(found, version),
             other => panic!("{other:?}"),
         }
     }
@@ -299,7 +303,7 @@ fn slots_are_tried_in_order_and_each_failure_is_told() {
 
     let denied = Fake { edit: None, fails: Some(ErrorClass::KeyDisabled) };
     let error = block_on(both.open(&Providers::new().with(denied).with(keystore))).unwrap_err();
-    let EnvelopeError::NoSlotOpened { volume: of, failures } = &error else { panic!("{error}") };
+    let NoSlotOpened { volume: of, failures, .. } = &error;
     assert_eq!(*of, volume());
     let classes: Vec<_> = failures.iter().map(|failure| failure.error.class()).collect();
     assert_eq!(classes, [ErrorClass::WrongKey, ErrorClass::KeyDisabled]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atrest::keys::{
-    BoxFuture, EncryptionContext, Envelope, EnvelopeError, ErrorClass, KeyDescription, KeyProvider,
+    BoxFuture, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, KeyDescription, KeyProvider,
     ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
 };
 use atrest::volume::{
@@ -184,7 +184,7 @@ fn a_bad_answer_leaves_the_header_as_it_was() {
         ] {
             let error =
                 Volume::change_wrappings(&read_write(&place.path("v")), change, &providers).unwrap_err();
-            let WrappingError::Envelope(error) = error else { panic!("{error}") };
+            let WrappingError::Change(error) = error else { panic!("{error}") };
             assert_eq!(error.class(), Some(*class), "{error}");
             assert!(header_of(&place.path("v")) == before);
         }
@@ -202,12 +202,12 @@ fn slots_come_and_go_but_the_last() {
     let change =
         |change: WrappingChange<'_>| Volume::change_wrappings(&read_write(&path), change, &place.providers());
     let envelope_error = |result: Result<_, WrappingError>| match result {
-        Err(WrappingError::Envelope(error)) => error,
+        Err(WrappingError::Change(error)) => error,
         other => panic!("{other:?}"),
     };
     assert!(matches!(
         envelope_error(change(WrappingChange::Remove { slot: 0 }).map(|_| ())),
-        EnvelopeError::LastSlot
+        EnvelopeChangeError::LastSlot
     ));
     change(WrappingChange::Add { provider: "local", key: "other" }).unwrap();
     assert_eq!(names(&envelope_of(&place)), ["local:default", "local:other"]);
@@ -217,13 +217,13 @@ fn slots_come_and_go_but_the_last() {
     ];
     for twice in twice {
         let error = envelope_error(change(twice).map(|_| ()));
-        assert!(matches!(&error, EnvelopeError::SlotExists { slot: 0, .. }), "{error}");
+        assert!(matches!(&error, EnvelopeChangeError::SlotExists { slot: 0, .. }), "{error}");
     }
     for missing in [2, usize::MAX] {
         let error = envelope_error(change(WrappingChange::Remove { slot: missing }).map(|_| ()));
-        assert!(matches!(error, EnvelopeError::NoSuchSlot { slots: 2, .. }), "{error}");
+        assert!(matches!(error, EnvelopeChangeError::NoSuchSlot { slots: 2, .. }), "{error}");
         let rewrap = WrappingChange::Rewrap { slot: missing, provider: "local", key: "default" };
-        assert!(matches!(envelope_error(change(rewrap).map(|_| ())), EnvelopeError::NoSuchSlot { .. }));
+        assert!(matches!(envelope_error(change(rewrap).map(|_| ())), EnvelopeChangeError::NoSuchSlot { .. }));
     }
     // Either key opens it alone.
     for key in ["default", "other"] {
@@ -245,7 +245,7 @@ fn slots_come_and_go_but_the_last() {
     }
     assert!(matches!(
         envelope_error(change(WrappingChange::Add { provider: "local", key: "default" }).map(|_| ())),
-        EnvelopeError::Full
+        EnvelopeChangeError::Full
     ));
     assert_eq!(read_all(&place.open("v").unwrap()), b"content");
 }
@@ -269,7 +269,7 @@ fn a_header_of_another_root_key_or_a_forged_one_is_not_rewrapped() {
     let rewrap = WrappingChange::Rewrap { slot: 0, provider: "fake", key: "a" };
     let error = Volume::change_wrappings(&read_write(&path), rewrap, &providers).unwrap_err();
     assert!(
-        matches!(&error, WrappingError::Envelope(error) if error.class() == Some(ErrorClass::WrongKey)),
+        matches!(&error, WrappingError::Change(error) if error.class() == Some(ErrorClass::WrongKey)),
         "{error}"
     );
     // Where the keys are there, the header is authenticated before it is written again.

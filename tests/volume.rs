@@ -266,7 +266,7 @@ fn only_keys_of_the_volume_open_it() {
 
     let stranger = Place::new();
     let error = Volume::open(read_only(&place.path("v")), &stranger.providers(), Mode::ReadOnly).unwrap_err();
-    assert!(matches!(error, OpenError::Envelope(_)), "{error}");
+    assert!(matches!(error, OpenError::NoSlotOpened(_)), "{error}");
 }
 
 #[test]

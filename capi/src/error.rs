@@ -4,7 +4,10 @@ use super::boundary::guarded;
 use super::pointer;
 use super::status::atrest_status;
 use atrest::Code;
-use atrest::keys::{EnvelopeError, KeyRefError, ProviderError, SecretError};
+use atrest::keys::{
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, KeyRefError, NoSlotOpened, ProviderError,
+    SecretError,
+};
 use atrest::luks2::Warning;
 use atrest::volume::{
     BackupError, CreateError, DestroyError, OpenError, OptionsError, ReadEnvelopeError, ReadHeaderError,
@@ -49,8 +52,9 @@ macro_rules! coded {
 }
 
 coded! {
-    EnvelopeError, KeyRefError, ProviderError, SecretError, OpenError, CreateError, OptionsError, WrappingError, BackupError,
-    RestoreError, DestroyError, ReadEnvelopeError, ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, KeyRefError, ProviderError, SecretError,
+    OpenError, CreateError, OptionsError, WrappingError, BackupError, RestoreError, DestroyError, ReadEnvelopeError,
+    ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
 }
 
 /// A buffer of the caller's for one line of text.

@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use atrest::Code;
-use atrest::keys::{EnvelopeError, LocalKeystore, ProviderError};
+use atrest::keys::{EnvelopeChangeError, LocalKeystore, NoSlotOpened, ProviderError};
 use atrest::volume::Error;
 
 /// A failure to use a key, with what can be done about it.
@@ -20,10 +20,13 @@ pub fn with_keystore(error: &ProviderError) -> String {
 /// A failure with a volume, with what can be done about each of its keys that failed.
 pub fn with_volume(error: &Error) -> String {
     let mut all: Vec<String> = match error {
-        Error::Envelope(EnvelopeError::NoSlotOpened { failures, .. }) => {
+        Error::NoSlotOpened(NoSlotOpened { failures, .. })
+        | Error::Change(EnvelopeChangeError::NoSlotOpened(NoSlotOpened { failures, .. })) => {
             failures.iter().filter_map(|slot| advice(&slot.provider, &slot.key, &slot.error)).collect()
         }
-        Error::Envelope(EnvelopeError::Provider(error)) => of_keystore(error.code()).into_iter().collect(),
+        Error::Change(EnvelopeChangeError::Provider(error)) | Error::Key(error) => {
+            of_keystore(error.code()).into_iter().collect()
+        }
         _ => Vec::new(),
     };
     all.dedup();
@@ -57,6 +60,9 @@ fn advice(scheme: &str, key: &str, error: &ProviderError) -> Option<String> {
         Code::KeyNotFound | Code::WrongKey if local => return of_keystore(Code::KeystoreIo),
         Code::LimitExceeded if local => {
             "`atrest rewrap VOLUME --key` brings a volume under another key".to_owned()
+        }
+        Code::KeyName if local && LocalKeystore::scratch_volume_of(key).is_some() => {
+            "`atrest create --scratch` makes such a key with its volume".to_owned()
         }
         Code::InvalidRequest if local => match LocalKeystore::scratch_volume_of(key) {
             Some(volume) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use atrest::keys::{
-    Class, Envelope, EnvelopeError, ErrorClass, KeyProvider, KeyRef, KeyRefError, LocalKeystore,
+    Class, Envelope, EnvelopeCreateError, ErrorClass, KeyProvider, KeyRef, KeyRefError, LocalKeystore,
     ProviderError, Providers, Registry, VolumeKeys, block_on, new_uuid,
 };
 
@@ -95,7 +95,7 @@ fn wrapped_under(key: &KeyRef, notice: &mut Option<String>) -> Result<(Envelope,
     let volume = new_uuid().map_err(|error| refused(key, &error))?;
     block_on(Envelope::create(&*provider, key.key(), volume, Class::Persistent)).map_err(
         |error| match error {
-            EnvelopeError::Provider(error) => unusable(key, &error),
+            EnvelopeCreateError::Provider(error) => unusable(key, &error),
             error => refused(key, &error),
         },
     )

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use atrest::keys::{Envelope, KeyRef, WrappedKey, block_on};
+use atrest::keys::{Envelope, EnvelopeChangeError, KeyRef, WrappedKey, block_on};
 use atrest::luks2::TokenError;
-use atrest::volume::{Error, Expected, HeaderEdit, WrappingChange};
+use atrest::volume::{Error, Expected, HeaderEdit, WrappingChange, WrappingError};
 
 use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume_to_change;
@@ -69,7 +69,20 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
         }
         Change::Remove { slot } => (*slot, WrappingChange::Remove { slot: *slot }),
     };
-    let done = block_on(edit.change_wrappings(change, &set)).map_err(|error| failed(error.into()));
+    // The key that a provider's failure is of, where it can be of one alone.
+    let concerned = match change {
+        WrappingChange::Renew { slot } => {
+            Some((old.slots()[slot].provider.clone(), old.slots()[slot].key.clone()))
+        }
+        WrappingChange::Add { provider, key } => Some((provider.to_owned(), key.to_owned())),
+        _ => None,
+    };
+    let done = block_on(edit.change_wrappings(change, &set)).map_err(|error| match (error, &concerned) {
+        (WrappingError::Change(EnvelopeChangeError::Provider(error)), Some((scheme, key))) => {
+            refused(&advice::with_key(scheme, key, &error))
+        }
+        (error, _) => failed(error.into()),
+    });
     // A key that was made for this stays, whatever becomes of the volume.
     let done = match (done, notice) {
         (Err(failure), Some(notice)) => return Err(failure.and(&notice)),

@@ -53,7 +53,10 @@ pub use description::{
     KeyAlias, KeyCheck, KeyDescription, KeyManager, KeyPolicies, KeyState, PermissionCheck,
     PermissionOutcome, Policy, RotationStatus,
 };
-pub use envelope::{Class, Envelope, EnvelopeError, Rewrapped, SlotFailure};
+pub use envelope::{
+    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, Rewrapped,
+    SlotFailure, WrongClass,
+};
 pub use error::{ErrorClass, ProviderError, ServiceAnswer};
 pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};

@@ -77,7 +77,7 @@ impl<S: Storage> Volume<S> {
     /// `force` only, the header alone is overwritten: its keys have a life of their own.
     ///
     /// # Errors
-    /// [`DestroyError`]. When the key cannot be erased, which is [`EnvelopeError`](crate::keys::EnvelopeError), the header
+    /// [`DestroyError`]. When the key cannot be erased, which is [`DestroyError::Key`], the header
     /// is as it was; after a [`StorageError`] from the writing and [`NotOverwritten`](super::NotOverwritten) the key is
     /// gone; else nothing is changed.
     pub fn destroy(
@@ -89,7 +89,7 @@ impl<S: Storage> Volume<S> {
         let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
         let Found { uuid, class, keyslots, area } = examine(&locked, storage, options)?;
         let key_erased = match keystore {
-            Some(keystore) => keystore.destroy_scratch(uuid).map_err(crate::keys::EnvelopeError::from)?,
+            Some(keystore) => keystore.destroy_scratch(uuid)?,
             None => false,
         };
         let overwritten = area.unwrap_or(0).min(length);

@@ -12,7 +12,7 @@ use super::difference::HeaderDifference;
 use super::tombstone::Tombstone;
 use super::withdrawal::Withdrawal;
 use crate::Code;
-use crate::keys::{EnvelopeError, Uuid};
+use crate::keys::{EnvelopeChangeError, EnvelopeFormatError, NoSlotOpened, ProviderError, Uuid};
 use crate::luks2::{
     HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
     VolumeKeyError,
@@ -94,7 +94,7 @@ operations! {
     ReadEnvelopeError {
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
     }
 
     /// Why a volume is not opened: [`Volume::open`](super::Volume::open), [`SectorCipher`](super::SectorCipher).
@@ -106,7 +106,8 @@ operations! {
         NotSupported(NotSupported),
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
+        NoSlotOpened(NoSlotOpened),
         Forged(Forged),
         WrongKeys(WrongKeys),
         VolumeKey(VolumeKeyError),
@@ -180,7 +181,7 @@ operations! {
         NotSupported(NotSupported),
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
         Forged(Forged),
         WrongKeys(WrongKeys),
         OtherEnvelope(OtherEnvelope),
@@ -216,7 +217,8 @@ operations! {
         NotSupported(NotSupported),
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
+        Change(EnvelopeChangeError),
         Forged(Forged),
         WrongKeys(WrongKeys),
         OtherEnvelope(OtherEnvelope),
@@ -265,7 +267,8 @@ operations! {
         Uuid(UuidMismatch),
         OtherVolume(OtherVolume),
         NotScratch(NotScratch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
+        Key(ProviderError),
         NotOverwritten(NotOverwritten),
     }
 
@@ -274,7 +277,7 @@ operations! {
         NotRechecked(NotRechecked),
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
         Withdrawn(Box<Withdrawal>),
         Storage(StorageError),
     }
@@ -291,7 +294,10 @@ operations! {
         NotSupported(NotSupported),
         Token(TokenError),
         Uuid(UuidMismatch),
-        Envelope(EnvelopeError),
+        Envelope(EnvelopeFormatError),
+        NoSlotOpened(NoSlotOpened),
+        Change(EnvelopeChangeError),
+        Key(ProviderError),
         Forged(Forged),
         WrongKeys(WrongKeys),
         VolumeKey(VolumeKeyError),
@@ -322,8 +328,8 @@ includes! {
     ReadEnvelopeError { Token, Uuid, Envelope }
         in OpenError, SetEnvelopeError, WrappingError, DestroyError, RecheckError, Error;
     OpenError {
-        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Forged, WrongKeys, VolumeKey,
-        Truncated, Cipher
+        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, NoSlotOpened, Forged, WrongKeys,
+        VolumeKey, Truncated, Cipher
     } in Error;
     SectorError { OutOfBounds, Cipher } in Error;
     ReadError { Storage, OutOfBounds, Truncated, Withdrawn } in WriteError, Error;
@@ -337,8 +343,8 @@ includes! {
         Storage, NotWritable, Busy, Header, Destroyed, OtherVolume, Changed, Full, SequenceSpent, NotVerified, Random
     } in WrappingError, Error;
     WrappingError {
-        Storage, NotWritable, Busy, Header, Destroyed, OtherVolume, Changed, NotSupported, Token, Uuid, Envelope, Forged,
-        WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent, NotVerified, Random
+        Storage, NotWritable, Busy, Header, Destroyed, OtherVolume, Changed, NotSupported, Token, Uuid, Envelope, Change,
+        Forged, WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent, NotVerified, Random
     } in Error;
     BackupError { Storage, Busy, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
     RestoreError {
@@ -346,7 +352,7 @@ includes! {
         Random
     } in Error;
     DestroyError {
-        Storage, NotWritable, Busy, Header, Token, Uuid, OtherVolume, NotScratch, Envelope, NotOverwritten
+        Storage, NotWritable, Busy, Header, Token, Uuid, OtherVolume, NotScratch, Envelope, Key, NotOverwritten
     } in Error;
     RecheckError { NotRechecked, Token, Uuid, Envelope, Withdrawn, Storage } in Error;
 }

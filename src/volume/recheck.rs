@@ -10,7 +10,7 @@ use super::error::{NotRechecked, RecheckError, StorageError};
 use super::header::Header;
 use super::lease::{Lease, Watch};
 use super::withdrawal::Withdrawal;
-use crate::keys::{Envelope, EnvelopeError, ErrorClass, Providers, RootKeyCache, block_on_while, clock};
+use crate::keys::{Envelope, ErrorClass, NoSlotOpened, Providers, RootKeyCache, block_on_while, clock};
 use crate::storage::Storage;
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
@@ -211,11 +211,8 @@ impl<S: Storage> Checker<S> {
     }
 
     /// What the failures of the wrappings say together. Those for which there is no provider here were not asked.
-    fn verdict(&self, error: &EnvelopeError) -> Verdict {
-        let EnvelopeError::NoSlotOpened { failures, .. } = error else {
-            return Verdict::Unknown(error.class().unwrap_or(ErrorClass::Malformed));
-        };
-        let asked = failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some());
+    fn verdict(&self, error: &NoSlotOpened) -> Verdict {
+        let asked = error.failures.iter().filter(|slot| self.providers.get(&slot.provider).is_some());
         let mut classes = asked.map(|slot| slot.error.class());
         match (classes.clone().find(|class| !is_refusal(*class)), classes.next()) {
             (Some(unknown), _) => Verdict::Unknown(unknown),

@@ -4,7 +4,7 @@ use super::data_path::Volume;
 use super::edit::{Expected, HeaderEdit};
 use super::error::{OpenError, WrappingError};
 use super::header::Header;
-use crate::keys::{Envelope, Providers, Rewrapped, block_on};
+use crate::keys::{Envelope, EnvelopeChangeError, Providers, Rewrapped, block_on};
 use crate::luks2::Warning;
 use crate::storage::Storage;
 
@@ -111,7 +111,7 @@ impl<S: Storage + ?Sized> HeaderEdit<'_, S> {
         let mut keys = None;
         if own.token.covers_wrappings() {
             // The code has to be made anew.
-            let opened = old.open(&providers.without_cache()).await?;
+            let opened = old.open(&providers.without_cache()).await.map_err(EnvelopeChangeError::from)?;
             self.header().authenticate(&own, &opened).map_err(|error| match error {
                 OpenError::WrongKeys(error) => WrappingError::from(error),
                 _ => super::error::Forged.into(),

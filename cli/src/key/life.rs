@@ -1,6 +1,6 @@
 //! `atrest key rotate` and `delete`: what comes in a key's life.
 
-use atrest::keys::{KeyRef, block_on};
+use atrest::keys::{KeyRef, LocalKeystore, block_on};
 use clap::Args;
 
 use super::administer;
@@ -40,7 +40,11 @@ struct What {
 pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
     let Rotate { key, what, days } = arguments;
     if what.enable || what.disable {
-        administer(key, |admin| block_on(admin.set_rotation(key.key(), what.enable, *days)))?;
+        let set = administer(key, |admin| block_on(admin.set_rotation(key.key(), what.enable, *days)));
+        set.map_err(|failure| match key.of(LocalKeystore::SCHEME) {
+            Some(_) if what.enable => failure.and(&format!("`atrest key rotate {key} --now` renews it once")),
+            _ => failure,
+        })?;
         say(&format!("turned the rotation of {key} {}", if what.enable { "on" } else { "off" }));
     } else if what.now {
         administer(key, |admin| block_on(admin.rotate(key.key())))?;

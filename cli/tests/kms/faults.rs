@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, EnvelopeError, ErrorClass, KeyProvider as _, ProviderError,
+    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, KeyProvider as _, ProviderError,
     Providers, block_on, new_uuid,
 };
 use atrest::volume::{CreateOptions, Volume, WrappingChange, WrappingError};
@@ -107,7 +107,7 @@ fn every_fault_has_its_class_and_ends_in_time() {
         let started = Instant::now();
         let change = WrappingChange::Rewrap { slot: 0, provider: "aws", key: &other };
         let error = Volume::change_wrappings(&read_write(&path), change, &providers).unwrap_err();
-        let WrappingError::Envelope(EnvelopeError::Provider(error)) = error else { panic!("{error}") };
+        let WrappingError::Change(EnvelopeChangeError::Provider(error)) = error else { panic!("{error}") };
         check(fault, class, "ReEncrypt", Err(error), started);
         assert!(header_of(&path) == before, "{fault:?}");
     }

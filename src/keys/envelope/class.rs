@@ -1,6 +1,6 @@
 //! Whether a volume's key outlives it, and which keys may wrap it then.
 
-use super::{super::Uuid, EnvelopeError};
+use super::{super::Uuid, WrongClass};
 
 /// The provider that has the keys of scratch volumes.
 const LOCAL: &str = "local";
@@ -29,13 +29,13 @@ impl Class {
     }
 
     /// Refuses keys that may not wrap the root key of this volume of this class.
-    pub(super) fn takes(self, volume: Uuid, provider: &str, key: &str) -> Result<(), EnvelopeError> {
+    pub(super) fn takes(self, volume: Uuid, provider: &str, key: &str) -> Result<(), WrongClass> {
         let local = provider == LOCAL;
         match self {
             Class::Scratch if local && key == scratch_key_name(volume) => Ok(()),
-            Class::Scratch => Err(EnvelopeError::Scratch { volume }),
+            Class::Scratch => Err(WrongClass::Scratch { volume }),
             Class::Persistent if local && scratch_volume_of(key).is_some() => {
-                Err(EnvelopeError::ScratchKey { key: key.to_owned() })
+                Err(WrongClass::ScratchKey { key: key.to_owned() })
             }
             Class::Persistent => Ok(()),
         }

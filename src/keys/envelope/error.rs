@@ -1,4 +1,4 @@
-//! Why an envelope could not be read, made, opened or changed.
+//! Why an envelope could not be read, made, opened or changed: one error for each of these.
 
 use super::super::{ErrorClass, ProviderError, SecretError, Uuid};
 use crate::Code;
@@ -9,10 +9,10 @@ pub const MAX_JSON: usize = 64 * 1024;
 /// The most slots.
 pub const MAX_SLOTS: usize = 8;
 
-/// Why an envelope could not be read, made or opened.
-#[derive(Debug, thiserror::Error)]
+/// Why a document is no envelope: [`Envelope::from_json`](super::Envelope::from_json).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum EnvelopeError {
+pub enum EnvelopeFormatError {
     /// The document is longer than any envelope.
     #[error("the envelope is {0} bytes long, and at most {max} are read", max = MAX_JSON)]
     TooLong(usize),
@@ -30,14 +30,133 @@ pub enum EnvelopeError {
         /// What it must be.
         rule: &'static str,
     },
-    /// No slot opened; every slot's own failure, in order.
-    #[error("no key opened the envelope of volume {volume}: {}", join(.failures))]
-    NoSlotOpened {
+}
+
+impl EnvelopeFormatError {
+    /// What programs call it: [`Code::Envelope`].
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        Code::Envelope
+    }
+}
+
+/// Why a key may not wrap the key of a volume of this [`Class`](super::Class).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrongClass {
+    /// Another wrapping for the key of a scratch volume.
+    #[error(
+        "volume {volume} is a scratch volume: a local key of its own wraps its key, and no other does, since that would \
+         outlive the destruction of the volume; put data that is to stay into a persistent volume"
+    )]
+    Scratch {
         /// The volume.
         volume: Uuid,
-        /// One failure for each slot.
-        failures: Vec<SlotFailure>,
     },
+    /// The key of a scratch volume was to wrap that of a persistent one.
+    #[error("local:{key} is the key of a scratch volume, and is destroyed with that: choose another key")]
+    ScratchKey {
+        /// The key's name.
+        key: String,
+    },
+}
+
+impl WrongClass {
+    /// What programs call it: [`Code::KeyName`].
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        Code::KeyName
+    }
+}
+
+/// Why no envelope was made: [`Envelope::create`](super::Envelope::create).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeCreateError {
+    /// The key is none for a volume of this class.
+    #[error(transparent)]
+    Class(#[from] WrongClass),
+    /// The provider could not make a wrapped key, or there is no memory for secrets.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl EnvelopeCreateError {
+    /// What programs call it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            EnvelopeCreateError::Class(error) => error.code(),
+            EnvelopeCreateError::Provider(error) => error.code(),
+        }
+    }
+
+    /// The class of the provider's failure, where the provider failed.
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            EnvelopeCreateError::Class(_) => None,
+            EnvelopeCreateError::Provider(error) => Some(error.class()),
+        }
+    }
+}
+
+impl From<SecretError> for EnvelopeCreateError {
+    fn from(error: SecretError) -> EnvelopeCreateError {
+        ProviderError::from(error).into()
+    }
+}
+
+/// No slot opened: [`Envelope::open`](super::Envelope::open).
+#[derive(Debug, thiserror::Error)]
+#[error("no key opened the envelope of volume {volume}: {}", join(.failures))]
+#[non_exhaustive]
+pub struct NoSlotOpened {
+    /// The volume.
+    pub volume: Uuid,
+    /// Each slot's own failure, in order.
+    pub failures: Vec<SlotFailure>,
+}
+
+impl NoSlotOpened {
+    /// What programs call it: the code of the first slot's failure.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.class().map_or(Code::Envelope, ErrorClass::code)
+    }
+
+    /// The class of the first slot's failure. An envelope has a slot.
+    pub fn class(&self) -> Option<ErrorClass> {
+        self.failures.first().map(|failure| failure.error.class())
+    }
+}
+
+/// Why one slot of an envelope did not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SlotFailure {
+    /// The slot's provider.
+    pub provider: String,
+    /// The slot's key.
+    pub key: String,
+    /// What its provider said.
+    pub error: ProviderError,
+}
+
+impl fmt::Display for SlotFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.provider, self.key, self.error)
+    }
+}
+
+fn join(failures: &[SlotFailure]) -> String {
+    failures.iter().map(SlotFailure::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why the wrappings of an envelope were not changed: [`Envelope::rewrap`](super::Envelope::rewrap),
+/// [`Envelope::add_slot`](super::Envelope::add_slot), [`Envelope::remove_slot`](super::Envelope::remove_slot).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeChangeError {
     /// There is no slot of that number.
     #[error("the envelope has no slot {slot}: it has {slots}, numbered from 0")]
     NoSuchSlot {
@@ -64,71 +183,41 @@ pub enum EnvelopeError {
         /// Its provider and key.
         key: String,
     },
-    /// Another wrapping for the key of a scratch volume.
-    #[error(
-        "volume {volume} is a scratch volume: a local key of its own wraps its key, and no other does, since that would \
-         outlive the destruction of the volume; put data that is to stay into a persistent volume"
-    )]
-    Scratch {
-        /// The volume.
-        volume: Uuid,
-    },
-    /// The key of a scratch volume was to wrap that of a persistent one.
-    #[error("local:{key} is the key of a scratch volume, and is destroyed with that: choose another key")]
-    ScratchKey {
-        /// The key's name.
-        key: String,
-    },
-    /// The provider could not make a wrapped key.
+    /// With the new wrapping the document would be longer than any envelope.
+    #[error("with that wrapping the envelope is {0} bytes long, and has at most {max}: remove a slot first", max = MAX_JSON)]
+    TooLong(usize),
+    /// The key is none for a volume of this class, or the volume's wrapping stays as it is.
+    #[error(transparent)]
+    Class(#[from] WrongClass),
+    /// No slot opened, so there is no key to wrap anew.
+    #[error(transparent)]
+    NoSlotOpened(#[from] NoSlotOpened),
+    /// A provider could not unwrap or wrap, or there is no memory for secrets.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// No memory for secrets, or no random bytes.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
 }
 
-impl EnvelopeError {
+impl EnvelopeChangeError {
     /// What programs call it.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            EnvelopeError::NoSuchSlot { .. } | EnvelopeError::SlotExists { .. } => Code::Slot,
-            EnvelopeError::Scratch { .. } | EnvelopeError::ScratchKey { .. } => Code::KeyName,
-            error => error.class().map_or(Code::Envelope, ErrorClass::code),
+            EnvelopeChangeError::NoSuchSlot { .. } | EnvelopeChangeError::SlotExists { .. } => Code::Slot,
+            EnvelopeChangeError::LastSlot | EnvelopeChangeError::Full | EnvelopeChangeError::TooLong(_) => {
+                Code::Envelope
+            }
+            EnvelopeChangeError::Class(error) => error.code(),
+            EnvelopeChangeError::NoSlotOpened(error) => error.code(),
+            EnvelopeChangeError::Provider(error) => error.code(),
         }
     }
 
-    /// The class of the provider's failure, where a provider failed: of the first slot, if several did.
+    /// The class of a provider's failure, where one failed: of the first slot, if several did.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
-            EnvelopeError::Provider(error) => Some(error.class()),
-            EnvelopeError::NoSlotOpened { failures, .. } => {
-                failures.first().map(|failure| failure.error.class())
-            }
-            EnvelopeError::Secret(error) => Some(error.class()),
+            EnvelopeChangeError::NoSlotOpened(error) => error.class(),
+            EnvelopeChangeError::Provider(error) => Some(error.class()),
             _ => None,
         }
     }
-}
-
-/// Why one slot of an envelope did not open.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct SlotFailure {
-    /// The slot's provider.
-    pub provider: String,
-    /// The slot's key.
-    pub key: String,
-    /// What its provider said.
-    pub error: ProviderError,
-}
-
-impl fmt::Display for SlotFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.provider, self.key, self.error)
-    }
-}
-
-fn join(failures: &[SlotFailure]) -> String {
-    failures.iter().map(SlotFailure::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -10,7 +10,7 @@
 
 use super::{
     super::{EncryptionContext, Uuid, WrappedKey},
-    Class, Envelope, EnvelopeError,
+    Class, Envelope, EnvelopeFormatError,
     error::{MAX_JSON, MAX_SLOTS},
 };
 use base64ct::{Base64, Encoding};
@@ -63,18 +63,18 @@ impl Envelope {
     /// first, then each field, with no field missing, unknown or given twice.
     ///
     /// # Errors
-    /// [`EnvelopeError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeError::Version`] for any version but
-    /// 1, [`EnvelopeError::Json`] and [`EnvelopeError::Field`] for the rest.
-    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeError> {
+    /// [`EnvelopeFormatError::TooLong`] above [`Envelope::MAX_JSON`], [`EnvelopeFormatError::Version`] for any version but
+    /// 1, [`EnvelopeFormatError::Json`] and [`EnvelopeFormatError::Field`] for the rest.
+    pub fn from_json(document: &[u8]) -> Result<Envelope, EnvelopeFormatError> {
         if document.len() > MAX_JSON {
-            return Err(EnvelopeError::TooLong(document.len()));
+            return Err(EnvelopeFormatError::TooLong(document.len()));
         }
         let Versioned { version } = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
         if version != VERSION {
-            return Err(EnvelopeError::Version(version));
+            return Err(EnvelopeFormatError::Version(version));
         }
         let document: Document = serde_json::from_slice(document).map_err(|error| invalid(&error))?;
-        let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeError::Field {
+        let commitment = document.commitment.0.try_into().map_err(|_| EnvelopeFormatError::Field {
             field: "commitment",
             rule: "32 bytes in standard base64 with padding",
         })?;
@@ -118,16 +118,16 @@ impl Envelope {
 }
 
 /// The parser's message as part of one line: it quotes what it does not know, which may be long or hold anything.
-fn invalid(error: &serde_json::Error) -> EnvelopeError {
+fn invalid(error: &serde_json::Error) -> EnvelopeFormatError {
     const MOST: usize = 160;
     let message = error.to_string();
     let printable = |c: char| if c.is_control() { '?' } else { c };
     match message.char_indices().nth(MOST) {
-        None => EnvelopeError::Json(message.chars().map(printable).collect()),
+        None => EnvelopeFormatError::Json(message.chars().map(printable).collect()),
         Some((end, _)) => {
             let front: String = message[..end].chars().map(printable).collect();
             let (line, column) = (error.line(), error.column());
-            EnvelopeError::Json(format!("{front}... at line {line} column {column}"))
+            EnvelopeFormatError::Json(format!("{front}... at line {line} column {column}"))
         }
     }
 }

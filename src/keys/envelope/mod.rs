@@ -11,7 +11,9 @@ use super::{
 };
 pub use class::Class;
 pub(super) use class::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of};
-pub use error::{EnvelopeError, SlotFailure};
+pub use error::{
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, SlotFailure, WrongClass,
+};
 use error::{MAX_JSON, MAX_SLOTS};
 use std::sync::Arc;
 pub use wrappings::Rewrapped;
@@ -44,15 +46,15 @@ impl Envelope {
     /// the keys returned here, also proves that it can be unwrapped before anything depends on it.
     ///
     /// # Errors
-    /// [`EnvelopeError::Provider`] when the provider fails, or when its answer is not for this provider and
-    /// context or exceeds a limit of the format; [`EnvelopeError::Secret`]; [`EnvelopeError::Scratch`] and
-    /// [`EnvelopeError::ScratchKey`] for a key of the other [`Class`], before the provider is asked.
+    /// [`EnvelopeCreateError::Provider`] when the provider fails, or when its answer is not for this provider and
+    /// context or exceeds a limit of the format; [`EnvelopeCreateError::Class`] for a key of the other [`Class`], before
+    /// the provider is asked.
     pub async fn create(
         provider: &dyn KeyProvider,
         key: &str,
         volume: Uuid,
         class: Class,
-    ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+    ) -> Result<(Envelope, VolumeKeys), EnvelopeCreateError> {
         class.takes(volume, provider.name(), key)?;
         let context = EncryptionContext::for_volume(volume);
         let wrapped = provider.generate(key, &context).await?;
@@ -69,9 +71,9 @@ impl Envelope {
     /// [cache](Providers::with_cache), a root key in it opens its slot.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
+    /// [`NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
     /// envelope commits to (compared in constant time) fails as [`ErrorClass::WrongKey`].
-    pub async fn open(&self, providers: &Providers) -> Result<VolumeKeys, EnvelopeError> {
+    pub async fn open(&self, providers: &Providers) -> Result<VolumeKeys, NoSlotOpened> {
         self.open_any(providers).await.map(|(_, _, keys)| keys)
     }
 
@@ -79,7 +81,7 @@ impl Envelope {
     async fn open_any(
         &self,
         providers: &Providers,
-    ) -> Result<(usize, Arc<RootKey>, VolumeKeys), EnvelopeError> {
+    ) -> Result<(usize, Arc<RootKey>, VolumeKeys), NoSlotOpened> {
         let mut failures = Vec::new();
         for (i, slot) in self.slots.iter().enumerate() {
             match self.open_slot(slot, providers).await {
@@ -91,7 +93,7 @@ impl Envelope {
                 }),
             }
         }
-        Err(EnvelopeError::NoSlotOpened { volume: self.volume, failures })
+        Err(NoSlotOpened { volume: self.volume, failures })
     }
 
     async fn open_slot(
@@ -151,9 +153,9 @@ impl Envelope {
     }
 
     /// What the format demands beyond its syntax; for envelopes that were read and for those just made.
-    fn check(&self) -> Result<(), EnvelopeError> {
+    fn check(&self) -> Result<(), EnvelopeFormatError> {
         let require = |holds: bool, field, rule| {
-            if holds { Ok(()) } else { Err(EnvelopeError::Field { field, rule }) }
+            if holds { Ok(()) } else { Err(EnvelopeFormatError::Field { field, rule }) }
         };
         require((1..=Self::MAX_SLOTS).contains(&self.slots.len()), "slots", "1 to 8 slots")?;
         let context = EncryptionContext::for_volume(self.volume);
@@ -190,7 +192,7 @@ impl Envelope {
         require(one, "slots", "one slot in a scratch volume")?;
         match self.to_json().len() {
             0..=Self::MAX_JSON => Ok(()),
-            length => Err(EnvelopeError::TooLong(length)),
+            length => Err(EnvelopeFormatError::TooLong(length)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{EncryptionContext, ErrorClass, KeyProvider, Providers, RootKey, VolumeKeys, WrappedKey},
-    Class, Envelope, EnvelopeError, malformed,
+    Class, Envelope, EnvelopeChangeError, EnvelopeFormatError, WrongClass, malformed,
 };
 
 /// An envelope whose wrappings were changed.
@@ -26,8 +26,8 @@ impl Envelope {
     /// wrapping is let go, the new one has opened, to the root key that the envelope commits to.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Scratch`] for a scratch volume, and
-    /// [`EnvelopeError::ScratchKey`] for the key of one; [`EnvelopeError::Provider`] for what a provider
+    /// [`EnvelopeChangeError::NoSuchSlot`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`] for a scratch volume, and for the
+    /// key of one; [`EnvelopeChangeError::Provider`] for what a provider
     /// fails at, with [`ErrorClass::WrongKey`] when the slot holds another root key than the envelope commits to.
     pub async fn rewrap(
         &self,
@@ -35,7 +35,7 @@ impl Envelope {
         provider: &str,
         key: &str,
         providers: &Providers,
-    ) -> Result<Rewrapped, EnvelopeError> {
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
         let old = self.slot(slot)?;
         self.may_change()?;
         self.class.takes(self.volume, provider, key)?;
@@ -58,7 +58,7 @@ impl Envelope {
     ///
     /// # Errors
     /// As for [`rewrap`](Envelope::rewrap).
-    pub async fn renew(&self, slot: usize, providers: &Providers) -> Result<Rewrapped, EnvelopeError> {
+    pub async fn renew(&self, slot: usize, providers: &Providers) -> Result<Rewrapped, EnvelopeChangeError> {
         let WrappedKey { provider, key, .. } = self.slot(slot)?;
         self.rewrap(slot, provider, key, providers).await
     }
@@ -67,18 +67,17 @@ impl Envelope {
     /// One of these is opened for it; the new one is opened, too, before it is believed.
     ///
     /// # Errors
-    /// [`EnvelopeError::Full`]; [`EnvelopeError::SlotExists`]; [`EnvelopeError::Scratch`];
-    /// [`EnvelopeError::ScratchKey`]; [`EnvelopeError::NoSlotOpened`]; [`EnvelopeError::Provider`].
+    /// [`EnvelopeChangeError::Full`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`]; [`EnvelopeChangeError::NoSlotOpened`]; [`EnvelopeChangeError::Provider`].
     pub async fn add_slot(
         &self,
         provider: &str,
         key: &str,
         providers: &Providers,
-    ) -> Result<Rewrapped, EnvelopeError> {
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
         self.may_change()?;
         self.class.takes(self.volume, provider, key)?;
         if self.slots.len() >= Self::MAX_SLOTS {
-            return Err(EnvelopeError::Full);
+            return Err(EnvelopeChangeError::Full);
         }
         let to = &**providers.require(provider)?;
         let (_, root, _) = self.open_any(&providers.without_cache()).await?;
@@ -90,12 +89,12 @@ impl Envelope {
     /// Whoever has a copy of the old envelope and the use of its key still opens the volume.
     ///
     /// # Errors
-    /// [`EnvelopeError::NoSuchSlot`]; [`EnvelopeError::LastSlot`]; [`EnvelopeError::Scratch`].
-    pub fn remove_slot(&self, slot: usize) -> Result<Envelope, EnvelopeError> {
+    /// [`EnvelopeChangeError::NoSuchSlot`]; [`EnvelopeChangeError::LastSlot`]; [`EnvelopeChangeError::Class`].
+    pub fn remove_slot(&self, slot: usize) -> Result<Envelope, EnvelopeChangeError> {
         self.slot(slot)?;
         self.may_change()?;
         if self.slots.len() == 1 {
-            return Err(EnvelopeError::LastSlot);
+            return Err(EnvelopeChangeError::LastSlot);
         }
         let mut envelope = self.clone();
         envelope.slots.remove(slot);
@@ -110,15 +109,15 @@ impl Envelope {
     }
 
     /// The wrapping of a scratch volume's key stays as it is: any other would outlive the volume's destruction.
-    fn may_change(&self) -> Result<(), EnvelopeError> {
+    fn may_change(&self) -> Result<(), WrongClass> {
         match self.class {
-            Class::Scratch => Err(EnvelopeError::Scratch { volume: self.volume }),
+            Class::Scratch => Err(WrongClass::Scratch { volume: self.volume }),
             Class::Persistent => Ok(()),
         }
     }
 
-    fn slot(&self, slot: usize) -> Result<&WrappedKey, EnvelopeError> {
-        self.slots.get(slot).ok_or(EnvelopeError::NoSuchSlot { slot, slots: self.slots.len() })
+    fn slot(&self, slot: usize) -> Result<&WrappedKey, EnvelopeChangeError> {
+        self.slots.get(slot).ok_or(EnvelopeChangeError::NoSuchSlot { slot, slots: self.slots.len() })
     }
 
     /// Wraps `root` and puts the wrapping into `slot`, or behind all of them.
@@ -128,7 +127,7 @@ impl Envelope {
         root: &RootKey,
         to: &dyn KeyProvider,
         key: &str,
-    ) -> Result<Rewrapped, EnvelopeError> {
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
         // A root key that is not the volume's is not given to anybody.
         self.committed(root)?;
         let context = EncryptionContext::for_volume(self.volume);
@@ -146,7 +145,7 @@ impl Envelope {
         new: WrappedKey,
         to: &dyn KeyProvider,
         key: &str,
-    ) -> Result<Envelope, EnvelopeError> {
+    ) -> Result<Envelope, EnvelopeChangeError> {
         if new.provider != to.name() {
             return Err(malformed(to, key, "it is for another provider").into());
         }
@@ -156,7 +155,10 @@ impl Envelope {
             (Some(i) != slot && twin).then_some(i)
         };
         if let Some(slot) = self.slots.iter().enumerate().find_map(same) {
-            return Err(EnvelopeError::SlotExists { slot, key: format!("{}:{}", new.provider, new.key) });
+            return Err(EnvelopeChangeError::SlotExists {
+                slot,
+                key: format!("{}:{}", new.provider, new.key),
+            });
         }
         let mut envelope = self.clone();
         match slot {
@@ -164,7 +166,7 @@ impl Envelope {
             None => envelope.slots.push(new),
         }
         match envelope.check() {
-            Err(error @ EnvelopeError::TooLong(_)) => Err(error),
+            Err(EnvelopeFormatError::TooLong(length)) => Err(EnvelopeChangeError::TooLong(length)),
             Err(error) => Err(malformed(to, key, &error.to_string()).into()),
             Ok(()) => Ok(envelope),
         }

@@ -128,7 +128,7 @@ fn open(
     context: &EncryptionContext,
     wrapped: &[u8],
 ) -> Result<RootKey, ProviderError> {
-    let Some(wrapped) = wrapped.as_array::<WRAPPED>() else {
+    let Ok(wrapped) = <&[u8; WRAPPED]>::try_from(wrapped) else {
         let message = format!("a wrapping by the local key {name} is {WRAPPED} bytes, not {}", wrapped.len());
         return Err(ProviderError::new(ErrorClass::Malformed, message));
     };

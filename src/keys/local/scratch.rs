@@ -6,7 +6,7 @@
 
 use super::{
     super::{
-        Class, Envelope, EnvelopeError, ErrorClass, ProviderError, Uuid, VolumeKeys, block_on,
+        Class, Envelope, EnvelopeCreateError, ErrorClass, ProviderError, Uuid, VolumeKeys, block_on,
         envelope::{scratch_key_name, scratch_volume_of},
     },
     LocalKeystore,
@@ -65,14 +65,14 @@ impl LocalKeystore {
     /// ```
     ///
     /// # Errors
-    /// [`EnvelopeError::Provider`] with [`ErrorClass::KeyExists`] when the volume has a key already,
-    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`]; [`EnvelopeError::Secret`].
+    /// [`EnvelopeCreateError::Provider`] with [`ErrorClass::KeyExists`] when the volume has a key already,
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`], [`ErrorClass::Secret`].
     /// Nothing is left in the keystore then.
     pub fn create_scratch(
         &self,
         volume: Uuid,
         path: Option<&Path>,
-    ) -> Result<(Envelope, VolumeKeys), EnvelopeError> {
+    ) -> Result<(Envelope, VolumeKeys), EnvelopeCreateError> {
         let name = scratch_key_name(volume);
         let path = path.map(encoded).filter(|path| path.len() <= MAX_PATH);
         if !self.make(&name, None, path.as_deref())? {

@@ -1,12 +1,15 @@
 //! Keys of scratch volumes: one for each, for nothing else, and gone with it.
 
 use super::*;
-use crate::keys::{Class, Envelope, EnvelopeError, KeyAdmin, PassphraseCost, Providers};
+use crate::keys::{
+    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, KeyAdmin, NoSlotOpened,
+    PassphraseCost, Providers, WrongClass,
+};
 use std::io::Read as _;
 
 const NAME: &str = "scratch-6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 
-fn opens(envelope: &Envelope, keystore: &LocalKeystore) -> Result<(), EnvelopeError> {
+fn opens(envelope: &Envelope, keystore: &LocalKeystore) -> Result<(), NoSlotOpened> {
     block_on(envelope.open(&Providers::new().with(keystore.clone()))).map(drop)
 }
 
@@ -61,9 +64,18 @@ fn nothing_but_its_own_volume_comes_under_a_scratch_key() {
     );
     let made = |key: &str, volume, class| block_on(Envelope::create(&keystore, key, volume, class)).map(drop);
     // By its own key, but of the other class; by another key, or another volume's.
-    assert!(matches!(made(NAME, VOLUME, Class::Persistent), Err(EnvelopeError::ScratchKey { .. })));
-    assert!(matches!(made("default", VOLUME, Class::Scratch), Err(EnvelopeError::Scratch { .. })));
-    assert!(matches!(made(NAME, other, Class::Scratch), Err(EnvelopeError::Scratch { .. })));
+    assert!(matches!(
+        made(NAME, VOLUME, Class::Persistent),
+        Err(EnvelopeCreateError::Class(WrongClass::ScratchKey { .. }))
+    ));
+    assert!(matches!(
+        made("default", VOLUME, Class::Scratch),
+        Err(EnvelopeCreateError::Class(WrongClass::Scratch { .. }))
+    ));
+    assert!(matches!(
+        made(NAME, other, Class::Scratch),
+        Err(EnvelopeCreateError::Class(WrongClass::Scratch { .. }))
+    ));
 
     let providers = Providers::new().with(keystore.clone());
     for key in ["default", NAME] {
@@ -73,17 +85,20 @@ fn nothing_but_its_own_volume_comes_under_a_scratch_key() {
         ];
         for changed in changed {
             let error = changed.unwrap_err();
-            assert!(matches!(error, EnvelopeError::Scratch { volume } if volume == VOLUME), "{error}");
+            assert!(
+                matches!(error, EnvelopeChangeError::Class(WrongClass::Scratch { volume }) if volume == VOLUME),
+                "{error}"
+            );
         }
     }
-    assert!(matches!(scratch.remove_slot(0), Err(EnvelopeError::Scratch { .. })));
+    assert!(matches!(scratch.remove_slot(0), Err(EnvelopeChangeError::Class(WrongClass::Scratch { .. }))));
     let (persistent, _) = block_on(Envelope::create(&keystore, "default", other, Class::Persistent)).unwrap();
     let own = LocalKeystore::scratch_key_name(other);
     for key in [NAME, &own] {
         let moved = block_on(persistent.rewrap(0, "local", key, &providers));
-        assert!(matches!(moved, Err(EnvelopeError::ScratchKey { .. })));
+        assert!(matches!(moved, Err(EnvelopeChangeError::Class(WrongClass::ScratchKey { .. }))));
         let added = block_on(persistent.add_slot("local", key, &providers));
-        assert!(matches!(added, Err(EnvelopeError::ScratchKey { .. })));
+        assert!(matches!(added, Err(EnvelopeChangeError::Class(WrongClass::ScratchKey { .. }))));
     }
 
     // Nor is a document read that says otherwise.
@@ -100,7 +115,7 @@ fn nothing_but_its_own_volume_comes_under_a_scratch_key() {
         let document = text.replace(&from, &to);
         assert_ne!(document, text);
         let read = Envelope::from_json(document.as_bytes());
-        assert!(matches!(read, Err(EnvelopeError::Field { .. })), "{from} {to}: {read:?}");
+        assert!(matches!(read, Err(EnvelopeFormatError::Field { .. })), "{from} {to}: {read:?}");
     }
 }
 
@@ -128,7 +143,7 @@ fn the_care_of_other_keys_is_none_for_these() {
     opens(&envelope, &keystore).unwrap();
 
     for name in [NAME, &NAME.to_uppercase(), &format!("scratch-{}", VOLUME.simple())] {
-        refused(keystore.create_key(name), ErrorClass::KeyName, &["create --scratch", "another name"]);
+        refused(keystore.create_key(name), ErrorClass::KeyName, &["is made with it", "another name"]);
         refused(keystore.ensure_key(name), ErrorClass::KeyName, &[name]);
         let key = format!("local:{name}").parse().unwrap();
         refused(keystore.set_default_key(Some(&key)), ErrorClass::KeyName, &[name]);
