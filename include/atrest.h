@@ -28,11 +28,13 @@
  *
  * What holds for every call:
  *
- * - It returns ATREST_OK, which is 0, or another atrest_status; all of them stand at the end of this header. Any call may
- *   also return ATREST_ERROR_INTERNAL, a defect of the library.
- * - It checks its arguments before it writes anything. One that makes an object stores it in `*out`, or NULL if it fails.
- * - Sizes, lengths and offsets are in bytes. Buffers and structures need no alignment, but for objects and lists of iovec.
- * - Any thread may call it at any time, and any number of threads may use one object at once, unless its text says otherwise.
+ * - It returns ATREST_OK, which is 0, or another atrest_status; all of them stand at the end of this header. Any call
+ *   may also return ATREST_ERROR_INTERNAL, a defect of the library.
+ * - It checks its arguments before it writes anything. One that makes an object stores it in `*out`, or NULL if it
+ *   fails.
+ * - Sizes, lengths and offsets are in bytes. Buffers and structures need no alignment; lists of iovec do.
+ * - Any thread may call it at any time, and any number of threads may use one object at once, unless its text says
+ *   otherwise.
  * - What was secret is wiped before it is freed. Your own copy of a key is yours to wipe.
  *
  * XTS keeps data confidential and does not detect changes: whoever can write to the disk can garble sectors or bring old
@@ -1307,18 +1309,19 @@ atrest_status atrest_volume_destroy(const char *path,
 /* ----------------------------------------------------------------------------------------------------
  * Volumes over storage of your own
  *
- * A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own, a
- * disk image. You give a table of functions. For engines that do not wait in a call there is atrest_sector_cipher_new().
+ * A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own,
+ * a disk image. You give a table of functions. For engines that do not wait in a call there is
+ * atrest_sector_cipher_new().
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what you
- * have: that leaves fields of later versions alone.
+ * The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what
+ * you have: that leaves fields of later versions alone.
  *
  * Each function gets `context`, and returns 0, or the errno value that says why it failed: EIO, ENOSPC (no room),
- * EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once, and
- * by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or longjmp out.
- * They are for as long as the volume is open, and `context` with them; the table itself is copied.
+ * EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once,
+ * and by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or
+ * longjmp out. They are for as long as the volume is open, and `context` with them; the table itself is copied.
  */
 typedef struct {
   /* `sizeof (atrest_storage)`: how much of the table there is. */
@@ -1342,10 +1345,10 @@ typedef struct {
 /*
  * Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
  *
- * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY alone.
- * Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one
- * with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most
- * 8 MiB of header.
+ * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY
+ * alone. Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED
+ * for one with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It
+ * reads at most 8 MiB of header.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_storage(const atrest_storage *storage,
@@ -1391,9 +1394,10 @@ atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
 /* ----------------------------------------------------------------------------------------------------
  * Sectors of a volume, without I/O
  *
- * For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes what
- * encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read() read the
- * same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is withdrawn.
+ * For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes
+ * what encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read()
+ * read the same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is
+ * withdrawn.
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
@@ -1405,8 +1409,9 @@ typedef struct atrest_sector_cipher atrest_sector_cipher;
 /*
  * How many bytes from the beginning of a storage hold a volume's header: 32 KiB for most, at most 8 MiB.
  *
- * `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no header,
- * it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any time.
+ * `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no
+ * header, it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any
+ * time.
  */
 ATREST_MUST_USE
 size_t atrest_volume_header_length(const uint8_t *start, size_t len);
@@ -1415,16 +1420,17 @@ size_t atrest_volume_header_length(const uint8_t *start, size_t len);
  * Makes the cipher of a volume from its header: has its key unwrapped, and checks with it that nobody else changed the
  * header.
  *
- * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where the
- * storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for atrest_volume_open(); this
- * call may wait on a network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is
- * NULL. `error`, `error_len`: as for atrest_volume_open(), warnings included.
+ * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where
+ * the storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for
+ * atrest_volume_open(); this call may wait on a network. `*out` receives the cipher; free it with
+ * atrest_sector_cipher_free(). On failure `*out` is NULL. `error`, `error_len`: as for atrest_volume_open(), warnings
+ * included.
  *
  * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the file
- * and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any number of
- * threads may use one set of providers.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the
+ * file and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any
+ * number of threads may use one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_sector_cipher_new(const uint8_t *header,
@@ -1439,8 +1445,8 @@ atrest_status atrest_sector_cipher_new(const uint8_t *header,
 void atrest_sector_cipher_free(atrest_sector_cipher *cipher);
 
 /*
- * The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread may
- * call it at any time.
+ * The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread
+ * may call it at any time.
  */
 ATREST_MUST_USE
 uint64_t atrest_sector_cipher_size(const atrest_sector_cipher *cipher);
@@ -1457,8 +1463,8 @@ ATREST_MUST_USE
 uint64_t atrest_sector_cipher_data_offset(const atrest_sector_cipher *cipher);
 
 /*
- * How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may call
- * it at any time.
+ * How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may
+ * call it at any time.
  */
 ATREST_MUST_USE
 uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher);
@@ -1467,12 +1473,12 @@ uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher)
  * Encrypts whole sectors of the volume, of which the first has the number `first_sector`; number 0 is the first of the
  * volume, whatever the sector size.
  *
- * `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap. Neither
- * needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
+ * `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap.
+ * Neither needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the volume
- * does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of
- * threads may use one cipher.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the
+ * volume does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
+ * number of threads may use one cipher.
  */
 ATREST_MUST_USE
 atrest_status atrest_sector_cipher_encrypt(const atrest_sector_cipher *cipher,
@@ -1482,8 +1488,8 @@ atrest_status atrest_sector_cipher_encrypt(const atrest_sector_cipher *cipher,
                                            size_t len);
 
 /*
- * Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and results.
- * As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ * Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and
+ * results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_sector_cipher_decrypt(const atrest_sector_cipher *cipher,
@@ -1507,8 +1513,9 @@ atrest_status atrest_sector_cipher_encrypt_iov(const atrest_sector_cipher *ciphe
                                                size_t dst_count);
 
 /*
- * Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of atrest_sector_cipher_encrypt_iov(), with
- * the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+ * Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of
+ * atrest_sector_cipher_encrypt_iov(), with the same arguments and results. As with atrest_xts_decrypt_sectors(),
+ * ATREST_OK does not say that the plaintext is right.
  */
 ATREST_MUST_USE
 atrest_status atrest_sector_cipher_decrypt_iov(const atrest_sector_cipher *cipher,

@@ -1,8 +1,9 @@
 //! Sectors of a volume, without I/O
 //!
-//! For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes what
-//! encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read() read the
-//! same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is withdrawn.
+//! For engines that have I/O of their own (SPDK, io_uring, a hypervisor): from the bytes of a volume's header comes
+//! what encrypts and decrypts its sectors by number, and what tells where they lie. dm-crypt and atrest_volume_read()
+//! read the same. What such an engine has to do itself: keep writes of one sector apart, and notice that a key is
+//! withdrawn.
 
 use core::ffi::c_char;
 
@@ -25,8 +26,9 @@ pub struct atrest_sector_cipher {
 
 /// How many bytes from the beginning of a storage hold a volume's header: 32 KiB for most, at most 8 MiB.
 ///
-/// `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no header,
-/// it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any time.
+/// `start`: the first `len` bytes of the storage, 4096 or more. Where they do not tell, because they are damaged or no
+/// header, it is 8 MiB: the header's second copy may be anywhere in there. 0 for NULL. Any thread may call it at any
+/// time.
 ///
 /// # Safety
 /// `start` is NULL or readable for `len` bytes.
@@ -43,20 +45,21 @@ pub unsafe extern "C" fn atrest_volume_header_length(start: *const u8, len: usiz
 /// Makes the cipher of a volume from its header: has its key unwrapped, and checks with it that nobody else changed the
 /// header.
 ///
-/// `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where the
-/// storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for atrest_volume_open(); this
-/// call may wait on a network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is
-/// NULL. `error`, `error_len`: as for atrest_volume_open(), warnings included.
+/// `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where
+/// the storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for
+/// atrest_volume_open(); this call may wait on a network. `*out` receives the cipher; free it with
+/// atrest_sector_cipher_free(). On failure `*out` is NULL. `error`, `error_len`: as for atrest_volume_open(), warnings
+/// included.
 ///
 /// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the file
-/// and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any number of
-/// threads may use one set of providers.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, and what atrest_volume_open() answers for what is in the
+/// file and for its key. That the storage is as long as atrest_sector_cipher_storage_length() is for you to check. Any
+/// number of threads may use one set of providers.
 ///
 /// # Safety
-/// `header` is NULL or readable for `header_len` bytes; `providers` is NULL or a set; `out` is NULL or writable; `error` is
-/// NULL or writable for `error_len` bytes.
+/// `header` is NULL or readable for `header_len` bytes; `providers` is NULL or a set; `out` is NULL or writable;
+/// `error` is NULL or writable for `error_len` bytes.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn atrest_sector_cipher_new(
@@ -72,7 +75,9 @@ pub unsafe extern "C" fn atrest_sector_cipher_new(
     unsafe {
         handle::make(out, error, error_len, |line| {
             let providers = pointer::reference(providers)?;
-            pointer::reference(header)?;
+            if header.is_null() {
+                return Err(Code::Null.into());
+            }
             let (header, warnings) = Header::parse(pointer::bytes(header, header_len)?)?;
             let envelope = header.envelope()?.ok_or(Code::NotAVolume)?;
             let keys = wait(timeout_ms, envelope.open(&providers.0))?;
@@ -93,8 +98,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_free(cipher: *mut atrest_sector_ci
     unsafe { handle::free(cipher) }
 }
 
-/// The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread may
-/// call it at any time.
+/// The exact size of the volume in bytes, which need not be a whole number of sectors; 0 for a NULL cipher. Any thread
+/// may call it at any time.
 ///
 /// # Safety
 /// `cipher` is NULL or a cipher.
@@ -128,8 +133,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_data_offset(cipher: *const atrest_
     unsafe { pointer::reference(cipher) }.map_or(0, |cipher| cipher.cipher.data_offset())
 }
 
-/// How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may call
-/// it at any time.
+/// How long the storage must be to hold all sectors, the last one whole, in bytes; 0 for a NULL cipher. Any thread may
+/// call it at any time.
 ///
 /// # Safety
 /// `cipher` is NULL or a cipher.
@@ -143,12 +148,12 @@ pub unsafe extern "C" fn atrest_sector_cipher_storage_length(cipher: *const atre
 /// Encrypts whole sectors of the volume, of which the first has the number `first_sector`; number 0 is the first of the
 /// volume, whatever the sector size.
 ///
-/// `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap. Neither
-/// needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
+/// `len`: a whole number of sectors, in bytes; 0 does nothing. `dst` == `src` (in place), or the two do not overlap.
+/// Neither needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the volume
-/// does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any number of
-/// threads may use one cipher.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the
+/// volume does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
+/// number of threads may use one cipher.
 ///
 /// # Safety
 /// `cipher` is NULL or a cipher; `src` is NULL or readable and `dst` NULL or writable for `len` bytes.
@@ -172,8 +177,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_encrypt(
     })
 }
 
-/// Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and results.
-/// As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+/// Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and
+/// results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
 ///
 /// # Safety
 /// As atrest_sector_cipher_encrypt().
@@ -218,8 +223,9 @@ pub unsafe extern "C" fn atrest_sector_cipher_encrypt_iov(
     unsafe { iov_call(Direction::Encrypt, cipher, first_sector, (src, src_count), (dst, dst_count)) }
 }
 
-/// Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of atrest_sector_cipher_encrypt_iov(), with
-/// the same arguments and results. As with atrest_xts_decrypt_sectors(), ATREST_OK does not say that the plaintext is right.
+/// Decrypts whole sectors of the volume that lie in pieces of memory: the reverse of
+/// atrest_sector_cipher_encrypt_iov(), with the same arguments and results. As with atrest_xts_decrypt_sectors(),
+/// ATREST_OK does not say that the plaintext is right.
 ///
 /// # Safety
 /// As atrest_sector_cipher_encrypt_iov().

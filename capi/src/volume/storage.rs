@@ -1,7 +1,8 @@
 //! Volumes over storage of your own
 //!
-//! A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own, a
-//! disk image. You give a table of functions. For engines that do not wait in a call there is atrest_sector_cipher_new().
+//! A volume may lie in anything that is read and written by offset: an object store, a block device of an engine's own,
+//! a disk image. You give a table of functions. For engines that do not wait in a call there is
+//! atrest_sector_cipher_new().
 
 use core::ffi::{c_char, c_int, c_void};
 use std::fs::File;
@@ -18,13 +19,13 @@ use crate::status::atrest_status;
 use atrest::Code;
 use atrest::storage::{Access, Kind, Lock, Storage};
 
-/// The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what you
-/// have: that leaves fields of later versions alone.
+/// The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what
+/// you have: that leaves fields of later versions alone.
 ///
 /// Each function gets `context`, and returns 0, or the errno value that says why it failed: EIO, ENOSPC (no room),
-/// EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once, and
-/// by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or longjmp out.
-/// They are for as long as the volume is open, and `context` with them; the table itself is copied.
+/// EOPNOTSUPP (it cannot do that) and so on. They are called from whatever thread uses the volume, by several at once,
+/// and by the thread of atrest_volume_recheck(); they may block, and may not use the volume themselves, throw or
+/// longjmp out. They are for as long as the volume is open, and `context` with them; the table itself is copied.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +51,10 @@ pub struct atrest_storage {
 
 /// Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
 ///
-/// `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY alone.
-/// Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one
-/// with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most
-/// 8 MiB of header.
+/// `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY
+/// alone. Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED
+/// for one with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It
+/// reads at most 8 MiB of header.
 ///
 /// # Safety
 /// As atrest_volume_open(); `storage` is NULL, or readable for as many bytes as it says, and its functions keep what
