@@ -10,18 +10,13 @@ use crate::{
 };
 
 /// Functions whose every instruction is to be executed, by parts of their names.
-const KERNEL: [&str; 17] = [
-    "atrest::backend::aesni",
-    "atrest::backend::armv8",
-    "atrest::backend::vaes",
-    "atrest::backend::kernel",
-    "atrest::backend::group",
-    "atrest::backend::tiles",
-    "atrest::backend::unit",
-    "atrest::backend::anywhere",
-    "atrest::backend::job",
-    "atrest::backend::pieces",
-    "atrest::backend::x86",
+const KERNEL: [&str; 12] = [
+    "xts::simd::x86_64::aesni",
+    "xts::simd::x86_64::vaes",
+    "xts::simd::aarch64::armv8",
+    "xts::simd::aes::",
+    "xts::simd::job",
+    "xts::simd::pieces",
     "atrest::xts::sectors",
     "atrest::xts::unit",
     "atrest::xts::vectored",

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Whose code is changed: functions whose names contain this.
-const OF: &str = "atrest::backend::";
+const OF: &str = "atrest::xts::simd::";
 
 /// A change of one bit.
 struct Mutant {
