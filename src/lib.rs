@@ -13,6 +13,8 @@
 //! XTS keeps data confidential; it does not detect changes.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
+// docs.rs says at each item which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(feature = "volume", not(unix)))]
 compile_error!("the feature `volume` needs a Unix: positioned reads and writes, and file locks");
