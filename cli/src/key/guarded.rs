@@ -34,7 +34,7 @@ pub fn create(arguments: &Create) -> Result<(), Failure> {
     let exists = || local.list().map(|names| names.iter().any(|other| other == name));
     if guarded && !exists().map_err(|error| failed(&error))? {
         let passphrase =
-            source::new(name, arguments.passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+            source::new(name, arguments.passphrase_file.as_deref()).map_err(|error| refused(&error))?;
         let cost = PassphraseCost::default();
         local.create_key_with_passphrase(name, &passphrase, cost).map_err(|error| failed(&error))?;
     } else {
@@ -76,7 +76,7 @@ pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
         say(&format!("{key} no longer needs a passphrase; backups of its file still need the old one"));
         return Ok(());
     }
-    let new = source::new(name, passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+    let new = source::new(name, passphrase_file.as_deref()).map_err(|error| refused(&error))?;
     local.set_passphrase(name, Some((&new, PassphraseCost::default()))).map_err(|error| failed(&error))?;
     say(&format!("{key} has a new passphrase; backups of its file keep the old one"));
     Ok(())
