@@ -41,8 +41,7 @@ fn with(error: &ProviderError, advice: Option<String>) -> String {
 }
 
 fn of_keystore(code: Code) -> Option<String> {
-    matches!(code, Code::KeystoreIo | Code::KeystorePermissions)
-        .then(|| "ATREST_HOME selects another keystore".to_owned())
+    matches!(code, Code::KeystoreIo).then(|| "ATREST_HOME selects another keystore".to_owned())
 }
 
 fn advice(scheme: &str, key: &str, error: &ProviderError) -> Option<String> {

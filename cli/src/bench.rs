@@ -19,13 +19,13 @@ use crate::stdout;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Measure this backend alone
+    /// Measure only this backend
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Backend::ALL.iter().map(|backend| backend.name())))]
     backend: Option<String>,
-    /// The size of each of the two AES keys, in bits
+    /// AES key size in bits (XTS uses two such keys)
     #[arg(long, value_name = "BITS", default_value = "256", value_parser = aes_bits())]
     aes: usize,
-    /// How long the whole takes
+    /// How long to measure, in seconds
     #[arg(long, value_name = "N", default_value = "3", value_parser = seconds)]
     seconds: Duration,
     /// Print JSON
@@ -53,7 +53,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         cells.extend(cells_of(backend, arguments.aes)?);
     }
     let mut clock = Clock::start().ok_or_else(|| {
-        Failure::new("cannot measure: on this kind of processor atrest cannot count core cycles")
+        Failure::new(
+            "cannot measure: atrest does not know how to count core cycles on this kind of processor",
+        )
     })?;
     let slice = arguments.seconds / ROUNDS / cells.len() as u32;
     for _ in 0..ROUNDS {
@@ -77,7 +79,7 @@ fn backends(name: Option<&str>) -> Result<Vec<Backend>, Failure> {
         found.retain(|backend| backend.name() == name);
         if found.is_empty() {
             return Err(Failure::new(format!(
-                "cannot measure {name}: this processor does not run it; choose one of {all}"
+                "cannot measure {name}: this processor does not support it; choose one of {all}"
             )));
         }
     }

@@ -9,7 +9,7 @@ use crate::size;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Its size in bytes, or with a unit: K M G T P E (powers of 1024), kB MB GB TB PB EB (powers of 1000)
+    /// The size, in bytes or with a unit: K M G T P E (powers of 1024), kB MB GB TB PB EB (powers of 1000)
     #[arg(long, value_parser = size::parse)]
     size: u64,
     #[command(flatten)]
@@ -23,11 +23,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let output = new.output()?;
     new.make(|envelope, keys, before_publishing| {
         let volume = Volume::create(output.duplicate()?, &options, envelope, keys)
-            .map_err(|error| Failure::volume("cannot make the volume", &name, error))?;
+            .map_err(|error| Failure::volume("cannot create the volume", &name, error))?;
         before_publishing();
         output.publish()?;
         Ok(format!(
-            "made {name}: {}, {}-byte sectors, UUID {}",
+            "created {name}: {}, {}-byte sectors, UUID {}",
             size::show(volume.size()),
             volume.sector_size(),
             volume.header().uuid(),

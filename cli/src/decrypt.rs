@@ -15,9 +15,9 @@ use crate::{pipeline, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The volume, a file or a block device
+    /// The volume: a file or a block device
     volume: PathBuf,
-    /// Where its content goes: a file, a block device, or - for standard output
+    /// Where to write the plaintext: a file, a block device, or - for standard output
     out: PathBuf,
     /// Replace an existing file, or overwrite a block device
     #[arg(long)]
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// A stream shows no progress of ours: whoever reads it may write to the same terminal.
 fn to_stdout(path: &Path) -> Result<(), Failure> {
-    let stdout = stdout::for_data("a volume's content")?;
+    let stdout = stdout::for_data("the volume's content")?;
     let Opened { volume, .. } = opening::open(path)?;
     copy(volume, &stdout, &Progress::none(), &show(path), |error| stdout::failed(&error))?;
     Ok(())

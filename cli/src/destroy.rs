@@ -15,22 +15,23 @@ use crate::{advice, providers, size};
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// The volume, a file or a block device
+    /// The volume: a file or a block device
     volume: PathBuf,
-    /// The volume's UUID, if its file is gone or its header damaged; `atrest key list --scratch` tells it
+    /// The volume's UUID, if its file is gone or its header is damaged (see `atrest key list --scratch`)
     #[arg(long)]
     uuid: Option<Uuid>,
-    /// Overwrite the header of a volume that is no scratch volume, whose keys stay; with --uuid also the first 16 MiB of
-    /// a file that has no header
+    /// Overwrite the header even if this is not a scratch volume (its keys stay); with --uuid, overwrite the first
+    /// 16 MiB of a file that has no header
     #[arg(long)]
     force: bool,
 }
 
 const HELP: &str = "\
-The key goes first, so that an interruption leaves a volume that does not open; running it again finishes.
-A backup of the keystore that holds the key still opens copies of the volume, and so does a program that has the volume \
-open. Files are overwritten before they are removed; SSDs, and file systems that copy on write or keep snapshots, may \
-keep old blocks all the same.";
+The key is erased first, then the header. If the command is interrupted, the volume no longer opens; run it again to finish.
+
+Copies of the volume still open with a backup of the keystore that holds the key. A program that has the volume open keeps \
+it open. Files are overwritten before they are removed, but SSDs, copy-on-write file systems and snapshots may keep old \
+blocks.";
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { volume: path, uuid, force } = arguments;
@@ -41,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some(file) = open_volume_to_destroy(path)? else {
         return match uuid {
             Some(uuid) => without_file(&name, keystore.as_ref(), *uuid).map_err(|error| refused(&error)),
-            None => Err(refused(&format!("there is no such file; {}", which_key(path, keystore.as_ref())))),
+            None => Err(refused(&format!("no such file; {}", which_key(path, keystore.as_ref())))),
         };
     };
     let options = DestroyOptions::new().uuid(*uuid).force(*force);
@@ -65,19 +66,19 @@ fn without_file(name: &str, keystore: Option<&LocalKeystore>, uuid: Uuid) -> Res
 fn done(name: &str, destroyed: &Destroyed, keystore: Option<&LocalKeystore>) -> String {
     let Destroyed { uuid, class, key_erased, overwritten, .. } = *destroyed;
     let header = match overwritten {
-        0 => "it has no header of this volume, and was left as it was (--force overwrites its first 16 MiB)"
+        0 => "the file has no header of this volume and was left unchanged (--force overwrites its first 16 MiB)"
             .to_owned(),
-        length => format!("its header is overwritten ({})", size::show(length)),
+        length => format!("its header has been overwritten ({})", size::show(length)),
     };
     let key = match class {
         Some(Class::Persistent) if !key_erased => {
-            "its keys stay, and copies of the header, in backups and snapshots, open with them".to_owned()
+            "its keys still exist and open any copy of the header, in backups and snapshots".to_owned()
         }
         _ => of_key(uuid, key_erased, keystore),
     };
     let passphrases = match destroyed.keyslots {
         0 => "",
-        _ => "; cryptsetup gave it passphrases, and copies of its header open with those",
+        _ => "; it also has cryptsetup keyslots, whose passphrases open any copy of the header",
     };
     format!("destroyed {name}: {key}; {header}{passphrases}")
 }
@@ -87,10 +88,10 @@ fn of_key(uuid: Uuid, erased: bool, keystore: Option<&LocalKeystore>) -> String 
     let key = LocalKeystore::scratch_key_name(uuid);
     let place = keystore.map_or("a keystore".to_owned(), |keystore| show(keystore.path()));
     match erased {
-        true => format!("its key local:{key} is erased, and no copy of the volume opens any more"),
+        true => format!("its key local:{key} has been erased, and no copy of the volume opens any more"),
         false => format!(
-            "there was no key local:{key} in {place}: it was erased before, or is in another keystore (ATREST_HOME), with \
-             which copies of the volume open"
+            "there is no key local:{key} in {place}: it was erased before, or it is in another keystore (ATREST_HOME), \
+             which still opens copies of the volume"
         ),
     }
 }
@@ -102,11 +103,11 @@ fn which_key(path: &Path, keystore: Option<&LocalKeystore>) -> String {
     let made_here = |key: &&ScratchKey| key.path.is_some() && key.path == place;
     let here: Vec<String> = keys.iter().filter(made_here).map(|key| key.volume.to_string()).collect();
     match here.is_empty() {
-        true => "if it was a scratch volume, give its UUID with --uuid; `atrest key list --scratch` shows the keys that \
-                 there are, and where their volumes were made"
+        true => "if it was a scratch volume, give its UUID with --uuid; `atrest key list --scratch` lists the keys and where \
+                 their volumes were created"
             .to_owned(),
         false => format!(
-            "a scratch volume was made there, and its key is erased with --uuid {}",
+            "a scratch volume was created there; to erase its key, give --uuid {}",
             here.join(" or --uuid ")
         ),
     }

@@ -15,7 +15,7 @@ use crate::source::Source;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What to encrypt: a file, a block device, or - for standard input
+    /// The plaintext: a file, a block device, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
     #[command(flatten)]
@@ -63,8 +63,8 @@ fn encrypt(
     )?;
     if let Some(expected) = expected.filter(|expected| *expected != copied) {
         return Err(Failure::new(format!(
-            "{from} was changed while it was read: it had {expected} bytes, and {copied} came; encrypt a snapshot, or \
-             stop what writes to it"
+            "{from} changed while it was being read: expected {expected} bytes, read {copied}; encrypt a snapshot, or stop \
+             whatever writes to it"
         )));
     }
     progress.syncing();

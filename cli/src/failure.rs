@@ -112,11 +112,13 @@ fn cause(error: &io::Error) -> String {
 fn remedy(error: &Error) -> &'static str {
     match error {
         Error::Header(ParseError::NotLuks | ParseError::Damaged { .. }) => {
-            " (`atrest header restore` puts one in its place)"
+            "; restore a backup with `atrest header restore`"
         }
-        Error::Destroyed(note) if note.class != Some(Class::Scratch) => " (`atrest header restore`)",
-        Error::NotScratch(_) => "; --force overwrites this header and its keyslots all the same",
-        Error::NotRestored(_) => "; --force does it all the same",
+        Error::Destroyed(note) if note.class != Some(Class::Scratch) => {
+            "; restore one with `atrest header restore`"
+        }
+        Error::NotScratch(_) => "; --force overwrites this header and its keyslots anyway",
+        Error::NotRestored(_) => "; --force restores it anyway",
         _ => "",
     }
 }
@@ -124,14 +126,12 @@ fn remedy(error: &Error) -> &'static str {
 /// What can be done about it, where that is known.
 fn io_advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "; free some space there, or choose another place"
-        }
-        ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
-        ErrorKind::PermissionDenied => "; choose another place, or get the permission for this one",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space, or choose another location",
+        ErrorKind::ReadOnlyFilesystem => "; choose a writable location",
+        ErrorKind::PermissionDenied => "; check its permissions, or choose another location",
         ErrorKind::NotFound => "; check the path",
-        ErrorKind::FileTooLarge => "; choose a file system, or a limit, that allows files of this size",
-        ErrorKind::ResourceBusy => "; it is in use (mounted, perhaps): release it first",
+        ErrorKind::FileTooLarge => "; choose a file system (or raise a limit) that allows files of this size",
+        ErrorKind::ResourceBusy => "; it is in use (perhaps mounted): release it first",
         _ => "",
     }
 }
@@ -151,7 +151,7 @@ mod tests {
         let Failure(message) = Failure::io("cannot write", "x", &error);
         assert_eq!(
             message.unwrap(),
-            "cannot write x: No space left on device; free some space there, or choose another place"
+            "cannot write x: No space left on device; free some space, or choose another location"
         );
     }
 }

@@ -23,25 +23,25 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Save both copies of a volume's header and its keyslots, in the format of cryptsetup luksHeaderBackup. The file
-    /// and a key that wraps the volume's key now open the volume, also when that key is removed from it later
+    /// Back up both copies of the header and the keyslot area, in the format of `cryptsetup luksHeaderBackup`. The backup
+    /// keeps opening the volume with the keys that wrap it today, even after they are removed from the volume
     Backup {
-        /// The volume, a file or a block device
+        /// The volume: a file or a block device
         volume: PathBuf,
-        /// The file to make, readable by its owner alone
+        /// The backup file to create, readable by its owner only
         file: PathBuf,
         /// Replace an existing file
         #[arg(long)]
         force: bool,
     },
-    /// Put a backup in the place of a volume's header, also one that cryptsetup made. Refuses one of another volume, and
-    /// one that is older than the header and would bring back what was removed since
+    /// Restore a header from a backup made by atrest or cryptsetup. Refuses a backup of another volume, and one that is
+    /// older than the current header, which would bring back keys that were removed since
     Restore {
-        /// The volume, a file or a block device
+        /// The volume: a file or a block device
         volume: PathBuf,
-        /// The backup
+        /// The backup file
         file: PathBuf,
-        /// Restore it whatever differs
+        /// Restore it even so
         #[arg(long)]
         force: bool,
     },
@@ -62,11 +62,11 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
         && same(&volume, &existing).map_err(|error| Failure::io("cannot read", &name, &error))?
     {
         return Err(Failure::new(format!(
-            "cannot write {to_name}: it is the volume itself; give another file"
+            "cannot write {to_name}: it is the volume itself; choose another file"
         )));
     }
     let (backup, warnings) = HeaderBackup::take(&volume)
-        .map_err(|error| Failure::volume("cannot save the header of", &name, error))?;
+        .map_err(|error| Failure::volume("cannot back up the header of", &name, error))?;
     let output = Output::create(to, force, Access::Secret)?;
     let written = output.file().write_all(backup.as_bytes());
     written.map_err(|error| Failure::io("cannot write", &to_name, &error))?;
@@ -76,8 +76,7 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     }
     let header = backup.header();
     say(&format!(
-        "saved the header of {name} in {to_name}: {}, {}; with it and such a key a copy of {name} opens, whatever becomes \
-         of its own header",
+        "backed up the header of {name} to {to_name}: {}, {}; together with such a key it opens any copy of {name}",
         size::show(backup.as_bytes().len() as u64),
         about(header),
     ));
@@ -98,11 +97,11 @@ fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
     let header = &restored.header;
     let compared = match restored.compared {
         true => "",
-        false => "; the header that was there could not be read, so that the backup was not compared with it",
+        false => "; the old header could not be read, so the backup was not compared with it",
     };
     let scratch = match header.envelope() {
         Ok(Some(envelope)) if envelope.class() == Class::Scratch => {
-            "; it is a scratch volume, which does not open if it was destroyed"
+            "; this is a scratch volume, which does not open if it was destroyed"
         }
         _ => "",
     };
@@ -114,7 +113,7 @@ fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
 fn about(header: &Header) -> String {
     let keys = match header.envelope() {
         Ok(Some(envelope)) => format!("key {}", wrapped_by(&envelope)),
-        _ => "keys of another tool's".to_owned(),
+        _ => "made by another tool".to_owned(),
     };
     format!("UUID {}, sequence number {}, {keys}", header.uuid(), header.sequence())
 }

@@ -15,9 +15,9 @@ use crate::{providers, size, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The volume, a file or a block device
+    /// The volume: a file or a block device
     volume: PathBuf,
-    /// Ask the keys' services, too, in which state the keys are, and whether a wrapping is stale
+    /// Also ask the key services for the state of each key, and whether a wrapping is stale
     #[arg(long)]
     keys: bool,
     /// Print JSON
@@ -163,7 +163,7 @@ impl Facts<'_> {
                 None => table.row("Header", format_args!("{copy} copy damaged")),
             }
         }
-        table.row("", "not verified (this needs the key; decrypt does it)");
+        table.row("", "not verified (that takes the key; decrypt does it)");
         match self.envelope {
             Some(envelope) => {
                 for (i, slot) in envelope.slots().iter().enumerate() {
@@ -177,13 +177,13 @@ impl Facts<'_> {
                                 .map(|seconds| format!(" on {}", date(seconds)))
                                 .unwrap_or_default();
                             let stale = match slot.is_stale(key) {
-                                Some(true) => ", stale: `atrest rewrap` brings it under newer material",
-                                Some(false) => ", by its current material",
+                                Some(true) => ", stale: `atrest rewrap` wraps it with newer material",
+                                Some(false) => ", wrapped with its current material",
                                 None => "",
                             };
                             table.row("", format_args!("{}{deletion}{stale}", key.state));
                         }
-                        Some(Err(why)) => table.row("", format_args!("not known: {why}")),
+                        Some(Err(why)) => table.row("", format_args!("unknown: {why}")),
                         None => {}
                     }
                 }
@@ -192,7 +192,7 @@ impl Facts<'_> {
             None => table.row("Key", "no atrest token: another tool made this volume"),
         }
         for keyslot in header.keyslots() {
-            table.row("Keyslot", format_args!("{} ({}), of cryptsetup", keyslot.id, keyslot.kind));
+            table.row("Keyslot", format_args!("{} ({}), made by cryptsetup", keyslot.id, keyslot.kind));
         }
         for token in header.tokens().iter().filter(|token| token.kind != "atrest") {
             table.row("Token", format_args!("{} ({})", token.id, token.kind));

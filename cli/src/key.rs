@@ -24,25 +24,25 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a key of the local keystore
+    /// Create a key in the local keystore
     Create(guarded::Create),
-    /// Guard a local key by a passphrase, by another one, or by none; volumes are not touched
+    /// Set, change or remove the passphrase of a local key; volumes are not touched
     Passphrase(guarded::Passphrase),
-    /// List a provider's keys to pick from, with their state; for a key service also spec, manager and lasting name
+    /// List a provider's keys with their state; for a key service also spec, manager and permanent name
     List {
-        /// Whose keys: a scheme, such as local
+        /// The provider: a scheme, such as local
         #[arg(default_value = LocalKeystore::SCHEME, value_parser = scheme)]
         provider: &'static str,
-        /// The keys of scratch volumes instead, each with the place where its volume was made
+        /// List the keys of scratch volumes, each with the path where its volume was created
         #[arg(long, conflicts_with_all = ["provider", "json"])]
         scratch: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Tell or set the key that wraps when no --key is given: $ATREST_KEY, else the one set here, else local:default
+    /// Show or set the key that wraps new volumes: $ATREST_KEY, then the one set here, then local:default
     Default(default::Arguments),
-    /// Tell what a key is, and in which state
+    /// Show what a key is and its state
     Describe {
         /// The key
         #[arg(value_parser = providers::key)]
@@ -51,41 +51,41 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Try every permission that volumes need, without doing anything; exit code 1 if one is missing
+    /// Check every permission that volumes need, without side effects; exit code 1 if one is missing
     Check {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// Try them for this volume
+        /// Check them for this volume
         #[arg(long)]
         volume: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Allow somebody else to use a key; the grant's id and token go to standard output
+    /// Grant another principal the use of a key; prints the grant's ID and token
     Grant {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// Whom, for example the ARN of an IAM role
+        /// The principal, for example the ARN of an IAM role
         #[arg(long, value_name = "PRINCIPAL")]
         to: String,
-        /// Only for this volume
+        /// Limit the grant to this volume
         #[arg(long)]
         volume: Option<PathBuf>,
-        /// What for: Decrypt, GenerateDataKeyWithoutPlaintext, DescribeKey, CreateGrant, Encrypt, ReEncryptFrom,
+        /// What the grant allows: Decrypt, GenerateDataKeyWithoutPlaintext, DescribeKey, CreateGrant, Encrypt, ReEncryptFrom,
         /// ReEncryptTo, RetireGrant
         #[arg(long, value_delimiter = ',', default_value = "decrypt,describe-key")]
         operations: Vec<Operation>,
-        /// The grant's name; without it one that follows from all the rest, so that the grant is made once
+        /// The grant's name [default: derived from the other arguments, so that repeating the command makes no second grant]
         #[arg(long)]
         name: Option<String>,
-        /// Who else may give it back
+        /// Another principal that may retire the grant
         #[arg(long, value_name = "PRINCIPAL")]
         retiring: Option<String>,
     },
-    /// List the grants of a key
+    /// List a key's grants
     Grants {
         /// The key
         #[arg(value_parser = providers::key)]
@@ -94,50 +94,50 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take a grant back, as the key's owner
+    /// Revoke a grant, as the owner of the key
     Revoke {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// The grant's id
+        /// The grant's ID
         grant: String,
     },
-    /// Give a grant back, as the one who uses it
+    /// Retire a grant, as the principal it was given to
     Retire {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// The grant's id
+        /// The grant's ID
         grant: String,
     },
-    /// Renew a key's material; volumes open as before, and `atrest rewrap` brings them under the new one
+    /// Rotate a key's material; volumes still open, and `atrest rewrap` wraps them with the new material
     Rotate(life::Rotate),
-    /// Print the least policies under which volumes can use a key, as JSON
+    /// Print the least-privilege policies for using a key with volumes, as JSON
     Policy {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
-        /// Who uses it, for example the ARN of an IAM role; the key's whole account if it is not given
+        /// The principal that uses the key, for example the ARN of an IAM role [default: the key's account]
         #[arg(long)]
         principal: Option<String>,
     },
-    /// Let a key that was disabled be used again
+    /// Enable a disabled key
     Enable {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
-    /// Let a key not be used: nothing that it wraps opens until it is enabled again
+    /// Disable a key: nothing it wraps opens until it is enabled again
     Disable {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
-    /// Have a key deleted after a waiting period: nothing that it wraps then opens again, ever
+    /// Schedule the deletion of a key: after a waiting period, nothing it wraps ever opens again
     Delete(life::Delete),
-    /// Erase a local key whose waiting period has ended; nothing else ever does
+    /// Erase a local key whose waiting period has ended; local keys are never erased automatically
     Purge {
-        /// The key, local:NAME
+        /// The key: local:NAME
         #[arg(value_parser = providers::key)]
         key: KeyRef,
     },
@@ -169,12 +169,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Grants { key, json } => grants::list(key, *json),
         Command::Revoke { key, grant } => {
             administer(key, |admin| block_on(admin.revoke(key.key(), grant)))?;
-            say(&format!("took the grant {grant} of {key} back; it may work for some minutes yet"));
+            say(&format!("revoked the grant {grant} of {key}; it may keep working for some minutes"));
             Ok(())
         }
         Command::Retire { key, grant } => {
             administer(key, |admin| block_on(admin.retire(key.key(), grant)))?;
-            say(&format!("gave the grant {grant} of {key} back"));
+            say(&format!("retired the grant {grant} of {key}"));
             Ok(())
         }
         Command::Rotate(arguments) => life::rotate(arguments),
@@ -186,13 +186,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Disable { key } => {
             administer(key, |admin| block_on(admin.set_enabled(key.key(), false)))?;
-            say(&format!("disabled {key}: what it wraps does not open until it is enabled again"));
+            say(&format!("disabled {key}: nothing it wraps opens until it is enabled again"));
             Ok(())
         }
         Command::Delete(arguments) => life::delete(arguments),
         Command::Purge { key } => {
             administer(key, |admin| block_on(admin.purge(key.key())))?;
-            say(&format!("erased {key}: nothing that it wrapped opens again"));
+            say(&format!("erased {key}: nothing it wrapped will ever open again"));
             Ok(())
         }
     }

@@ -52,9 +52,9 @@ use clap::{Parser, Subcommand};
 
 pub use providers::built_in;
 
-/// Encryption at rest: LUKS2 volumes whose keys are wrapped by a key that never leaves its keystore.
+/// Encrypted LUKS2 volumes whose keys are wrapped by a key management service or a local keystore
 #[derive(Parser)]
-#[command(name = "atrest", version, propagate_version = true, after_help = help())]
+#[command(name = "atrest", version, propagate_version = true, max_term_width = 100, after_help = help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,16 +68,20 @@ fn help() -> String {
     }
     format!(
         "\
-KEY is what wraps a volume's key:{keys}
-local:default is made on first use; other local keys are made by `atrest key create`. Without --key a new volume gets the \
-key $ATREST_KEY, else the one that `atrest key default` set, else local:default.
-A local key may be guarded by a passphrase, which is asked for on the terminal, or read from the file that \
-ATREST_PASSPHRASE_FILE names.
-The keystore is the directory $ATREST_HOME, else atrest in the platform's data directory (~/.local/share). Back it \
-up: without its key a volume cannot be opened.
-XTS keeps data secret; it does not notice when someone who can write to the disk garbles it.
+KEY names the key that wraps a volume's keys:{keys}
 
-Exit codes: 0 success, 1 failure (with one line on standard error), 2 wrong usage."
+Without --key, a new volume uses $ATREST_KEY, then the key set with `atrest key default`, then local:default, which is \
+created on first use. Create other local keys with `atrest key create`.
+
+A local key can be protected by a passphrase. atrest prompts for it on the terminal, or reads it from the file that \
+ATREST_PASSPHRASE_FILE names.
+
+The local keystore is $ATREST_HOME, by default the directory atrest in the platform's data directory (~/.local/share). \
+Back it up: a volume cannot be opened without its key.
+
+XTS provides confidentiality, not integrity: whoever can write to the disk can corrupt data without being noticed.
+
+Exit codes: 0 success; 1 failure, with one line on standard error; 2 wrong usage."
     )
 }
 
@@ -85,25 +89,25 @@ Exit codes: 0 success, 1 failure (with one line on standard error), 2 wrong usag
 enum Command {
     /// Encrypt an image, a block device or a stream into a new volume
     Encrypt(encrypt::Arguments),
-    /// Decrypt a volume into a file, exactly as it was
+    /// Decrypt a volume to a file, byte for byte as it was
     Decrypt(decrypt::Arguments),
-    /// Make a volume to be filled later
+    /// Create an empty volume
     Create(create::Arguments),
-    /// Describe a volume; needs no key
+    /// Show what a volume's header says; needs no key
     Info(info::Arguments),
-    /// Write a volume's raw key to a pipe, for `cryptsetup --volume-key-file`
+    /// Write the raw volume key to a pipe, for `cryptsetup --volume-key-file`
     VolumeKey(volume_key::Arguments),
-    /// Put a volume under another key, or the newest material of the same; no data is touched
+    /// Wrap a volume's key again, under another key or the newest material of the same; data is not touched
     Rewrap(rewrap::Arguments),
     /// Add, remove and list the keys that open a volume
     Slot(slot::Arguments),
-    /// Save a volume's header, and put such a backup in its place
+    /// Back up and restore a volume's header
     Header(header::Arguments),
-    /// Erase the key of a scratch volume, and its header: no copy of it opens again, ever
+    /// Erase a scratch volume's key and header, so that no copy of it ever opens again
     Destroy(destroy::Arguments),
-    /// Make, list, check, share and retire the keys that wrap volumes' keys
+    /// Manage the keys that wrap volumes: create, list, check, grant, rotate, delete
     Key(key::Arguments),
-    /// Measure how fast this processor encrypts, beside what it could do
+    /// Measure how fast this processor encrypts, and how close that is to its limit
     Bench(bench::Arguments),
 }
 

@@ -12,16 +12,17 @@ use crate::{Cli, providers, scratch};
 
 #[derive(Args)]
 pub struct NewVolume {
-    /// The volume to make, a file or a block device
+    /// The volume to create: a file or a block device
     volume: PathBuf,
-    /// The key that wraps the volume's key, for example local:NAME; without it the default key (see `atrest key default`)
+    /// The key that wraps the volume's key, for example local:NAME [default: the one that `atrest key default`
+    /// shows]
     #[arg(long, value_parser = providers::key)]
     key: Option<KeyRef>,
-    /// For data that is to be destroyed: the volume gets a key of its own, which only the local keystore holds, and
-    /// which `atrest destroy` erases; then no copy of the volume opens. It takes no other key
+    /// Make a volume that `atrest destroy` can destroy, with all its copies: its key is held only by the local
+    /// keystore, wraps nothing else, and is the only one the volume ever has
     #[arg(long)]
     scratch: bool,
-    /// The encryption sector in bytes: 512, 1024, 2048 or 4096
+    /// The encryption sector size: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     sector_size: usize,
     /// Replace an existing file, or overwrite a block device
@@ -39,13 +40,13 @@ impl NewVolume {
     pub fn options(&self, size: u64) -> Result<CreateOptions, Failure> {
         if let (true, Some(key)) = (self.scratch, &self.key) {
             let why = format!(
-                "a scratch volume cannot be wrapped by {key}: its key is one of its own in the local keystore, so that \
-                 destroying that one leaves nothing that opens it; leave out --key, or --scratch"
+                "a scratch volume has a key of its own in the local keystore, and cannot be wrapped by {key}: drop either --key \
+                 or --scratch"
             );
             Cli::command().error(ErrorKind::ArgumentConflict, why).exit();
         }
         let options = CreateOptions::new(size).sector_size(self.sector_size);
-        options.check().map_err(|error| Failure::volume("cannot make the volume", self.name(), error))?;
+        options.check().map_err(|error| Failure::volume("cannot create the volume", self.name(), error))?;
         Ok(options)
     }
 

@@ -51,18 +51,18 @@ impl Output {
         let failed = |error: io::Error| Failure::io("cannot write", &name, &error);
         if path == Path::new("-") {
             return refuse(
-                "a volume is not written to standard output; give a file (./- if that is its name)",
+                "a volume cannot be written to standard output; give a file (./- for a file of that name)",
             );
         }
         let mut path = path.to_owned();
         let mut permissions = None;
         match fs::metadata(&path) {
             Ok(existing) if existing.is_dir() => {
-                return refuse("it is a directory; give the name of a file in it");
+                return refuse("it is a directory; give a file name");
             }
             Ok(existing) if existing.file_type().is_block_device() => {
                 if !force {
-                    return refuse("it is a block device; --force overwrites what is on it");
+                    return refuse("it is a block device; use --force to overwrite what is on it");
                 }
                 let target = Target::Device(open_device(&path).map_err(failed)?);
                 return Ok(Output { name, target });
@@ -70,7 +70,7 @@ impl Output {
             Ok(existing) if !existing.is_file() => {
                 return refuse("it is neither a regular file nor a block device");
             }
-            Ok(_) if !force => return refuse("it exists; choose another name, or replace it with --force"),
+            Ok(_) if !force => return refuse("it exists; choose another name, or use --force to replace it"),
             Ok(existing) => {
                 permissions = (access != Access::Secret).then(|| existing.permissions());
                 // A symbolic link stays, and what it points to is replaced.
@@ -85,7 +85,7 @@ impl Output {
         let Some(file_name) =
             path.file_name().filter(|_| !path.as_os_str().as_encoded_bytes().ends_with(b"/"))
         else {
-            return refuse("it is not the name of a file");
+            return refuse("it is not a file name");
         };
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let mode = match access {
@@ -96,7 +96,7 @@ impl Output {
         let directory = rustix::fs::open(parent, flags, Mode::empty())
             .map_err(|error| Failure::io("cannot write to the directory", show(parent), &error.into()))?;
         let temporary = Temporary::new(directory, mode)
-            .map_err(|error| Failure::io("cannot make a file in", show(parent), &error))?;
+            .map_err(|error| Failure::io("cannot create a file in", show(parent), &error))?;
         let target = Target::File { temporary, file_name: file_name.to_owned(), replace: force, permissions };
         Ok(Output { name, target })
     }
@@ -118,9 +118,7 @@ impl Output {
         let device = file.metadata().map_err(|error| Failure::io("cannot write", &self.name, &error))?;
         if input.file_type().is_block_device() && input.rdev() == device.rdev() {
             let name = &self.name;
-            return Err(Failure::new(format!(
-                "{input_name} and {name} are the same device: give another one"
-            )));
+            return Err(Failure::new(format!("{input_name} and {name} are the same device; choose another")));
         }
         Ok(())
     }
@@ -136,7 +134,7 @@ impl Output {
                     .map_err(|error| failed(error.into()))?;
                 if room < length {
                     return Err(Failure::new(format!(
-                        "cannot write {}: the device has {room} bytes, and the content {length}: give a larger one",
+                        "cannot write {}: the content takes {length} bytes and the device has {room}; choose a larger one",
                         self.name
                     )));
                 }
@@ -158,8 +156,7 @@ impl Output {
         }
         temporary.place(&file_name, replace).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Failure::new(format!(
-                "cannot write {name}: another file of that name was made meanwhile, and it was left alone; choose \
-                 another name"
+                "cannot write {name}: a file of that name appeared meanwhile and was left alone; choose another name"
             )),
             _ => failed(error),
         })

@@ -40,8 +40,8 @@ fn present(key: &str) -> Result<Passphrase, ProviderError> {
     }
     let mut terminal = Terminal::open().map_err(|_| {
         let message = format!(
-            "the local key {key} needs a passphrase, and there is no terminal to ask for it: name a file that has it in \
-             {VARIABLE}"
+            "the local key {key} needs a passphrase, and there is no terminal to prompt on: set {VARIABLE} to a file that \
+             holds it"
         );
         ProviderError::new(ErrorClass::PassphraseRequired, message)
     })?;
@@ -54,16 +54,16 @@ pub fn new(key: &str, file: Option<&Path>) -> Result<Passphrase, ProviderError> 
         return from_file(path);
     }
     let mut terminal = Terminal::open().map_err(|_| {
-        let message = "there is no terminal to ask for the new passphrase: give --passphrase-file FILE";
+        let message = "there is no terminal to prompt for the new passphrase on: give --passphrase-file FILE";
         ProviderError::new(ErrorClass::PassphraseRequired, message)
     })?;
     // Each as secret as the other, and the terminal keeps neither.
     let first = terminal.ask(&format!("New passphrase of local:{key}: "))?;
-    let second = terminal.ask("The same again: ")?;
+    let second = terminal.ask("Repeat the passphrase: ")?;
     if first == second {
         return Ok(first);
     }
-    let message = "the two passphrases are not the same: nothing was changed; try again";
+    let message = "the passphrases differ, and nothing was changed: try again";
     Err(ProviderError::new(ErrorClass::InvalidRequest, message))
 }
 
@@ -126,7 +126,7 @@ impl Terminal {
     /// Asks for one line, which is not shown.
     fn ask(&mut self, prompt: &str) -> Result<Passphrase, ProviderError> {
         let failed = |error: io::Error| {
-            ProviderError::new(ErrorClass::LocalIo, "cannot ask for the passphrase on the terminal")
+            ProviderError::new(ErrorClass::LocalIo, "cannot prompt for the passphrase on the terminal")
                 .with_source(error)
         };
         let hidden = Hidden::hide(&self.0).map_err(failed)?;

@@ -62,19 +62,19 @@ pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
     if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
         let key = key(&text.to_string_lossy())
             .map_err(|error| Failure::new(format!("the variable {VARIABLE}: {error}")))?;
-        return Ok((key, "by the variable ATREST_KEY"));
+        return Ok((key, "in the variable ATREST_KEY"));
     }
     if let Some(key) = configured_default()? {
         return Ok((key, "in the keystore's config.json"));
     }
-    Ok((DEFAULT.parse().expect("a valid name"), "by nobody: it is the one for want of another"))
+    Ok((DEFAULT.parse().expect("a valid name"), "nowhere: it is the built-in default"))
 }
 
 /// The keystore's configured key.
 pub fn configured_default() -> Result<Option<KeyRef>, Failure> {
     let failed = |error: &ProviderError| {
         let error = advice::with_keystore(error);
-        Failure::new(format!("cannot tell which key is the default: {error}"))
+        Failure::new(format!("cannot determine the default key: {error}"))
     };
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
     match existing(home, failed)? {
@@ -115,7 +115,7 @@ pub fn to_wrap(key: &KeyRef, notice: &mut Option<String>) -> Result<Arc<dyn KeyP
         }
         return Ok(Arc::new(asking(keystore)));
     }
-    let missing = || Failure::new(format!("there is no key {key}: make it with `atrest key create {key}`"));
+    let missing = || Failure::new(format!("there is no key {key}: create it with `atrest key create {key}`"));
     let Some(keystore) = existing(home, |error| unusable(key, error))? else { return Err(missing()) };
     match block_on(keystore.describe(name)) {
         Ok(_) => Ok(Arc::new(asking(keystore))),
@@ -149,7 +149,7 @@ pub fn administering(key: &KeyRef) -> Result<Arc<dyn KeyProvider>, Failure> {
     let found = provider(key.provider()).map_err(|error| unusable(key, &error))?;
     match found.admin() {
         Some(_) => Ok(found),
-        None => Err(refused(key, &"its provider does nothing but wrap with it")),
+        None => Err(refused(key, &"its provider can only wrap and unwrap with it")),
     }
 }
 
@@ -161,7 +161,7 @@ pub fn of(envelope: &Envelope) -> Result<Providers, ProviderError> {
 /// The name of a local key, or why it is none.
 pub fn local_name(key: &KeyRef) -> Result<&str, String> {
     key.of(LocalKeystore::SCHEME).ok_or_else(|| {
-        format!("{}: keys are made by their own service; atrest makes local:NAME", key.provider())
+        format!("{}: keys are created in that service; atrest creates local:NAME", key.provider())
     })
 }
 
@@ -180,7 +180,7 @@ pub fn existing(
 /// What is said when a key was made.
 pub fn made(key: &KeyRef, keystore: &LocalKeystore) -> String {
     format!(
-        "made the key {key} in {}; back that directory up: without it the volumes of this key cannot be opened",
+        "created the key {key} in {}; back up that directory: without it, volumes wrapped by this key cannot be opened",
         show(keystore.path())
     )
 }

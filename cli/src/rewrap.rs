@@ -11,12 +11,12 @@ use crate::wrappings::{self, Change, named};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The volume, a file or a block device
+    /// The volume: a file or a block device
     volume: PathBuf,
-    /// The new key; without it the same key wraps anew, with its newest material
+    /// The new key [default: the same key, with its newest material]
     #[arg(long, value_parser = providers::key)]
     key: Option<KeyRef>,
-    /// Which wrapping, if the volume has several: its number as `atrest slot list` shows it
+    /// The slot to rewrap, if the volume has several (see `atrest slot list`)
     #[arg(long, value_name = "NUMBER")]
     slot: Option<usize>,
 }
@@ -25,9 +25,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let change = Change::Rewrap { slot: arguments.slot, key: arguments.key.clone() };
     let changed = wrappings::change(&arguments.volume, "cannot rewrap the volume", &change)?;
     let (old, new) = (named(&changed.old.slots()[changed.slot]), named(&changed.new.slots()[changed.slot]));
-    let keys = if old == new { format!("anew under {new}") } else { format!("from {old} to {new}") };
-    let how = if changed.verified { "opened and verified" } else { "inside the key service" };
+    let keys = if old == new { format!("under {new} again") } else { format!("from {old} to {new}") };
+    let how = if changed.verified {
+        "the new wrapping was opened and verified"
+    } else {
+        "without leaving the key service"
+    };
     let name = show(&arguments.volume);
-    say(&format!("rewrapped {name} {keys}, {how}; the old wrapping is gone from its header"));
+    say(&format!("rewrapped {name} {keys}; {how}, and the old one is gone from the header"));
     Ok(())
 }

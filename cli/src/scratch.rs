@@ -19,7 +19,7 @@ pub fn make(
     make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn Display| {
-        Failure::new(format!("cannot make a key for the scratch volume {}: {error}", show(path)))
+        Failure::new(format!("cannot create the key of the scratch volume {}: {error}", show(path)))
     };
     let volume = new_uuid().map_err(|error| failed(&error))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&advice::with_keystore(&error)))?;
@@ -39,18 +39,18 @@ pub fn make(
         Ok(line) => {
             let key = LocalKeystore::scratch_key_name(volume);
             say(&format!(
-                "{line}, key local:{key} in {} alone: `atrest destroy` erases it, and a backup of that directory would \
-                 keep it",
+                "{line}, key local:{key}, held only in {}: `atrest destroy` erases it, unless a backup of that directory \
+                 keeps it",
                 show(keystore.path())
             ));
             Ok(())
         }
         Err(failure) if committed && is_at(path, volume) => {
-            Err(failure.and("the volume is in its place all the same, and its key stays"))
+            Err(failure.and("the volume is in place nevertheless, and its key stays"))
         }
         Err(failure) => Err(match keystore.destroy_scratch(volume) {
             Ok(_) => failure,
-            Err(error) => failure.and(&format!("nor could its key be erased again: {error}")),
+            Err(error) => failure.and(&format!("and its key could not be erased: {error}")),
         }),
     }
 }

@@ -7,12 +7,12 @@ pub fn parse(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(digits);
     let number: u64 = match number.parse() {
         Ok(number) => number,
-        Err(_) if digits > 0 => return Err("it is more than 2^64 - 1".into()),
-        Err(_) => return Err("write a number of bytes, or one with a unit: 10G, 512M, 100GB".into()),
+        Err(_) if digits > 0 => return Err("more than 2^64 - 1 bytes".into()),
+        Err(_) => return Err("expected a number of bytes, or a number with a unit: 10G, 512M, 100GB".into()),
     };
     let factor = factor(unit)
-        .ok_or("the unit is none of K M G T P E (powers of 1024) and kB MB GB TB PB EB (powers of 1000)")?;
-    number.checked_mul(factor).ok_or_else(|| "it is more than 2^64 - 1".into())
+        .ok_or("unknown unit: use K M G T P E (powers of 1024) or kB MB GB TB PB EB (powers of 1000)")?;
+    number.checked_mul(factor).ok_or_else(|| "more than 2^64 - 1 bytes".into())
 }
 
 fn factor(unit: &str) -> Option<u64> {

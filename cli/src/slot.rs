@@ -21,24 +21,24 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Have the volume opened by one more key
+    /// Let one more key open the volume
     Add {
-        /// The volume, a file or a block device
+        /// The volume: a file or a block device
         volume: PathBuf,
         /// The key
         #[arg(long, value_parser = providers::key)]
         key: KeyRef,
     },
-    /// Have the volume no longer opened by a key; the last one stays
+    /// Remove a key from the volume; the last one cannot be removed
     Remove {
-        /// The volume, a file or a block device
+        /// The volume: a file or a block device
         volume: PathBuf,
-        /// The wrapping's number
+        /// The slot's number
         slot: usize,
     },
-    /// List the keys that open the volume, each with its number
+    /// List the keys that open the volume, with their slot numbers
     List {
-        /// The volume, a file or a block device
+        /// The volume: a file or a block device
         volume: PathBuf,
     },
 }
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let change = Change::Add { key: key.clone() };
             let changed = wrappings::change(volume, "cannot add a key to the volume", &change)?;
             let key = named(&changed.new.slots()[changed.slot]);
-            say(&format!("{} now opens with {key}, too (slot {})", show(volume), changed.slot));
+            say(&format!("{} now opens with {key} as well (slot {})", show(volume), changed.slot));
             Ok(())
         }
         Command::Remove { volume, slot } => {

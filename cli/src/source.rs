@@ -31,8 +31,7 @@ impl Source {
         let kind = metadata.file_type();
         if kind.is_dir() {
             return Err(Failure::new(format!(
-                "cannot encrypt {name}: it is a directory; make an archive or an image of it first (`tar -c {name} | \
-                 atrest encrypt - VOLUME`)"
+                "cannot encrypt {name}: it is a directory; archive it first (`tar -c {name} | atrest encrypt - VOLUME`)"
             )));
         }
         let mut size = None;

@@ -11,7 +11,7 @@ pub fn for_data(what: &str) -> Result<File, Failure> {
     let stdout = io::stdout();
     if stdout.is_terminal() {
         return Err(Failure::new(format!(
-            "standard output is a terminal, and {what} does not belong there: send it to a pipe or a file"
+            "standard output is a terminal: redirect {what} to a file or a pipe"
         )));
     }
     let descriptor = stdout.as_fd().try_clone_to_owned().map_err(|error| failed(&error))?;

@@ -10,13 +10,13 @@ use crate::{opening, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The volume, a file or a block device
+    /// The volume: a file or a block device
     volume: PathBuf,
 }
 
 /// The key goes from its guarded memory to the pipe, past any buffer.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut stdout = stdout::for_data("a raw key")?;
+    let mut stdout = stdout::for_data("the raw key")?;
     let opened = opening::open(&arguments.volume)?;
     stdout.write_all(opened.keys.xts_key()).map_err(|error| stdout::failed(&error))
 }

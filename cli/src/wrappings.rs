@@ -106,14 +106,10 @@ fn choose(envelope: &Envelope, slot: Option<usize>) -> Result<usize, String> {
         None => {
             let list: Vec<String> =
                 slots.iter().enumerate().map(|(i, slot)| format!("{i} ({})", named(slot))).collect();
-            Err(format!(
-                "its key is wrapped {} times: say which with --slot, {}",
-                slots.len(),
-                list.join(" or ")
-            ))
+            Err(format!("it has {} slots: choose one with --slot: {}", slots.len(), list.join(" or ")))
         }
         Some(slot) if slot < slots.len() => Ok(slot),
-        Some(slot) => Err(format!("it has no slot {slot}: it has {}, numbered from 0", slots.len())),
+        Some(slot) => Err(format!("there is no slot {slot}: it has {}, numbered from 0", slots.len())),
     }
 }
 

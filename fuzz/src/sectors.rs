@@ -22,7 +22,8 @@ pub const SOFT: Run = (Backend::Soft, Schedule::Tiles);
 
 /// All that this processor runs.
 pub fn runs() -> impl Iterator<Item = Run> {
-    Backend::supported().flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
+    Backend::supported()
+        .flat_map(|backend| backend.schedules().iter().map(move |&schedule| (backend, schedule)))
 }
 
 use crate::Fields;

@@ -42,9 +42,9 @@ fn build(features: &str) -> Library {
     cargo
         .args(["build", "--locked", "--package", "atrest-capi"])
         .args(["--message-format", "json"])
-        // A directory of its own: the build that runs this test may hold the lock of the other one.
+        // What built this test has ended, and its lock with it: the dependencies are there already.
         .arg("--target-dir")
-        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library"))
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory"))
         .current_dir(ROOT)
         .stderr(Stdio::inherit());
     if features == KERNEL {

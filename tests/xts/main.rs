@@ -2,8 +2,9 @@
 //! schedules.
 //!
 //! A test is `BACKEND::NAME`, or `BACKEND:SCHEDULE::NAME` where there are several; those of the other backends are listed as
-//! ignored. `cargo test --test xts vaes256` runs one backend's, and all take libtest's arguments. `ATREST_REQUIRE_BACKENDS`
-//! (names with commas between) makes it an error where one of those cannot run.
+//! ignored. `cargo test --test xts vaes256` runs one backend's, and all take libtest's arguments. Without optimisation
+//! those that take long are left out, unless `ATREST_LONG` is set. `ATREST_REQUIRE_BACKENDS` (names with commas between)
+//! makes it an error where one of those cannot run.
 //!
 //! The expected values come from published vectors and from other implementations ([`reference`]), never from a
 //! backend: two that share a mistake would agree.
@@ -101,6 +102,16 @@ const SHARED: &[(&str, SharedTest)] = &[
     ("forced_by_an_option", environment::option_overrides),
 ];
 
+/// Those that take long without optimisation: there they run with the variable `ATREST_LONG` alone.
+const LONG: &[&str] = &[
+    "lengths_around_4096_and_65536",
+    "large_copies_to_every_offset",
+    "long_batches",
+    "batches_of_every_sector_size",
+    "pieces_equal_one_buffer",
+    "tweak_sequences",
+];
+
 /// What concerns no single backend.
 const GENERAL: &[(&str, GeneralTest)] = &[
     ("detection_finds_what_the_processor_has", environment::detection),
@@ -120,11 +131,17 @@ fn main() -> ExitCode {
         return environment::child();
     }
     let mut trials = Vec::new();
+    assert!(LONG.iter().all(|long| SHARED.iter().any(|(name, _)| name == long)), "{LONG:?}");
+    let all = !cfg!(debug_assertions) || std::env::var_os("ATREST_LONG").is_some();
     for subject in Subject::all() {
         for &(name, test) in SHARED {
+            let left_out = !all && LONG.contains(&name);
             trials.push(Trial::ignorable_test(format!("{subject}::{name}"), move || {
                 if !subject.backend.is_supported() {
                     return Ok(Completion::ignored_with("not on this processor"));
+                }
+                if left_out {
+                    return Ok(Completion::ignored_with("long without --release: set ATREST_LONG"));
                 }
                 test(subject);
                 Ok(Completion::Completed)

@@ -33,9 +33,9 @@ pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failur
     }
     let why = match &check.unusable {
         Some(why) => why.clone(),
-        None => format!("without {}", missing(&check).join(", ")),
+        None => format!("missing permissions: {}", missing(&check).join(", ")),
     };
-    Err(Failure::new(format!("the key {key} will not do for volumes: {why}")))
+    Err(Failure::new(format!("the key {key} cannot wrap volumes: {why}")))
 }
 
 /// The wrapping in the volume that this key made; else the first of its provider.
@@ -45,7 +45,7 @@ fn wrapping_by(path: &Path, key: &KeyRef) -> Result<WrappedKey, Failure> {
     let found = of_provider().find(|slot| slot.key == key.key()).or_else(|| of_provider().next());
     found.cloned().ok_or_else(|| {
         Failure::new(format!(
-            "cannot check the key {key}: no {}: key wraps the volume {}",
+            "cannot check the key {key}: the volume {1} is not wrapped by any {0}: key",
             key.provider(),
             path.display()
         ))
@@ -96,8 +96,8 @@ fn table(check: &KeyCheck, stale: Option<bool>, statements: Option<&Value>) -> S
         table.row("Rotation", if rotation.enabled { format!("on{period}") } else { "off".to_owned() });
     }
     match stale {
-        Some(true) => table.row("Wrapping", "stale: by older material; `atrest rewrap` renews it"),
-        Some(false) => table.row("Wrapping", "by the key's current material"),
+        Some(true) => table.row("Wrapping", "stale: wrapped with older material; `atrest rewrap` renews it"),
+        Some(false) => table.row("Wrapping", "wrapped with the key's current material"),
         None => {}
     }
     for one in &check.permissions {
@@ -111,7 +111,7 @@ fn table(check: &KeyCheck, stale: Option<bool>, statements: Option<&Value>) -> S
         table.row(need, format_args!("{:<36} {outcome}", one.permission));
     }
     if let Some(statements) = statements {
-        table.0.push_str("\nThis in the key's policy would grant what is required:\n");
+        table.0.push_str("\nThese statements in the key's policy would allow what is required:\n");
         table.0.push_str(&escaped_json(statements));
     }
     table.0

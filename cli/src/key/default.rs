@@ -8,11 +8,10 @@ use crate::{advice, providers, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The key from now on; an alias leads at each use to the key that it then stands for. Without it the present one
-    /// is told
+    /// The new default key; an alias is resolved each time it is used. Without KEY, show the current default
     #[arg(conflicts_with = "unset", value_parser = providers::key)]
     key: Option<KeyRef>,
-    /// Have none set
+    /// Unset the default
     #[arg(long)]
     unset: bool,
 }
@@ -43,9 +42,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let keystore = keystore.map_err(|error| failed(&error))?;
     keystore.set_default_key(key.as_ref()).map_err(|error| failed(&error))?;
     match key {
-        Some(key) => say(&format!("new volumes get the key {key} unless --key or ATREST_KEY names another")),
+        Some(key) => {
+            say(&format!("new volumes are wrapped by {key} unless --key or ATREST_KEY names another key"))
+        }
         None => say(&format!(
-            "new volumes get the key {} unless --key or ATREST_KEY names another",
+            "new volumes are wrapped by {} unless --key or ATREST_KEY names another key",
             providers::DEFAULT
         )),
     }

@@ -28,8 +28,8 @@ pub fn grant(
     let grant = administer(key, |admin| block_on(admin.grant(key.key(), &request)))?;
     let limit = volume.map_or("all volumes".to_owned(), |path| format!("the volume {}", path.display()));
     say(&format!(
-        "granted {principal} the use of {key} for {limit}; until that has spread, a few minutes, the token works \
-         (ATREST_GRANT_TOKENS)"
+        "granted {principal} the use of {key} for {limit}; it takes a few minutes to take effect everywhere, or none with \
+         the token in ATREST_GRANT_TOKENS"
     ));
     let mut table = Table::default();
     table.row("Grant", &grant.id);

@@ -11,20 +11,20 @@ use crate::{advice, passphrase as source, providers};
 
 #[derive(Args)]
 pub struct Create {
-    /// The new key, local:NAME
+    /// The new key: local:NAME
     #[arg(value_parser = providers::key)]
     key: KeyRef,
-    /// Guard it by a passphrase, which is asked for on the terminal
+    /// Protect it with a passphrase, entered on the terminal
     #[arg(long)]
     passphrase: bool,
-    /// Guard it by the passphrase in a file, - for standard input; a line end at its end does not count
+    /// Protect it with the passphrase in FILE (- for standard input); a trailing newline is ignored
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
     passphrase_file: Option<PathBuf>,
 }
 
 pub fn create(arguments: &Create) -> Result<(), Failure> {
     let key = &arguments.key;
-    let refused = |why: &dyn Display| Failure::new(format!("cannot make the key {key}: {why}"));
+    let refused = |why: &dyn Display| Failure::new(format!("cannot create the key {key}: {why}"));
     let failed = |error: &ProviderError| refused(&advice::with_key(key.provider(), key.key(), error));
     let name = providers::local_name(key).map_err(|why| refused(&why))?;
     let home = LocalKeystore::default_path().map_err(|error| failed(&error))?;
@@ -34,7 +34,7 @@ pub fn create(arguments: &Create) -> Result<(), Failure> {
     let exists = || local.list().map(|names| names.iter().any(|other| other == name));
     if guarded && !exists().map_err(|error| failed(&error))? {
         let passphrase =
-            source::new(name, arguments.passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+            source::new(name, arguments.passphrase_file.as_deref()).map_err(|error| refused(&error))?;
         let cost = PassphraseCost::default();
         local.create_key_with_passphrase(name, &passphrase, cost).map_err(|error| failed(&error))?;
     } else {
@@ -42,20 +42,20 @@ pub fn create(arguments: &Create) -> Result<(), Failure> {
     }
     say(&providers::made(key, &local));
     if guarded {
-        say(&format!("without its passphrase, too, {key} opens nothing"));
+        say(&format!("{key} is of no use without its passphrase: keep that as safe as the backup"));
     }
     Ok(())
 }
 
 #[derive(Args)]
 pub struct Passphrase {
-    /// The key, local:NAME
+    /// The key: local:NAME
     #[arg(value_parser = providers::key)]
     key: KeyRef,
-    /// Take the new passphrase from a file, - for standard input, instead of asking for it on the terminal
+    /// Read the new passphrase from FILE (- for standard input) instead of the terminal
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Have the key guarded by none any more
+    /// Remove the passphrase
     #[arg(long, conflicts_with = "passphrase_file")]
     remove: bool,
 }
@@ -73,11 +73,11 @@ pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
     local.check_passphrase(name).map_err(|error| failed(&error))?;
     if *remove {
         local.set_passphrase(name, None).map_err(|error| failed(&error))?;
-        say(&format!("{key} opens without a passphrase; backups of its file open as they did"));
+        say(&format!("{key} no longer needs a passphrase; backups of its file still need the old one"));
         return Ok(());
     }
-    let new = source::new(name, passphrase_file.as_deref()).map_err(|error| failed(&error))?;
+    let new = source::new(name, passphrase_file.as_deref()).map_err(|error| refused(&error))?;
     local.set_passphrase(name, Some((&new, PassphraseCost::default()))).map_err(|error| failed(&error))?;
-    say(&format!("{key} has a new passphrase; backups of its file open as they did"));
+    say(&format!("{key} has a new passphrase; backups of its file keep the old one"));
     Ok(())
 }

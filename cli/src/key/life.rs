@@ -15,7 +15,7 @@ pub struct Rotate {
     key: KeyRef,
     #[command(flatten)]
     what: What,
-    /// With --enable: every how many days
+    /// Rotation period in days, with --enable
     #[arg(long, requires = "enable")]
     days: Option<u32>,
 }
@@ -23,16 +23,16 @@ pub struct Rotate {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Renew it by itself, once a year or as --days says
+    /// Rotate automatically, once a year or every --days
     #[arg(long)]
     enable: bool,
-    /// Renew it by itself no more
+    /// Stop automatic rotation
     #[arg(long)]
     disable: bool,
-    /// Tell whether and when it is renewed
+    /// Show whether and when the key is rotated
     #[arg(long)]
     status: bool,
-    /// Renew it now
+    /// Rotate now
     #[arg(long)]
     now: bool,
 }
@@ -45,11 +45,11 @@ pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
             Some(_) if what.enable => failure.and(&format!("`atrest key rotate {key} --now` renews it once")),
             _ => failure,
         })?;
-        say(&format!("turned the rotation of {key} {}", if what.enable { "on" } else { "off" }));
+        say(&format!("{} automatic rotation of {key}", if what.enable { "enabled" } else { "disabled" }));
     } else if what.now {
         administer(key, |admin| block_on(admin.rotate(key.key())))?;
         say(&format!(
-            "asked for new material for {key}; volumes open as before, and `atrest rewrap` brings them under it"
+            "requested new material for {key}; volumes still open, and `atrest rewrap` wraps them with it"
         ));
     } else {
         let status = administer(key, |admin| block_on(admin.rotation(key.key())))?;
@@ -68,10 +68,10 @@ pub struct Delete {
     /// The key
     #[arg(value_parser = providers::key)]
     key: KeyRef,
-    /// The waiting period, 7 to 30 days, and 30 if nothing is said; a local key is then erased by `atrest key purge`
+    /// The waiting period in days, 7 to 30 [default: 30]; a local key is then erased by `atrest key purge`
     #[arg(long, conflicts_with = "cancel")]
     days: Option<u32>,
-    /// Cancel the deletion while it waits; the key is disabled then
+    /// Cancel a pending deletion; the key is left disabled
     #[arg(long)]
     cancel: bool,
 }
@@ -80,14 +80,16 @@ pub fn delete(arguments: &Delete) -> Result<(), Failure> {
     let Delete { key, days, cancel } = arguments;
     if *cancel {
         administer(key, |admin| block_on(admin.cancel_deletion(key.key())))?;
-        say(&format!("cancelled the deletion of {key}; it may be disabled now: `atrest key enable {key}`"));
+        say(&format!(
+            "cancelled the deletion of {key}; it may be disabled now: enable it with `atrest key enable {key}`"
+        ));
         return Ok(());
     }
     let when = administer(key, |admin| block_on(admin.schedule_deletion(key.key(), *days)))?;
     let when = when.map(|seconds| format!(" on {}", date(seconds))).unwrap_or_default();
     say(&format!(
-        "{key} will be deleted{when}, and nothing that it wraps will open again; until then \
-         `atrest key delete {key} --cancel` takes that back"
+        "{key} will be deleted{when}, and nothing it wraps will open after that; until then \
+         `atrest key delete {key} --cancel` cancels the deletion"
     ));
     Ok(())
 }

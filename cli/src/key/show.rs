@@ -137,10 +137,10 @@ pub fn rows(table: &mut Table, key: &KeyDescription) {
     }
     key.manager.iter().for_each(|by| table.row("Manager", by));
     if key.multi_region == Some(true) {
-        table.row("Regions", "several share its material");
+        table.row("Regions", "multi-Region key");
     }
     if key.passphrase == Some(true) {
-        table.row("Passphrase", "guards it");
+        table.row("Passphrase", "required");
     }
     key.created.iter().for_each(|seconds| table.row("Created", date(*seconds)));
     key.deletion.iter().for_each(|seconds| table.row("Deletion", date(*seconds)));

@@ -105,7 +105,7 @@ fn one_backend_alone() {
             let backends = json["backends"].as_array().unwrap();
             assert!(backends.len() == 1 && backends[0]["backend"] == backend.name(), "{json}");
         } else {
-            place.refuses(&arguments, &["cannot measure", backend.name(), "does not run it", "soft"]);
+            place.refuses(&arguments, &["cannot measure", backend.name(), "does not support it", "soft"]);
         }
     }
     // What chooses a backend for data has no say here.

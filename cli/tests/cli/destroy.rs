@@ -59,12 +59,12 @@ fn a_destroyed_volume_opens_from_no_copy() {
     place.succeed(&["encrypt", "in", "other", "--scratch"]);
     place.succeed(&["decrypt", "copy", "before"]);
     let output = place.succeed(&["destroy", "v"]);
-    says(&output, &["destroyed v: ", &format!("local:scratch-{uuid} is erased"), "16.0 MiB"]);
+    says(&output, &["destroyed v: ", &format!("local:scratch-{uuid} has been erased"), "16.0 MiB"]);
     is_destroyed(&place, &uuid);
     // Again, and again with its name; then nothing changes.
     let before = place.files();
     for arguments in [&["destroy", "v"][..], &["destroy", "v", "--uuid", &uuid]] {
-        says(&place.succeed(arguments), &["there was no key", "erased before", "ATREST_HOME"]);
+        says(&place.succeed(arguments), &["there is no key", "erased before", "ATREST_HOME"]);
         is_destroyed(&place, &uuid);
     }
     assert!(place.files() == before);
@@ -79,9 +79,9 @@ fn a_key_in_another_keystore_is_erased_there() {
     let (place, uuid) = with_scratch();
     let aside = place.path("aside");
     std::fs::rename(place.home(), &aside).unwrap();
-    says(&place.succeed(&["destroy", "v"]), &["there was no key", "ATREST_HOME"]);
+    says(&place.succeed(&["destroy", "v"]), &["there is no key", "ATREST_HOME"]);
     let mut command = place.command(&["destroy", "v"]);
-    says(&command.env("ATREST_HOME", &aside).output().unwrap(), &["is erased"]);
+    says(&command.env("ATREST_HOME", &aside).output().unwrap(), &["has been erased"]);
     std::fs::rename(&aside, place.home()).unwrap();
     is_destroyed(&place, &uuid);
 }
@@ -91,14 +91,14 @@ fn the_key_goes_without_the_volume() {
     let (place, uuid) = with_scratch();
     let v = place.read("v");
     std::fs::remove_file(place.path("v")).unwrap();
-    place.refuses(&["destroy", "v"], &["no such file", "made there", &format!("--uuid {uuid}")]);
+    place.refuses(&["destroy", "v"], &["no such file", "created there", &format!("--uuid {uuid}")]);
     place.refuses(&["destroy", "elsewhere"], &["no such file", "atrest key list --scratch"]);
     place.refuses(
         &["destroy", "copy", "--uuid", "6ba7b810-9dad-41d1-80b4-00c04fd430c8"],
         &[&uuid, "another volume"],
     );
-    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["v is gone", "is erased"]);
-    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["there was no key"]);
+    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["v is gone", "has been erased"]);
+    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["there is no key"]);
     place.refuses(&["decrypt", "copy", "out"], &["was destroyed"]);
     place.put("v", &v);
     place.succeed(&["destroy", "v"]);
@@ -128,7 +128,10 @@ fn a_damaged_header_does_not_save_a_volume() {
     put_header(&place.path("v"), &noise(2 * COPY, 3));
     let other = place.read("v");
     place.refuses(&["destroy", "v"], &["no LUKS2 header", &format!("--uuid {uuid}")]);
-    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["is erased", "left as it was", "--force"]);
+    says(
+        &place.succeed(&["destroy", "v", "--uuid", &uuid]),
+        &["has been erased", "left unchanged", "--force"],
+    );
     assert!(place.read("v") == other && !key_file(&place, &uuid).exists());
     place.succeed(&["destroy", "v", "--uuid", &uuid, "--force"]);
     failed(&place.run(&["info", "v"]), &[&uuid, "was destroyed"]);
@@ -139,7 +142,10 @@ fn a_damaged_header_does_not_save_a_volume() {
         read_write(&place.path("w")).write_all_at(b"!", copy + 5000).unwrap();
     }
     let other = place.read("w");
-    says(&place.succeed(&["destroy", "w", "--uuid", &uuid]), &["is erased", "left as it was", "--force"]);
+    says(
+        &place.succeed(&["destroy", "w", "--uuid", &uuid]),
+        &["has been erased", "left unchanged", "--force"],
+    );
     assert!(place.read("w") == other && !key_file(&place, &uuid).exists());
     // A token that contradicts the header: by name only.
     let (place, uuid) = with_scratch();
@@ -160,7 +166,7 @@ fn a_persistent_volume_needs_force_and_keeps_its_key() {
     let copies = ["no scratch volume", "local:default", "copies of its header", "--force"];
     place.refuses(&["destroy", "v"], &copies);
     let output = place.succeed(&["destroy", "v", "--force"]);
-    says(&output, &["its keys stay", "copies of the header", "16.0 MiB"]);
+    says(&output, &["its keys still exist", "any copy of the header", "16.0 MiB"]);
     place.refuses(&["decrypt", "v", "out"], &["was destroyed", "atrest header restore"]);
     place.succeed(&["decrypt", "copy", "out"]);
     place.refuses(&["destroy", "in"], &["two LUKS2 headers"]);
@@ -180,7 +186,7 @@ fn a_forged_class_saves_no_key() {
     });
     put_header(&place.path("v"), &forged);
     place.refuses(&["destroy", "v"], &["no scratch volume"]);
-    says(&place.succeed(&["destroy", "v", "--force"]), &["is erased"]);
+    says(&place.succeed(&["destroy", "v", "--force"]), &["has been erased"]);
     place.refuses(&["decrypt", "copy", "out"], &[&uuid, "was destroyed"]);
 }
 

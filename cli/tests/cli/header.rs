@@ -44,7 +44,8 @@ fn a_backup_is_private_and_replaces_nothing() {
     }
     std::os::unix::fs::symlink("v", place.path("link")).unwrap();
     place.refuses(&["header", "backup", "v", "link", "--force"], &["it is the volume itself"]);
-    place.refuses(&["header", "backup", "in", "c"], &["cannot save the header of in", "two LUKS2 headers"]);
+    place
+        .refuses(&["header", "backup", "in", "c"], &["cannot back up the header of in", "two LUKS2 headers"]);
     place.refuses(&["header", "backup", "none", "c"], &["none", "No such file"]);
     place.refuses(&["header", "backup", "v", "no/c"], &["no", "No such file"]);
 }

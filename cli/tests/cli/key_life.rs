@@ -38,13 +38,13 @@ fn a_rotation_makes_wrappings_stale_until_a_rewrap() {
             assert!(text(&output.stdout).contains(expected), "{arguments:?}: {}", text(&output.stdout));
         }
     };
-    stale(&["by its current material", "by the key's current material"]);
+    stale(&["wrapped with its current material", "wrapped with the key's current material"]);
     place.succeed(&["key", "rotate", "local:default", "--now"]);
-    stale(&["stale: `atrest rewrap`", "stale: by older material"]);
+    stale(&["stale: `atrest rewrap`", "stale: wrapped with older material"]);
     place.succeed(&["decrypt", "v", "out"]);
     assert!(place.read("out") == noise(5000, 1));
     place.succeed(&["rewrap", "v"]);
-    stale(&["by its current material", "by the key's current material"]);
+    stale(&["wrapped with its current material", "wrapped with the key's current material"]);
     assert_eq!(
         text(&place.succeed(&["key", "rotate", "local:default", "--status"]).stdout),
         "Rotation   off\n"
@@ -82,7 +82,7 @@ fn a_key_that_is_withdrawn_opens_nothing() {
     std::fs::write(&file, json.to_string()).unwrap();
     place.refuses(&["decrypt", "v", "out2"], &["deleted since 1970-01-12", "atrest key purge"]);
     let output = place.succeed(&["key", "purge", "local:default"]);
-    assert_eq!(text(&output.stderr), "erased local:default: nothing that it wrapped opens again\n");
+    assert_eq!(text(&output.stderr), "erased local:default: nothing it wrapped will ever open again\n");
     assert!(!file.exists());
     place.refuses(&["decrypt", "v", "out2"], &["there is no local key default"]);
 }

@@ -20,4 +20,5 @@ mod refused;
 mod rewrap;
 mod round;
 mod scratch;
+mod snapshots;
 mod texts;

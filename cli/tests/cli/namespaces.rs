@@ -82,7 +82,12 @@ fn a_target_that_is_read_only() {
         &["create", "target/new", "--size", "1M"],
         &["decrypt", "v", "target/new"],
     ] {
-        refused_in(mount, arguments, None, &["target", "Read-only file system", "choose a place"]);
+        refused_in(
+            mount,
+            arguments,
+            None,
+            &["target", "Read-only file system", "choose a writable location"],
+        );
     }
 }
 

@@ -37,7 +37,7 @@ fn a_file_has_the_passphrase() {
     );
     failed(&with(&place, "none", &["decrypt", "v", "out"]), &["cannot read the passphrase from", "none"]);
     assert!(
-        text(&place.succeed(&["key", "describe", "local:default"]).stdout).contains("Passphrase guards it")
+        text(&place.succeed(&["key", "describe", "local:default"]).stdout).contains("Passphrase required")
     );
     // Lengths, and line ends.
     for (content, part) in
@@ -127,11 +127,11 @@ fn a_terminal_is_asked_and_does_not_show_the_answer() {
     let place = Place::new();
     place.put("in", &noise(5000, 1));
     let create = "key create local:default --passphrase";
-    let answers = [("New passphrase of local:default: ", "s3cret"), ("The same again: ", "s3cret?")];
+    let answers = [("New passphrase of local:default: ", "s3cret"), ("Repeat the passphrase: ", "s3cret?")];
     let Some((success, shown)) = converse(&place, create, &answers) else { return };
-    assert!(!success && shown.contains("not the same") && !shown.contains("s3cret"), "{shown}");
+    assert!(!success && shown.contains("the passphrases differ") && !shown.contains("s3cret"), "{shown}");
     assert!(!place.home().join("keys/default.json").exists());
-    let answers = [("New passphrase of local:default: ", "s3cret"), ("The same again: ", "s3cret")];
+    let answers = [("New passphrase of local:default: ", "s3cret"), ("Repeat the passphrase: ", "s3cret")];
     let (success, shown) = converse(&place, create, &answers).unwrap();
     assert!(success && !shown.contains("s3cret") && shown.trim_end().ends_with("\necho"), "{shown}");
 

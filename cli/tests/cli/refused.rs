@@ -221,5 +221,8 @@ fn an_input_shorter_than_it_said() {
         Ok(metadata) if metadata.len() == 4096 => {}
         _ => return left_out(&format!("{input} is not what it is on Linux")),
     }
-    Place::with_key().refuses(&["encrypt", input, "v"], &[input, "changed while it was read", "4096 bytes"]);
+    Place::with_key().refuses(
+        &["encrypt", input, "v"],
+        &[input, "changed while it was being read", "expected 4096 bytes"],
+    );
 }

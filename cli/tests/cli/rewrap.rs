@@ -19,7 +19,8 @@ fn a_volume_comes_under_another_key() {
     let output = place.succeed(&["rewrap", "v", "--key", "local:other"]);
     assert_eq!(
         text(&output.stderr),
-        "rewrapped v from local:default to local:other, opened and verified; the old wrapping is gone from its header\n"
+        "rewrapped v from local:default to local:other; the new wrapping was opened and verified, and the old one is gone \
+         from the header\n"
     );
     assert_eq!(text(&place.succeed(&["slot", "list", "v"]).stdout), "0\tlocal:other\n");
     std::fs::remove_file(place.home().join("keys/default.json")).unwrap();
@@ -29,7 +30,7 @@ fn a_volume_comes_under_another_key() {
     let before = place.read("v");
     let output = place.succeed(&["rewrap", "v"]);
     assert!(
-        text(&output.stderr).starts_with("rewrapped v anew under local:other, "),
+        text(&output.stderr).starts_with("rewrapped v under local:other again; "),
         "{}",
         text(&output.stderr)
     );
@@ -41,9 +42,9 @@ fn a_volume_comes_under_another_key() {
 fn several_keys_open_a_volume() {
     let place = with_volume();
     let output = place.succeed(&["slot", "add", "v", "--key", "local:other"]);
-    assert_eq!(text(&output.stderr), "v now opens with local:other, too (slot 1)\n");
+    assert_eq!(text(&output.stderr), "v now opens with local:other as well (slot 1)\n");
     assert_eq!(text(&place.succeed(&["slot", "list", "v"]).stdout), "0\tlocal:default\n1\tlocal:other\n");
-    place.refuses(&["rewrap", "v"], &["2 times", "--slot", "0 (local:default) or 1 (local:other)"]);
+    place.refuses(&["rewrap", "v"], &["2 slots", "--slot", "0 (local:default) or 1 (local:other)"]);
     place.refuses(&["rewrap", "v", "--slot", "2"], &["no slot 2"]);
     place.refuses(&["rewrap", "v", "--slot", "1", "--key", "local:default"], &["slot 0", "local:default"]);
     place.refuses(&["slot", "add", "v", "--key", "local:other"], &["slot 1", "local:other"]);

@@ -78,10 +78,10 @@ fn the_first_use_makes_the_key_and_says_so() {
     let home = place.home();
     let [made, done] = lines[..] else { panic!("{lines:?}") };
     assert!(
-        made.starts_with("made the key local:default in ") && made.contains(home.to_str().unwrap()),
+        made.starts_with("created the key local:default in ") && made.contains(home.to_str().unwrap()),
         "{made}"
     );
-    assert!(made.contains("back that directory up"), "{made}");
+    assert!(made.contains("back up that directory"), "{made}");
     assert!(
         done.starts_with("encrypted in into v: 4 bytes in ") && done.ends_with(", key local:default"),
         "{done}"

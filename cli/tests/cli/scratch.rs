@@ -40,7 +40,7 @@ fn a_scratch_volume_has_a_key_of_its_own() {
     let uuid = uuid_of(&place, "v");
     let line = text(&output.stderr);
     assert!(
-        line.contains(&format!("key local:scratch-{uuid} in ")) && line.contains("atrest destroy"),
+        line.contains(&format!("key local:scratch-{uuid}, held only in ")) && line.contains("atrest destroy"),
         "{line}"
     );
     assert_eq!(line.lines().count(), 1, "{line}");
@@ -73,7 +73,7 @@ fn scratch_and_a_key_is_wrong_usage() {
             let output = place.run(&[arguments, &["--scratch", "--key", key]].concat());
             assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
             let said = text(&output.stderr);
-            assert!(said.contains(key) && said.contains("one of its own in the local keystore"), "{said}");
+            assert!(said.contains(key) && said.contains("a key of its own in the local keystore"), "{said}");
         }
     }
     assert!(place.files() == before);
@@ -117,7 +117,7 @@ fn a_volume_that_is_not_made_leaves_no_key() {
     assert_eq!(scratch_files(&place).len(), 1, "it is there while the volume is made");
     place.put("v", b"somebody else's");
     drop(stdin);
-    failed(&child.wait_with_output().unwrap(), &["another file of that name was made meanwhile"]);
+    failed(&child.wait_with_output().unwrap(), &["a file of that name appeared meanwhile"]);
     assert_eq!(place.read("v"), b"somebody else's");
     assert_eq!(scratch_files(&place), [""; 0]);
 

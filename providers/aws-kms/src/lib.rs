@@ -34,7 +34,7 @@ const NAME: &str = "aws";
 pub fn scheme() -> Scheme {
     Scheme::new(NAME, || AwsKms::new(KmsOptions::from_env()))
         .forms(&["ARN", "ID", "alias/NAME"])
-        .about("a key of AWS KMS, set up as for AWS's own tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and so on)")
+        .about("an AWS KMS key; settings come from the AWS environment (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...)")
         .names(arn::check_name)
 }
 

@@ -65,7 +65,7 @@ impl LocalKeystore {
     pub fn scheme() -> Scheme {
         Scheme::new(NAME, || LocalKeystore::open(LocalKeystore::default_path()?))
             .forms(&["NAME"])
-            .about("a key of the local keystore")
+            .about("a key in the local keystore")
             .names(|name| if is_name(name) { Ok(()) } else { Err(NAMES.to_owned()) })
     }
 
