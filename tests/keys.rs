@@ -4,7 +4,7 @@
 use atrest::keys::{
     BoxFuture, Class, EncryptionContext, Envelope, EnvelopeCreateError, EnvelopeFormatError, ErrorClass,
     KeyDescription, KeyProvider, LocalKeystore, NoSlotOpened, ProviderError, Providers, RootKey, Uuid,
-    VolumeKeys, WrappedKey, WrongClass, block_on, new_uuid,
+    VolumeKeys, WrappedKey, block_on, new_uuid,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ fn hostile_documents_are_refused() {
         );
         let line = error.to_string();
         assert!(line.len() < 400 && !line.contains('\n'), "{what}: {line}");
-        assert_eq!(error.class(), None);
+        assert_eq!(error.code(), atrest::Code::Envelope);
     }
 }
 

@@ -75,7 +75,7 @@ fn keys_that_are_not_there() {
     place.refuses(&encrypt("local:other"), &["local:other", "`atrest key create local:other`"]);
     #[cfg(not(feature = "aws"))]
     place.refuses(&encrypt("aws:alias/x"), &["aws:alias/x", "this build", "local:NAME"]);
-    place.refuses(&["key", "create", "aws:alias/x"], &["aws:alias/x", "made by their own service"]);
+    place.refuses(&["key", "create", "aws:alias/x"], &["aws:alias/x", "created in that service"]);
     for verb in ["check", "grants", "disable", "delete"] {
         // The keystore is there from now on, and does not do these.
         place.succeed(&["key", "list"]);
