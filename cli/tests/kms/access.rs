@@ -2,8 +2,8 @@
 //! enforces these.
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, ErrorClass, GrantRequest, KeyCheck, KeyManager, KeyProvider as _,
-    Operation, PermissionOutcome, Providers, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, GrantRequest, KeyCheck, KeyManager,
+    KeyProvider as _, Operation, PermissionOutcome, Providers, block_on, new_uuid,
 };
 use atrest_aws_kms::AwsKms;
 use serde_json::json;
@@ -72,7 +72,7 @@ fn a_withdrawn_key_is_told_with_its_state() {
     let providers = Providers::new().with(kms.clone());
     let fails = |class, parts: &[&str]| {
         for error in [
-            block_on(envelope.open(&providers)).unwrap_err(),
+            EnvelopeChangeError::from(block_on(envelope.open(&providers)).unwrap_err()),
             block_on(envelope.rewrap(0, "aws", &key, &providers)).unwrap_err(),
         ] {
             assert_eq!(error.class(), Some(class), "{error}");

@@ -145,7 +145,7 @@ fn a_grant_is_made_once_used_and_given_back() {
     // The user gives it back, and has it no more; what is not there cannot be given back.
     assert!(user(&["key", "retire", &key, &id], &token).status.success());
     assert_eq!(user(&["decrypt", "v", "-"], &token).status.code(), Some(1));
-    place.fails(&["key", "retire", &key, &id], &[&id, "key grants"]);
+    place.fails(&["key", "retire", &key, &id], &[&id, "see the list of them"]);
     assert_eq!(place.json(&["key", "grants", &key, "--json"])[0]["id"], *other);
     place.fails(
         &["key", "grant", &key, "--to", "nobody"],
