@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use atrest::keys::{KeyCheck, KeyRef, PermissionOutcome, WrappedKey, block_on};
+use atrest::keys::{KeyCheck, KeyRef, KeyState, PermissionOutcome, WrappedKey, block_on};
 use serde_json::{Value, json};
 
 use super::{administer, policy, show};
@@ -31,7 +31,9 @@ pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failur
     if check.passed() {
         return Ok(());
     }
+    let disabled = check.key.as_ref().is_some_and(|key| key.state == KeyState::Disabled);
     let why = match &check.unusable {
+        Some(why) if disabled => format!("{why}; enable it with `atrest key enable {key}`"),
         Some(why) => why.clone(),
         None => format!("missing permissions: {}", missing(&check).join(", ")),
     };
