@@ -15,8 +15,6 @@
 // docs.rs marks what a feature brings.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
-// docs.rs says at each item which feature it takes.
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(feature = "volume", not(unix)))]
 compile_error!("the feature `volume` needs a Unix: positioned reads and writes, and file locks");

@@ -101,6 +101,7 @@ impl RootKeyCache {
     }
 
     /// What it holds and what it has done; zeros in a forked child.
+    #[must_use]
     pub fn statistics(&self) -> CacheStatistics {
         if !self.shared.process.is_current() {
             return CacheStatistics::default();

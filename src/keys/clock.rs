@@ -23,6 +23,7 @@ pub(crate) fn now() -> Duration {
 /// ```
 /// assert_eq!(atrest::keys::utc_date(1_795_555_845), "2026-11-24T21:30:45Z");
 /// ```
+#[must_use]
 pub fn utc_date(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     // Days since 1 March of the year 0: years then end with their leap day, and eras of 400 years are alike.

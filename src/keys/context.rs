@@ -43,12 +43,14 @@ const VERSION: &str = "atrest:version";
 
 impl EncryptionContext {
     /// The context without any pair.
+    #[must_use]
     pub const fn new() -> EncryptionContext {
         EncryptionContext(BTreeMap::new())
     }
 
     /// The context of a volume's own keys: `atrest:volume` is its UUID in lower case with hyphens, and
     /// `atrest:version` is `1`.
+    #[must_use]
     pub fn for_volume(volume: Uuid) -> EncryptionContext {
         EncryptionContext(BTreeMap::from([
             (VERSION.to_owned(), "1".to_owned()),
@@ -82,6 +84,7 @@ impl EncryptionContext {
     }
 
     /// The pairs, in the byte order of their names.
+    #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter(self.0.iter())
     }
@@ -89,6 +92,7 @@ impl EncryptionContext {
     /// The context as bytes, different for different contexts, for a cipher's associated data: the number of
     /// pairs, then the pairs in the byte order of their names, each as length and bytes of the name and length
     /// and bytes of the value. Numbers are 32 bits, little-endian.
+    #[must_use]
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&(self.0.len() as u32).to_le_bytes());

@@ -36,6 +36,7 @@ pub struct KeyDescription {
 
 impl KeyDescription {
     /// A description of an enabled key of which nothing else is known.
+    #[must_use]
     pub fn new(provider: &str, key: &str) -> KeyDescription {
         KeyDescription {
             provider: provider.to_owned(),
@@ -131,6 +132,7 @@ pub struct KeyAlias {
 
 impl KeyAlias {
     /// A key by this name.
+    #[must_use]
     pub fn new(name: &str, manager: Option<KeyManager>, key: Result<KeyDescription, String>) -> KeyAlias {
         KeyAlias { name: name.to_owned(), manager, key }
     }
@@ -152,6 +154,7 @@ pub struct KeyCheck {
 
 impl KeyCheck {
     /// A check with these parts.
+    #[must_use]
     pub fn new(
         key: Option<KeyDescription>,
         rotation: Option<RotationStatus>,
@@ -162,6 +165,7 @@ impl KeyCheck {
     }
 
     /// Whether the key can be used, and every required permission is there.
+    #[must_use]
     pub fn passed(&self) -> bool {
         let lacks = |check: &PermissionCheck| check.required && check.outcome != PermissionOutcome::Allowed;
         self.unusable.is_none() && !self.permissions.iter().any(lacks)
@@ -182,6 +186,7 @@ pub struct PermissionCheck {
 
 impl PermissionCheck {
     /// One permission.
+    #[must_use]
     pub fn new(permission: &str, required: bool, outcome: PermissionOutcome) -> PermissionCheck {
         PermissionCheck { permission: permission.to_owned(), required, outcome }
     }
@@ -211,6 +216,7 @@ pub struct KeyPolicies {
 
 impl KeyPolicies {
     /// These policies.
+    #[must_use]
     pub fn new(of_key: Option<Policy>, of_identity: Option<Policy>) -> KeyPolicies {
         KeyPolicies { of_key, of_identity }
     }
@@ -229,6 +235,7 @@ pub struct Policy {
 
 impl Policy {
     /// A policy with these parts.
+    #[must_use]
     pub fn new(required: String, optional: String) -> Policy {
         Policy { required, optional }
     }

@@ -124,6 +124,7 @@ impl ProviderError {
     }
 
     /// An error of the class [`ErrorClass::Unsupported`]: `what` the provider named `provider` does not do.
+    #[must_use]
     pub fn unsupported(provider: &str, what: &str) -> ProviderError {
         ProviderError::new(
             ErrorClass::Unsupported,
@@ -154,6 +155,7 @@ impl ProviderError {
     }
 
     /// What kind of failure this is.
+    #[must_use]
     pub fn class(&self) -> ErrorClass {
         self.class
     }
@@ -165,12 +167,14 @@ impl ProviderError {
     }
 
     /// What the service said, where a service said something.
+    #[must_use]
     pub fn answer(&self) -> Option<&ServiceAnswer> {
         self.answer.as_deref()
     }
 
     /// When the key will be deleted, in seconds since 1970-01-01T00:00:00Z, for a key that waits for its deletion and
     /// where the provider tells.
+    #[must_use]
     pub fn deletion(&self) -> Option<u64> {
         self.deletion
     }

@@ -39,6 +39,7 @@ impl Operation {
     ];
 
     /// AWS's name of it, for example `ReEncryptFrom`.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Operation::Decrypt => "Decrypt",
@@ -94,6 +95,7 @@ pub struct GrantRequest {
 
 impl GrantRequest {
     /// What opening a volume takes, for `principal`: `Decrypt` and `DescribeKey`, in any context.
+    #[must_use]
     pub fn to_open(principal: &str) -> GrantRequest {
         GrantRequest {
             principal: principal.to_owned(),

@@ -88,16 +88,19 @@ impl KeyRef {
     }
 
     /// The name of the provider that holds the key, for example `local`.
+    #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider
     }
 
     /// The key, if `provider` is the one that holds it.
+    #[must_use]
     pub fn of(&self, provider: &str) -> Option<&str> {
         (self.provider == provider).then_some(&*self.key)
     }
 
     /// The key, as its provider knows it.
+    #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }

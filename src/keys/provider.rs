@@ -27,6 +27,7 @@ pub struct WrappedKey {
 impl WrappedKey {
     /// Whether the key has newer material than the one that wrapped this, so that a rewrap would renew it; `None`
     /// where one of the two material ids is not known.
+    #[must_use]
     pub fn is_stale(&self, key: &KeyDescription) -> Option<bool> {
         Some(self.material.as_ref()? != key.material.as_ref()?)
     }

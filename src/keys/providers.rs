@@ -21,6 +21,7 @@ pub struct Providers {
 
 impl Providers {
     /// A set without any provider: no envelope opens with it.
+    #[must_use]
     pub const fn new() -> Providers {
         Providers { providers: BTreeMap::new(), cache: None }
     }
@@ -58,6 +59,7 @@ impl Providers {
     }
 
     /// The cache, where there is one.
+    #[must_use]
     pub fn cache(&self) -> Option<&Arc<RootKeyCache>> {
         self.cache.as_ref()
     }
@@ -69,11 +71,13 @@ impl Providers {
     }
 
     /// The provider of that name.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<&dyn KeyProvider> {
         self.providers.get(name).map(|provider| &**provider)
     }
 
     /// The names of all providers, in byte order.
+    #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> {
         self.providers.keys().copied()
     }

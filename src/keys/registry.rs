@@ -91,21 +91,25 @@ impl Scheme {
     }
 
     /// The scheme itself, which is the provider's name.
+    #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// What its keys are, in one line; empty if nothing was said.
+    #[must_use]
     pub fn description(&self) -> &'static str {
         self.about
     }
 
     /// How users write its keys: `aws:ARN, aws:ID or aws:alias/NAME`.
+    #[must_use]
     pub fn usage(&self) -> String {
         list(self.forms.iter().map(|form| format!("{}:{form}", self.name)))
     }
 
     /// How users should write one: `aws:ARN`.
+    #[must_use]
     pub fn example(&self) -> String {
         format!("{}:{}", self.name, self.forms[0])
     }
@@ -188,6 +192,7 @@ impl Registry {
     }
 
     /// The schemes, in the order in which they were entered.
+    #[must_use]
     pub fn schemes(&self) -> impl ExactSizeIterator<Item = &Scheme> {
         self.entries.iter().map(|entry| &entry.scheme)
     }

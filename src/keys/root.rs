@@ -44,6 +44,7 @@ impl RootKey {
     ///
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
+    #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         self.0.expose()
     }
@@ -96,6 +97,7 @@ impl VolumeKeys {
     ///
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
+    #[must_use]
     pub fn xts_key(&self) -> &[u8; 64] {
         self.part::<0, 64>()
     }
@@ -104,6 +106,7 @@ impl VolumeKeys {
     ///
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
+    #[must_use]
     pub fn authenticate(&self, message: &[u8]) -> [u8; 32] {
         let key = self.part::<64, HASH>();
         on_wiped_stack(|| {
@@ -132,6 +135,7 @@ impl VolumeKeys {
     ///
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
+    #[must_use]
     pub fn commitment(&self) -> [u8; 32] {
         *self.part::<96, 32>()
     }
@@ -142,6 +146,7 @@ impl VolumeKeys {
     }
 
     /// Which protections took hold for the memory of these keys.
+    #[must_use]
     pub fn protection(&self) -> super::Protection {
         self.0.protection()
     }

@@ -87,6 +87,7 @@ pub struct Protection {
 
 impl Protection {
     /// Whether every protection took hold.
+    #[must_use]
     pub const fn is_full(self) -> bool {
         self.guarded && self.locked && self.undumpable && self.wiped_on_fork
     }
@@ -180,6 +181,7 @@ impl<const N: usize> Secret<N> {
     /// # Panics
     /// In a forked child whose copy was wiped, see [`Secret::is_wiped`]: going on with a key of zeros would
     /// be worse.
+    #[must_use]
     pub fn expose(&self) -> &[u8; N] {
         self.assert_alive();
         // SAFETY: `bytes` points at N initialised bytes inside the region, which lives as long as `self`; the
@@ -198,6 +200,7 @@ impl<const N: usize> Secret<N> {
     }
 
     /// Whether this process is a fork of the one that made the secret, and finds it wiped.
+    #[must_use]
     pub fn is_wiped(&self) -> bool {
         // SAFETY: the region starts with an aligned, initialised u64. The read is volatile because a fork
         // changes the memory behind the compiler's back.
@@ -205,6 +208,7 @@ impl<const N: usize> Secret<N> {
     }
 
     /// Which protections took hold for this secret.
+    #[must_use]
     pub fn protection(&self) -> Protection {
         self.region.protection
     }

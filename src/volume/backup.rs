@@ -122,11 +122,13 @@ impl HeaderBackup {
     }
 
     /// The header in it.
+    #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// The backup as it is stored, in the format of cryptsetup's.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -32,6 +32,7 @@ pub struct CreateOptions {
 
 impl CreateOptions {
     /// A volume of `size` bytes with sectors of 4096 bytes and no label.
+    #[must_use]
     pub fn new(size: u64) -> CreateOptions {
         CreateOptions { size, sector_size: 4096, label: String::new() }
     }

@@ -27,6 +27,7 @@ pub struct DestroyOptions {
 
 impl DestroyOptions {
     /// A scratch volume with a sound header.
+    #[must_use]
     pub const fn new() -> DestroyOptions {
         DestroyOptions { uuid: None, force: false }
     }

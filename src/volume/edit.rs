@@ -109,6 +109,7 @@ impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
     }
 
     /// The header.
+    #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -119,6 +120,7 @@ impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
     }
 
     /// What the user should be told of the header as it was.
+    #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

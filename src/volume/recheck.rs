@@ -27,6 +27,7 @@ impl Recheck {
     /// A check each `interval`, and no answer for `interval` and `grace` together before the volume closes itself; each
     /// 10 ms to 7 days. The grace is what an outage of the key service may last; it has to be longer than the service
     /// takes for an answer, 20 seconds for AWS KMS with its retries.
+    #[must_use]
     pub const fn new(interval: Duration, grace: Duration) -> Recheck {
         Recheck { interval, grace }
     }

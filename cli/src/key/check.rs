@@ -37,7 +37,14 @@ pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failur
         Some(why) => why.clone(),
         None => format!("missing permissions: {}", missing(&check).join(", ")),
     };
-    Err(Failure::new(format!("the key {key} cannot wrap volumes: {why}")))
+    let failure = Failure::new(format!("the key {key} cannot wrap volumes: {why}"));
+    Err(match check.key.as_ref().map(|key| key.state) {
+        Some(KeyState::Disabled) => failure.and(&format!("enable it with `atrest key enable {key}`")),
+        Some(KeyState::PendingDeletion) => {
+            failure.and(&format!("cancel the deletion with `atrest key delete {key} --cancel`"))
+        }
+        _ => failure,
+    })
 }
 
 /// The wrapping in the volume that this key made; else the first of its provider.

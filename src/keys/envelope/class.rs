@@ -21,6 +21,7 @@ pub enum Class {
 
 impl Class {
     /// Its name, as documents have it: `persistent` or `scratch`.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Class::Persistent => "persistent",

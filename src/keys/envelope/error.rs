@@ -92,6 +92,7 @@ impl EnvelopeCreateError {
     }
 
     /// The class of the provider's failure, where the provider failed.
+    #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             EnvelopeCreateError::Class(_) => None,
@@ -125,6 +126,7 @@ impl NoSlotOpened {
     }
 
     /// The class of the first slot's failure. An envelope has a slot.
+    #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
         self.failures.first().map(|failure| failure.error.class())
     }
@@ -213,6 +215,7 @@ impl EnvelopeChangeError {
     }
 
     /// The class of a provider's failure, where one failed: of the first slot, if several did.
+    #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             EnvelopeChangeError::NoSlotOpened(error) => error.class(),

@@ -95,6 +95,7 @@ impl Envelope {
     }
 
     /// The document: equal envelopes give equal bytes, without white space, so that it can be authenticated.
+    #[must_use]
     pub fn to_json(&self) -> String {
         let slot = |slot: &WrappedKey| Slot {
             provider: slot.provider.clone(),

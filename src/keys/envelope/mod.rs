@@ -133,21 +133,25 @@ impl Envelope {
     }
 
     /// The volume whose root key this is.
+    #[must_use]
     pub fn volume(&self) -> Uuid {
         self.volume
     }
 
     /// Whether the key outlives the volume.
+    #[must_use]
     pub fn class(&self) -> Class {
         self.class
     }
 
     /// The [key commitment](VolumeKeys::commitment).
+    #[must_use]
     pub fn commitment(&self) -> &[u8; 32] {
         &self.commitment
     }
 
     /// The wrappings, 1 to 8, in the order in which they are tried.
+    #[must_use]
     pub fn slots(&self) -> &[WrappedKey] {
         &self.slots
     }

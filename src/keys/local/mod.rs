@@ -62,6 +62,7 @@ impl LocalKeystore {
 
     /// What a [`Registry`](super::Registry) takes: keys are `local:NAME`, and the keystore is the one at
     /// [`LocalKeystore::default_path`], which must exist.
+    #[must_use]
     pub fn scheme() -> Scheme {
         Scheme::new(NAME, || LocalKeystore::open(LocalKeystore::default_path()?))
             .forms(&["NAME"])
@@ -91,6 +92,7 @@ impl LocalKeystore {
     }
 
     /// The keystore's directory, absolute.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.home
     }

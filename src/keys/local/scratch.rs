@@ -35,11 +35,13 @@ pub struct ScratchKey {
 
 impl LocalKeystore {
     /// The name of the key of a scratch volume: `scratch-` and its UUID. No other key has such a name.
+    #[must_use]
     pub fn scratch_key_name(volume: Uuid) -> String {
         scratch_key_name(volume)
     }
 
     /// The scratch volume whose key has this name; `None` for the name of any other key.
+    #[must_use]
     pub fn scratch_volume_of(name: &str) -> Option<Uuid> {
         scratch_volume_of(name)
     }

@@ -125,6 +125,7 @@ impl Backend {
     }
 
     /// Those that this build, on this processor, can run, slowest first: [`Soft`](Backend::Soft), at least.
+    #[must_use]
     pub fn supported() -> impl DoubleEndedIterator<Item = Backend> + Clone {
         Backend::ALL.iter().copied().filter(|backend| backend.is_supported())
     }
