@@ -1,11 +1,11 @@
 //! Which instructions of the kernel no theorem ran through, and why not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use iced_x86::{Decoder, DecoderOptions, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
 use crate::{
-    elf::{Architecture, Function, Library},
+    elf::{Architecture, BASE, Function, Library},
     machine::aarch64::decode::{Instruction as A64, decode},
 };
 
@@ -58,8 +58,10 @@ pub struct Coverage {
 
 /// Instructions of a function.
 pub struct Missing {
-    /// Their addresses.
+    /// Their addresses, but for those that lead to a panic alone.
     pub at: Vec<u64>,
+    /// How many lead to a panic alone.
+    pub panics: usize,
     /// Why they are not reached.
     pub why: Option<String>,
 }
@@ -76,12 +78,19 @@ impl Coverage {
             coverage.all += instructions.len();
             coverage.executed += instructions.len() - missing.len();
             if !missing.is_empty() {
+                let doomed = doomed(library, function, &missing);
+                let all = missing.len();
+                let missing: Vec<u64> = missing.into_iter().filter(|at| !doomed.contains(at)).collect();
                 let reason = reasons
                     .iter()
                     .find(|reason| function.name.contains(&reason.part) && missing.len() <= reason.most);
-                let why = reason.map(|reason| reason.why.clone());
+                let why = match reason {
+                    _ if missing.is_empty() => Some("a panic follows".into()),
+                    reason => reason.map(|reason| reason.why.clone()),
+                };
                 let name = format!("{} at {:#x}", function.name, function.start);
-                coverage.missing.insert(name, Missing { at: missing, why });
+                let panics = all - missing.len();
+                coverage.missing.insert(name, Missing { at: missing, panics, why });
             }
         }
         coverage
@@ -90,6 +99,69 @@ impl Coverage {
     /// Functions with instructions that are missing for no known reason.
     pub fn unexplained(&self) -> impl Iterator<Item = (&String, &Missing)> {
         self.missing.iter().filter(|(_, missing)| missing.why.is_none())
+    }
+}
+
+/// Functions that do not return, by parts of their names.
+const PANICS: [&str; 6] =
+    ["core::panicking::", "unwrap_failed", "expect_failed", "_fail", "panic_already", "_Unwind_Resume"];
+
+/// Of instructions that were not reached, those behind which nothing comes but a panic, or the end of unwinding. They are
+/// checks of what the call, or the constructor of a job, has checked before, which the compiler does not see. On x86-64.
+fn doomed(library: &Library, function: &Function, missing: &[u64]) -> HashSet<u64> {
+    let mut doomed: HashSet<u64> = HashSet::new();
+    if library.architecture != Architecture::X86_64 {
+        return doomed;
+    }
+    let code = library.bytes(function.start);
+    let code = &code[..code.len().min(function.len as usize)];
+    let all: HashMap<u64, Instruction> = Decoder::with_ip(64, code, function.start, DecoderOptions::NONE)
+        .iter()
+        .map(|instruction| (instruction.ip(), instruction))
+        .collect();
+    let panics = |at: u64| {
+        let name = match library.imports.get(&at) {
+            Some(name) => name,
+            None => match library.function(at.wrapping_sub(BASE)) {
+                Some(function) => &function.name,
+                None => return false,
+            },
+        };
+        PANICS.iter().any(|part| name.contains(part))
+    };
+    // Through the table of addresses, as most calls go.
+    let through = |at: u64| library.bytes(at).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    doomed.extend(missing);
+    loop {
+        let before = doomed.len();
+        let is = |doomed: &HashSet<u64>, mut at: u64| loop {
+            match all.get(&at) {
+                Some(gap) if gap.mnemonic() == Mnemonic::Nop => at = gap.next_ip(),
+                Some(end) if matches!(end.mnemonic(), Mnemonic::Ud2 | Mnemonic::Int3) => return true,
+                _ => return doomed.contains(&at),
+            }
+        };
+        for at in missing {
+            let Some(instruction) = all.get(at) else { continue };
+            let next = is(&doomed, instruction.next_ip());
+            let stays = match instruction.flow_control() {
+                FlowControl::Next => next,
+                FlowControl::UnconditionalBranch => is(&doomed, instruction.near_branch64()),
+                FlowControl::ConditionalBranch => next && is(&doomed, instruction.near_branch64()),
+                FlowControl::Call => panics(BASE + instruction.near_branch64()) || next,
+                FlowControl::IndirectCall if instruction.is_ip_rel_memory_operand() => {
+                    panics(through(instruction.ip_rel_memory_address())) || next
+                }
+                FlowControl::IndirectCall => next,
+                _ => false,
+            };
+            if !stays {
+                doomed.remove(at);
+            }
+        }
+        if doomed.len() == before {
+            return doomed;
+        }
     }
 }
 

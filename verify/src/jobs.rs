@@ -40,7 +40,7 @@ pub fn targets(architecture: Architecture) -> &'static [Target] {
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 83] = [
+pub const SLICE: [&str; 87] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -117,10 +117,14 @@ pub const SLICE: [&str; 83] = [
     "layouts:512:3",
     "layouts:4096:1",
     "layouts:520:9",
+    "layouts:512:1",
+    "layouts:1096:1",
     "sequences:16:5",
     "laps:4096:16777216:0:173",
     "list:512:1:9:2",
     "list:520:9:9:1",
+    "list:1096:1:1:1",
+    "list:4096:1:1:1",
     "list:16:140:140:1",
     "pieces:512:9:list:0:512:512",
     "pieces:520:9:down:18446744073709551600:100:333",

@@ -82,10 +82,11 @@ pub fn json(plan: &Plan<'_>, results: &Results, coverage: Option<&Coverage>, sec
     let covered = coverage.map_or(String::from("null"), |coverage| {
         let missing = coverage.missing.iter().map(|(function, missing)| {
             format!(
-                "{{ \"function\": {}, \"instructions\": {}, \"at\": [{}], \"why\": {} }}",
+                "{{ \"function\": {}, \"instructions\": {}, \"at\": [{}], \"before_a_panic\": {}, \"why\": {} }}",
                 quoted(function),
                 missing.at.len(),
                 missing.at.iter().map(|at| format!("\"{at:#x}\"")).collect::<Vec<_>>().join(", "),
+                missing.panics,
                 missing.why.as_ref().map_or("null".into(), |why| quoted(why))
             )
         });
