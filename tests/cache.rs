@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use atrest::keys::{
-    Class, Envelope, ErrorClass, LocalKeystore, NoSlotOpened, Providers, RootKeyCache, block_on,
-    block_on_timeout, new_uuid,
+    Class, Envelope, EnvelopeChangeError, ErrorClass, LocalKeystore, NoSlotOpened, Providers, RootKeyCache,
+    block_on, block_on_timeout, new_uuid,
 };
 use switched::{Switch, Switched, wait_until};
 
@@ -265,7 +265,7 @@ fn changes_of_wrappings_ask_the_provider() {
     block_on(envelope.rewrap(0, "local", "other", &bench.providers)).unwrap();
     assert_eq!(bench.switch.calls(), 5);
     *bench.switch.fail.lock().unwrap() = Some(ErrorClass::NotAuthorised);
-    let class = |error: NoSlotOpened| error.class();
+    let class = |error: EnvelopeChangeError| error.class();
     let added = block_on(envelope.add_slot("local", "other", &bench.providers));
     assert_eq!(added.map(drop).map_err(class), Err(Some(ErrorClass::NotAuthorised)));
     let changed = block_on(envelope.rewrap(0, "local", "other", &bench.providers));

@@ -387,7 +387,7 @@ impl Crate {
         let tests: Vec<Vec<String>> = files
             .values()
             .flat_map(|file| {
-                file.test_modules.iter().map(|name| [&file.module[..], &[name.clone()]].concat())
+                file.test_modules.iter().map(|name| [&file.module[..], std::slice::from_ref(name)].concat())
             })
             .collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
@@ -418,7 +418,7 @@ impl Crate {
         let (module, rest) = path.split_at(length);
         let (Some(file), Some(name)) = (self.0.get(module), rest.first()) else { return module.to_vec() };
         if depth > 0 {
-            for (_, target) in file.exports.iter().filter(|(exported, _)| exported == name) {
+            if let Some((_, target)) = file.exports.iter().find(|(exported, _)| exported == name) {
                 return self.resolve(&[&target[..], &rest[1..]].concat(), depth - 1);
             }
             for (_, target) in file.exports.iter().filter(|(exported, _)| exported == "*") {

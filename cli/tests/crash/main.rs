@@ -156,7 +156,10 @@ fn cut_off_and_repeated(name: &str, lab: impl Fn() -> Lab, arguments: &[&str], p
     cut(name, &moments, promise);
 }
 
-const SCENARIOS: &[(&str, fn(&str))] = &[
+/// A name, and the test that gets it.
+type Scenario = (&'static str, fn(&str));
+
+const SCENARIOS: &[Scenario] = &[
     ("first_use_of_a_keystore", |name| {
         let mut lab = Lab::new(|place| std::fs::write(place.join("p"), DATA).unwrap());
         let moments = done(&mut lab, &["encrypt", "p", "v"]);
