@@ -132,10 +132,11 @@ pub const SLICE: [&str; 87] = [
 
 /// Beside those of SLICE: all lengths to 4200 bytes, all counts to a batch and beyond, samples of
 /// what is longer, and every length to 2^20 blocks by induction.
-pub const FULL: [&str; 58] = [
+pub const FULL: [&str; 59] = [
     "unit:16:4200:1",
     "unit:16384:16400:5",
     "unit:1048592:1048592:1",
+    "unit:2097152:2097664:512",
     "laps:4096:16777216:0:1",
     "sectors:512:1:136:1:7",
     "sectors:512:144:264:8:18446744073709551600",
@@ -317,7 +318,7 @@ impl Call {
     /// Of what takes long, whether encryption is apart and decryption in place (0), or the other way round (1).
     fn turn(&self) -> Option<usize> {
         match self {
-            Call::Unit { len } if *len >= 1 << 20 => Some(len % 2),
+            Call::Unit { len } if *len >= 1 << 20 => Some((len + len / 512) % 2),
             Call::Sectors { size, count, .. } if size * count >= 1 << 16 => Some(count % 2),
             Call::Laps(laps) => Some(laps.rest % 2),
             _ => None,
