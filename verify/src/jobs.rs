@@ -132,10 +132,11 @@ pub const SLICE: [&str; 87] = [
 
 /// Beside those of SLICE: all lengths to 4200 bytes, all counts to a batch and beyond, samples of
 /// what is longer, and every length to 2^20 blocks by induction.
-pub const FULL: [&str; 58] = [
+pub const FULL: [&str; 59] = [
     "unit:16:4200:1",
     "unit:16384:16400:5",
     "unit:1048592:1048592:1",
+    "unit:2097152:2097664:512",
     "laps:4096:16777216:0:1",
     "sectors:512:1:136:1:7",
     "sectors:512:144:264:8:18446744073709551600",
@@ -227,7 +228,7 @@ pub enum Job {
     Units { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
-    /// `far:SIZE:COUNT`: so many sectors, more than caches hold. For rows alone: nothing else treats them differently.
+    /// `far:SIZE:COUNT`: so many sectors, and one more; more than caches hold. For rows alone: nothing else treats them differently.
     Far { size: usize, count: usize },
     /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
     Numbers { size: usize, count: usize, layout: Layout },
@@ -317,8 +318,8 @@ impl Call {
     /// Of what takes long, whether encryption is apart and decryption in place (0), or the other way round (1).
     fn turn(&self) -> Option<usize> {
         match self {
-            Call::Unit { len } if *len >= 1 << 20 => Some(len % 2),
-            Call::Sectors { size, count, .. } if size * count >= 1 << 16 => Some(count % 2),
+            Call::Unit { len } if *len >= 1 << 20 => Some((len + len / 512) % 2),
+            Call::Sectors { size, count, .. } if size * count >= 1 << 17 => Some(count % 2),
             Call::Laps(laps) => Some(laps.rest % 2),
             _ => None,
         }
@@ -399,9 +400,10 @@ impl Job {
                 .step_by(*step)
                 .map(|count| Call::Sectors { size: *size, count, numbers: plain(*first) })
                 .collect(),
-            Job::Far { size, count } => {
-                vec![Call::Sectors { size: *size, count: *count, numbers: plain(5) }]
-            }
+            // Two, since one of them is thinned out in each direction and place.
+            Job::Far { size, count } => [*count, count + 1]
+                .map(|count| Call::Sectors { size: *size, count, numbers: plain(5) })
+                .to_vec(),
             Job::Numbers { size, count, layout } => cases(*count as u64 * layout.step(*size), *layout)
                 .into_iter()
                 .map(|first| Call::Sectors {
