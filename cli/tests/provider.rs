@@ -141,7 +141,7 @@ fn what_it_cannot_do_is_said() {
         assert!(error.contains("file") && error.lines().count() == 1, "{error}");
     }
     let error = place.fails(&["key", "create", "file:three"], 1);
-    assert!(error.contains("file: keys are made by their own service"), "{error}");
+    assert!(error.contains("file: keys are created in that service"), "{error}");
     let described = place.succeed(&["key", "describe", "file:one"]);
     assert!(described.contains("file:one") && described.contains("enabled"), "{described}");
 }

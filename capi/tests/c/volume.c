@@ -99,7 +99,7 @@ static void check_keys(void) {
     IS(ATREST_ERROR_KEY_NAME, atrest_local_create_key(in("keys"), "local:../x", ERROR));
     SAYS("no name for a local key");
     IS(ATREST_ERROR_KEY_NAME, atrest_local_create_key(in("keys"), "local:\xff\xfe\x1b[2J\n", ERROR));
-    SAYS("no name");
+    SAYS("names no key");
     IS(ATREST_ERROR_KEY_NAME, atrest_local_create_key(in("keys"), "aws:alias/x", ERROR));
     SAYS("only local keys");
     IS(ATREST_ERROR_NULL, atrest_local_create_key(in("keys"), NULL, NULL, 0));
