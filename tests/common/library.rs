@@ -67,7 +67,8 @@ fn build(features: &str) -> Library {
         .filter_map(|file| file.as_str().map(PathBuf::from))
         .collect();
     // Another test program may build with other features meanwhile: these are ours.
-    let name = if features.is_empty() { "std" } else { features };
+    // A comma would end a path among the linker's options.
+    let name = if features.is_empty() { "std".to_owned() } else { features.replace(',', "-") };
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("c-libraries")
         .join(format!("{name}-{}", std::process::id()));

@@ -193,7 +193,7 @@ fn grants_are_made_listed_and_taken_back(server: &Server) {
         refused(
             block_on(admin.revoke(&key, &grant.id)),
             ErrorClass::InvalidRequest,
-            &[&grant.id, "key grants"],
+            &[&grant.id, "has no grant"],
         );
         let other = &block_on(admin.grants(&key)).unwrap()[0].id;
         block_on(admin.retire(&key, other)).unwrap();

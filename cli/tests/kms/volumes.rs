@@ -27,7 +27,7 @@ fn the_life_of_a_volume(server: &Server) {
     assert_eq!(info["envelope"]["slots"][0]["key"], old);
     let before = std::fs::read(place.path("v")).unwrap();
     let output = place.succeed(&["rewrap", "v", "--key", &format!("aws:{new}")]);
-    assert!(text(&output.stderr).contains("inside the key service"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("without leaving the key service"), "{}", text(&output.stderr));
     let after = std::fs::read(place.path("v")).unwrap();
     assert!(before[32768..] == after[32768..]);
     assert!(place.succeed(&["decrypt", "v", "-"]).stdout == content);
@@ -62,7 +62,7 @@ fn the_command_checks_shares_and_withdraws() {
     let table = text(&check.stdout);
     assert!(table.contains("required   kms:Decrypt") && table.contains("DENIED"), "{table}");
     // And what would help.
-    let (_, statements) = table.split_once("would grant what is required:\n").unwrap();
+    let (_, statements) = table.split_once("would allow what is required:\n").unwrap();
     let statements: serde_json::Value = serde_json::from_str(statements).unwrap();
     assert_eq!(statements[0]["Effect"], "Allow");
     assert!(statements.to_string().contains("kms:GenerateDataKeyWithoutPlaintext"), "{statements}");
