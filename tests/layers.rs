@@ -666,3 +666,35 @@ fn planted_dependencies_are_found() {
         "[package]\nname = \"atrest-capi\"\n[dependencies]\natrest.workspace = true\natrest-cli = \"0.1\"\n";
     assert_eq!(manifest("capi", &["atrest"], text), ["capi/Cargo.toml depends on atrest-cli"]);
 }
+
+/// A file that no module names is compiled by nobody, and read by the next developer all the same.
+#[test]
+fn every_file_is_a_module() {
+    fn walk(dir: &Path, orphans: &mut Vec<String>, seen: &mut usize) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                walk(&path, orphans, seen);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !["lib", "main", "mod"].contains(&name)
+            {
+                *seen += 1;
+                let parents = [dir.join("mod.rs"), dir.join("lib.rs"), dir.with_extension("rs")];
+                let names = |parent| {
+                    fs::read_to_string(parent).is_ok_and(|text| text.contains(&format!("mod {name};")))
+                };
+                if !parents.iter().any(names) {
+                    orphans.push(path.display().to_string());
+                }
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut orphans, mut seen) = (Vec::new(), 0);
+    for sources in ["src", "capi/src", "cli/src", "providers/aws-kms/src", "providers/test-suite/src"] {
+        walk(&root.join(sources), &mut orphans, &mut seen);
+    }
+    assert!(seen > 150, "{seen} files were read");
+    assert!(orphans.is_empty(), "no module names {orphans:?}");
+}
