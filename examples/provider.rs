@@ -6,8 +6,9 @@
 
 use aes_gcm_siv::{AeadInOut as _, Aes256GcmSiv, KeyInit as _, Nonce, Tag, aead::inout::InOutBuf};
 use atrest::keys::{
-    BoxFuture, Class, EncryptionContext, Envelope, ErrorClass, KeyDescription, KeyProvider, ProviderError,
-    Registry, RootKey, Scheme, Secret, WrappedKey, block_on, fill_random, new_uuid, on_wiped_stack,
+    BoxFuture, Class, EncryptionContext, Envelope, ErrorClass, Expect, KeyDescription, KeyProvider,
+    ProviderError, Registry, RootKey, Scheme, Secret, WrappedKey, block_on, fill_random, new_uuid,
+    on_wiped_stack,
 };
 use std::{error::Error, fs::File, io::Read as _, path::PathBuf};
 
@@ -144,7 +145,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (envelope, keys) = block_on(create)?;
     println!("{}", envelope.to_json());
 
-    let opened = block_on(envelope.open(&registry.providers_for(&envelope)?))?;
-    assert_eq!(opened.xts_key(), keys.xts_key());
+    let opened = block_on(envelope.open(&registry.providers_for(&envelope)?, &Expect::any()))?;
+    assert_eq!(opened.keys.xts_key(), keys.xts_key());
     Ok(())
 }

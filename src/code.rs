@@ -147,6 +147,15 @@ codes! {
     NeedsForce = 54, "needs_force", "that would destroy or bring back something, and is done only where it is forced";
     /// The label of a volume is longer than 47 bytes, or has a NUL in it.
     Label = 55, "label", "the label of a volume takes at most 47 bytes without NUL";
+    /// The volume's key is no longer the one that its root key gives: another tool exchanged it, and the data is encrypted with
+    /// that now.
+    Reencrypted = 56, "reencrypted", "another tool exchanged the volume's key; what its root key opens would be noise";
+    /// The volume, or a key that wraps its own, is not the expected one.
+    Unexpected = 57, "unexpected", "the volume, or the key that it is under, is not the expected one";
+    /// Nothing vouches for the header: what is expected has to be said, before the volume is written or changed.
+    NoExpectation = 58, "no_expectation", "say which volume or keys are expected, or any, before it is written or changed";
+    /// The text is no pin, and says nothing else that can be expected.
+    Expectation = 59, "expectation", "the text is no pin and no expectation";
     /// The text names no key, or no key that this call takes.
     KeyName = 64, "key_name", "the text names no key, or none that this call takes";
     /// The key's owner does not let the caller do this with it.

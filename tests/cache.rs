@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use atrest::keys::{
-    Class, Envelope, EnvelopeChangeError, ErrorClass, LocalKeystore, NoSlotOpened, Providers, RootKeyCache,
-    block_on, block_on_timeout, new_uuid,
+    Class, Envelope, EnvelopeChangeError, EnvelopeOpenError, ErrorClass, Expect, LocalKeystore, Providers,
+    RootKeyCache, block_on, block_on_timeout, new_uuid,
 };
 use switched::{Switch, Switched, wait_until};
 
@@ -43,9 +43,9 @@ impl Bench {
         block_on(Envelope::create(&self.keystore, "default", volume, Class::Persistent)).unwrap().0
     }
 
-    fn open(&self, envelope: &Envelope) -> Result<(), NoSlotOpened> {
-        let keys = block_on(envelope.open(&self.providers))?;
-        assert!(envelope.is_for(&keys));
+    fn open(&self, envelope: &Envelope) -> Result<(), EnvelopeOpenError> {
+        let opened = block_on(envelope.open(&self.providers, &Expect::any()))?;
+        assert!(envelope.is_for(&opened.keys));
         Ok(())
     }
 
@@ -67,10 +67,10 @@ fn a_key_is_asked_for_once_and_only_where_a_cache_was_asked_for() {
     let statistics = bench.providers.cache().unwrap().statistics();
     assert_eq!((statistics.keys, statistics.hits, statistics.misses, statistics.joined), (2, 2, 2, 0));
     // Clones share it; without it each open asks.
-    block_on(one.open(&bench.providers.clone())).unwrap();
+    block_on(one.open(&bench.providers.clone(), &Expect::any())).unwrap();
     assert_eq!(bench.switch.calls(), 2);
     for _ in 0..2 {
-        block_on(one.open(&bench.providers.without_cache())).unwrap();
+        block_on(one.open(&bench.providers.without_cache(), &Expect::any())).unwrap();
     }
     assert_eq!(bench.switch.calls(), 4);
     assert!(bench.providers.without_cache().cache().is_none());
@@ -174,7 +174,7 @@ fn callers_at_the_same_time_share_one_call() {
             for thread in threads {
                 let result = thread.join().unwrap();
                 assert_eq!(
-                    result.as_ref().err().and_then(NoSlotOpened::class),
+                    result.as_ref().err().and_then(EnvelopeOpenError::class),
                     fails.then_some(ErrorClass::Throttled)
                 );
                 assert!(!fails || result.unwrap_err().to_string().contains("switched off"));
@@ -190,15 +190,20 @@ fn a_call_lives_as_long_as_somebody_waits_for_it() {
     let envelope = bench.envelope();
     bench.switch.hold.store(true, SeqCst);
     // Alone: it ends with its caller, and the next one asks anew.
-    assert!(block_on_timeout(envelope.open(&bench.providers), Duration::from_millis(20)).is_none());
+    assert!(
+        block_on_timeout(envelope.open(&bench.providers, &Expect::any()), Duration::from_millis(20))
+            .is_none()
+    );
     assert_eq!((bench.switch.calls(), bench.switch.ended.load(SeqCst)), (1, 0));
     // The first caller gives up, and so does not hold up the second. Nor does one who is not polled at all any more.
-    let asleep = envelope.open(&bench.providers);
+    let expect = Expect::any();
+    let asleep = envelope.open(&bench.providers, &expect);
     let mut asleep = pin!(asleep);
     assert!(asleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     thread::scope(|scope| {
-        let first =
-            scope.spawn(|| block_on_timeout(envelope.open(&bench.providers), Duration::from_millis(100)));
+        let first = scope.spawn(|| {
+            block_on_timeout(envelope.open(&bench.providers, &Expect::any()), Duration::from_millis(100))
+        });
         let second = scope.spawn(|| bench.open(&envelope));
         assert!(first.join().unwrap().is_none());
         bench.switch.release();
@@ -238,17 +243,17 @@ fn what_was_forgotten_does_not_come_back() {
     let mut after = bench.providers.clone();
     let other = Arc::new(Switch::default());
     after.insert(Arc::new(Switched(bench.keystore.clone(), Arc::clone(&other))));
-    block_on(envelope.open(&after)).unwrap();
+    block_on(envelope.open(&after, &Expect::any())).unwrap();
     assert_eq!((other.calls(), bench.switch.calls()), (1, 4));
-    block_on(envelope.open(&before)).unwrap();
+    block_on(envelope.open(&before, &Expect::any())).unwrap();
     assert_eq!(bench.switch.calls(), 4);
     // Two clones of a set without it that get one each, by one name: neither is answered by what the other's may do.
     let empty = Providers::new().with_cache(RootKeyCache::new(8, HOUR).unwrap());
     let switches = [(); 2].map(|()| Arc::new(Switch::default()));
     for switch in &switches {
         let own = empty.clone().with(Switched(bench.keystore.clone(), Arc::clone(switch)));
-        block_on(envelope.open(&own)).unwrap();
-        block_on(envelope.open(&own)).unwrap();
+        block_on(envelope.open(&own, &Expect::any())).unwrap();
+        block_on(envelope.open(&own, &Expect::any())).unwrap();
         assert_eq!(switch.calls(), 1);
     }
 }
@@ -260,15 +265,15 @@ fn changes_of_wrappings_ask_the_provider() {
     let envelope = bench.envelope();
     bench.open(&envelope).unwrap();
     // For the key in the old wrapping, and for the new wrapping, which must open.
-    block_on(envelope.add_slot("local", "other", &bench.providers)).unwrap();
+    block_on(envelope.add_slot("local", "other", &bench.providers, &Expect::any())).unwrap();
     assert_eq!(bench.switch.calls(), 3);
-    block_on(envelope.rewrap(0, "local", "other", &bench.providers)).unwrap();
+    block_on(envelope.rewrap(0, "local", "other", &bench.providers, &Expect::any())).unwrap();
     assert_eq!(bench.switch.calls(), 5);
     *bench.switch.fail.lock().unwrap() = Some(ErrorClass::NotAuthorised);
     let class = |error: EnvelopeChangeError| error.class();
-    let added = block_on(envelope.add_slot("local", "other", &bench.providers));
+    let added = block_on(envelope.add_slot("local", "other", &bench.providers, &Expect::any()));
     assert_eq!(added.map(drop).map_err(class), Err(Some(ErrorClass::NotAuthorised)));
-    let changed = block_on(envelope.rewrap(0, "local", "other", &bench.providers));
+    let changed = block_on(envelope.rewrap(0, "local", "other", &bench.providers, &Expect::any()));
     assert_eq!(changed.map(drop).map_err(class), Err(Some(ErrorClass::NotAuthorised)));
     bench.open(&envelope).unwrap();
 }
@@ -282,7 +287,7 @@ fn a_forked_child_finds_nothing() {
     bench.open(&envelope).unwrap();
     // The child's own, so that it ends there.
     let own = Bench::new(8, HOUR);
-    block_on(envelope.open(&own.providers)).unwrap_err();
+    block_on(envelope.open(&own.providers, &Expect::any())).unwrap_err();
     let own_envelope = own.envelope();
     own.open(&own_envelope).unwrap();
     let Bench { _dir, providers, .. } = own;
@@ -292,8 +297,9 @@ fn a_forked_child_finds_nothing() {
         let before = switch.calls();
         // It works, by asking, and keeps nothing.
         for asked in 1..=2 {
-            let keys = block_on(envelope.open(&providers)).map_err(std::io::Error::other)?;
-            if !envelope.is_for(&keys) || switch.calls() != before + asked {
+            let opened =
+                block_on(envelope.open(&providers, &Expect::any())).map_err(std::io::Error::other)?;
+            if !envelope.is_for(&opened.keys) || switch.calls() != before + asked {
                 return Err(std::io::Error::other("not the volume's keys, or not the provider's"));
             }
         }

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use atrest::keys::Expect;
 use atrest::luks2::{HeaderCopy, ParseError, TokenError, VolumeKeyError, Warning};
 use atrest::volume::{
     CreateOptions, DestroyOptions, Header, HeaderBackup, Mode, OpenError, SectorCipher, Volume,
@@ -222,7 +223,7 @@ fn what_cryptsetup_encrypts_is_read_with_the_volume_key() {
         let mut wrong = key.clone();
         wrong[0] ^= 1;
         assert!(matches!(open(&wrong, Mode::ReadOnly), Err(OpenError::VolumeKey(VolumeKeyError::WrongKey))));
-        let ours = Volume::open(read_only(&path), &peer.place.providers(), Mode::ReadOnly);
+        let ours = Volume::open(read_only(&path), &peer.place.providers(), &Expect::any(), Mode::ReadOnly);
         assert!(matches!(&ours, Err(OpenError::Token(TokenError::Missing))), "{ours:?}");
         let decrypt = ["reencrypt", "--decrypt", "--force-offline-reencrypt", "--header", "@header"];
         peer.succeed(&[&decrypt[..], &["--key-file", "@passphrase", "@foreign"]].concat());
@@ -297,7 +298,7 @@ fn backups_of_headers_go_both_ways() {
         assert!(read_all(&volume) == content && volume.warnings().is_empty());
     };
     lose();
-    let restored = theirs.restore(&read_write(&path), false).unwrap();
+    let restored = theirs.restore(&read_write(&path), &Expect::any(), false).unwrap();
     assert!(!restored.compared);
     opens();
     lose();
@@ -308,14 +309,14 @@ fn backups_of_headers_go_both_ways() {
     peer.add_passphrase("@v");
     let refused = |parts: &[&str]| {
         let before = fs::read(&path).unwrap();
-        let line = ours.restore(&read_write(&path), false).unwrap_err().to_string();
+        let line = ours.restore(&read_write(&path), &Expect::any(), false).unwrap_err().to_string();
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
         assert!(fs::read(&path).unwrap() == before);
     };
     refused(&["older", "takes away cryptsetup's keyslot 1"]);
     peer.succeed(&["luksKillSlot", "@v", "0", "--key-file", "@passphrase"]);
     refused(&["brings back cryptsetup's keyslot 0", "takes away cryptsetup's keyslot 1"]);
-    let restored = ours.restore(&read_write(&path), true).unwrap();
+    let restored = ours.restore(&read_write(&path), &Expect::any(), true).unwrap();
     assert!(restored.compared && restored.differences.len() == 3, "{:?}", restored.differences);
     opens();
 }
@@ -327,8 +328,9 @@ fn what_is_destroyed_is_none_to_cryptsetup_and_passphrases_in_copies_are_told() 
     peer.add_passphrase("@v");
     fs::copy(peer.place.path("v"), peer.place.path("copy")).unwrap();
     let file = read_write(&peer.place.path("v"));
-    let options = DestroyOptions::new().force(true);
-    let destroyed = Volume::destroy(&file, Some(&peer.place.keystore), &options).unwrap();
+    let options = DestroyOptions::new(Expect::any()).force(true);
+    let destroyed =
+        Volume::destroy(&file, Some(&peer.place.keystore), &peer.place.providers(), &options).unwrap();
     assert_eq!((destroyed.keyslots, destroyed.key_erased, destroyed.overwritten), (1, false, DATA_OFFSET));
     assert!(!peer.output(&["isLuks", "@v"]).status.success());
     assert!(!peer.output(&["repair", "@v"]).status.success());
@@ -384,7 +386,9 @@ fn volumes_of_other_kinds_are_named() {
             &[&["luksFormat"], arguments, &FAST_PBKDF, &["--key-file", "@passphrase", "@other"]].concat(),
         );
     };
-    let open = || Volume::open(read_only(&path), &peer.place.providers(), Mode::ReadOnly).unwrap_err();
+    let open = || {
+        Volume::open(read_only(&path), &peer.place.providers(), &Expect::any(), Mode::ReadOnly).unwrap_err()
+    };
     format(&["--type", "luks1"]);
     assert!(matches!(open(), OpenError::Header(ParseError::Luks1)));
     format(&["--type", "luks2", "--cipher", "aes-cbc-essiv:sha256", "--key-size", "256"]);

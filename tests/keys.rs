@@ -2,9 +2,9 @@
 #![cfg(feature = "keys")]
 
 use atrest::keys::{
-    BoxFuture, Class, EncryptionContext, Envelope, EnvelopeCreateError, EnvelopeFormatError, ErrorClass,
-    KeyDescription, KeyProvider, LocalKeystore, NoSlotOpened, ProviderError, Providers, RootKey, Uuid,
-    VolumeKeys, WrappedKey, block_on, new_uuid,
+    BoxFuture, Class, EncryptionContext, Envelope, EnvelopeCreateError, EnvelopeFormatError,
+    EnvelopeOpenError, ErrorClass, Expect, HeaderKey, KeyDescription, KeyProvider, LocalKeystore,
+    NoSlotOpened, ProviderError, Providers, RootKey, Uuid, VolumeKeys, WrappedKey, block_on, new_uuid,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -62,11 +62,13 @@ fn an_envelope_opens_after_storage() {
         let read = Envelope::from_json(stored.as_bytes()).unwrap();
         assert_eq!(read, envelope);
         assert_eq!(read.to_json(), stored);
-        let opened = block_on(read.open(&Providers::new().with(keystore.clone()))).unwrap();
+        let opened = block_on(read.open(&Providers::new().with(keystore.clone()), &Expect::any())).unwrap();
+        let opened = opened.keys;
         assert_eq!(opened.xts_key(), keys.xts_key());
-        assert!(
-            read.is_for(&opened) && opened.verify(stored.as_bytes(), &keys.authenticate(stored.as_bytes()))
-        );
+        for key in [HeaderKey::First, HeaderKey::Third] {
+            let code = keys.authenticate(key, stored.as_bytes());
+            assert!(read.is_for(&opened) && opened.verify(key, stored.as_bytes(), &code));
+        }
     }
 }
 
@@ -297,13 +299,17 @@ fn slots_are_tried_in_order_and_each_failure_is_told() {
         Providers::new().with(Fake::default()),
         Providers::new().with(Fake::default()).with(keystore.clone()),
     ] {
-        let opened = block_on(both.open(&providers)).unwrap();
-        assert_eq!(opened.xts_key(), keys.xts_key());
+        let opened = block_on(both.open(&providers, &Expect::any())).unwrap();
+        assert_eq!(opened.keys.xts_key(), keys.xts_key());
+        assert_eq!((opened.slot, opened.failures.len(), opened.failures[0].slot), (1, 1, 0));
     }
 
     let denied = Fake { edit: None, fails: Some(ErrorClass::KeyDisabled) };
-    let error = block_on(both.open(&Providers::new().with(denied).with(keystore))).unwrap_err();
-    let NoSlotOpened { volume: of, failures, .. } = &error;
+    let error =
+        block_on(both.open(&Providers::new().with(denied).with(keystore), &Expect::any())).unwrap_err();
+    let EnvelopeOpenError::NoSlotOpened(NoSlotOpened { volume: of, failures, .. }) = &error else {
+        panic!("{error}");
+    };
     assert_eq!(*of, volume());
     let classes: Vec<_> = failures.iter().map(|failure| failure.error.class()).collect();
     assert_eq!(classes, [ErrorClass::WrongKey, ErrorClass::KeyDisabled]);
@@ -313,7 +319,7 @@ fn slots_are_tried_in_order_and_each_failure_is_told() {
         assert!(line.contains(part), "{line}");
     }
 
-    let error = block_on(both.open(&Providers::new())).unwrap_err();
+    let error = block_on(both.open(&Providers::new(), &Expect::any())).unwrap_err();
     assert_eq!(error.class(), Some(ErrorClass::Unreachable), "{error}");
 }
 
@@ -322,7 +328,7 @@ fn a_commitment_that_does_not_fit_opens_nothing() {
     let (envelope, _) = create(&Fake::default(), Class::Persistent).unwrap();
     let providers = Providers::new().with(Fake::default());
     let document: Value = serde_json::from_str(&envelope.to_json()).unwrap();
-    block_on(read(&document).unwrap().open(&providers)).unwrap();
+    block_on(read(&document).unwrap().open(&providers, &Expect::any())).unwrap();
 
     let mut other_commitment = document.clone();
     other_commitment["commitment"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
@@ -332,7 +338,7 @@ fn a_commitment_that_does_not_fit_opens_nothing() {
     let other_volume = document.to_string().replace(VOLUME, &new_uuid().unwrap().to_string());
     let other_volume = serde_json::from_str(&other_volume).unwrap();
     for document in [other_commitment, other_root, other_volume] {
-        let error = block_on(read(&document).unwrap().open(&providers)).unwrap_err();
+        let error = block_on(read(&document).unwrap().open(&providers, &Expect::any())).unwrap_err();
         assert_eq!(error.class(), Some(ErrorClass::WrongKey), "{error}");
     }
 }
@@ -343,7 +349,7 @@ fn an_envelope_copied_to_another_volume_does_not_open() {
     let (envelope, _) = create(&keystore, Class::Persistent).unwrap();
     let forged = envelope.to_json().replace(VOLUME, &new_uuid().unwrap().to_string());
     let forged = Envelope::from_json(forged.as_bytes()).unwrap();
-    let error = block_on(forged.open(&Providers::new().with(keystore))).unwrap_err();
+    let error = block_on(forged.open(&Providers::new().with(keystore), &Expect::any())).unwrap_err();
     assert_eq!(error.class(), Some(ErrorClass::ContextMismatchOrCorrupt), "{error}");
 }
 

@@ -8,12 +8,13 @@ mod common;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use atrest::keys::{Envelope, Uuid, VolumeKeys, new_uuid};
+use atrest::Code;
+use atrest::keys::{Envelope, Expect, Pin, Uuid, VolumeKeys, new_uuid};
 use atrest::luks2::{HeaderCopy, HeaderFault, ParseError, Warning};
 use atrest::storage::{Access, FaultyStorage, MemoryStorage, Operation, Storage};
 use atrest::volume::{
-    CreateOptions, DestroyOptions, Expected, Header, HeaderBackup, HeaderError, Mode, NotWritable,
-    ReadHeaderError, Volume, WrappingChange, WrappingError, Writer, edit,
+    Changed, CreateOptions, DestroyError, DestroyOptions, Destroyed, Header, HeaderBackup, HeaderEdit,
+    HeaderError, Mode, NotWritable, ReadHeaderError, Volume, WrappingChange, WrappingError, Writer, edit,
 };
 use common::{COPY, DATA_OFFSET, Place};
 
@@ -54,7 +55,7 @@ fn envelope_of(storage: &impl Storage) -> Envelope {
 /// The volume as it opens, and its envelope.
 #[track_caller]
 fn opens(place: &Place, left: MemoryStorage) -> Envelope {
-    let volume = Volume::open(left, &place.providers(), Mode::ReadOnly).unwrap();
+    let volume = Volume::open(left, &place.providers(), &Expect::any(), Mode::ReadOnly).unwrap();
     let mut content = [0; CONTENT.len()];
     volume.read_at(&mut content, 0).unwrap();
     assert_eq!(content, CONTENT);
@@ -95,7 +96,7 @@ fn an_update() {
     let place = place();
     let (before, keys) = volume(&place);
     survives(&place, &before, |storage| {
-        edit(storage, &Expected::any(), |_| Ok::<_, HeaderError>(())).unwrap();
+        edit(storage, &Expect::any(), |_| Ok::<_, HeaderError>(())).unwrap();
     });
     survives(&place, &before, |storage| {
         let (mut header, _) = Header::read(storage).unwrap();
@@ -111,7 +112,7 @@ fn wrappings() {
     let change = |change: WrappingChange<'static>| {
         let providers = place.providers();
         move |storage: &FaultyStorage| {
-            let changed = Volume::change_wrappings(storage, change, &providers).unwrap();
+            let changed = Volume::change_wrappings(storage, change, &providers, &Expect::any()).unwrap();
             assert_eq!(changed.new, envelope_of(storage));
         }
     };
@@ -138,7 +139,7 @@ fn the_old_wrapping_is_in_neither_copy_when_it_is_done() {
     };
     assert!(holds(&storage));
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "new" };
-    Volume::change_wrappings(&storage, change, &place.providers()).unwrap();
+    Volume::change_wrappings(&storage, change, &place.providers(), &Expect::any()).unwrap();
     assert!(!holds(&storage));
 }
 
@@ -151,10 +152,10 @@ fn a_restoration() {
     stored[2 * COPY..4 * COPY].fill(7);
     let backup = HeaderBackup::parse(&stored).unwrap();
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "new" };
-    Volume::change_wrappings(&before, change, &place.providers()).unwrap();
+    Volume::change_wrappings(&before, change, &place.providers(), &Expect::any()).unwrap();
     survives(&place, &before, |storage| {
         let current = Header::read(storage).unwrap().0.sequence();
-        let restored = backup.restore(storage, true).unwrap();
+        let restored = backup.restore(storage, &Expect::any(), true).unwrap();
         assert!(restored.compared && restored.header.sequence() > current);
         for cut in storage.power_cuts() {
             let (header, _) = Header::read(&cut.left).unwrap();
@@ -168,7 +169,7 @@ fn a_restoration() {
     let gone = FaultyStorage::new(before);
     gone.write_zeros(2 * COPY as u64, 0).unwrap();
     gone.sync().unwrap();
-    backup.restore(&gone, false).unwrap();
+    backup.restore(&gone, &Expect::any(), false).unwrap();
     opens(&place, gone.content());
     for cut in gone.power_cuts() {
         match Header::read(&cut.left) {
@@ -191,7 +192,7 @@ fn nothing_old_or_new(
     for cut in storage.power_cuts() {
         match Header::read(&cut.left) {
             Ok((header, _)) if header.uuid() == new => {
-                Volume::open_with_keys(cut.left, keys, Mode::ReadOnly).unwrap();
+                Volume::open_with_keys(cut.left, keys, &Expect::any(), Mode::ReadOnly).unwrap();
                 found += 1;
             }
             Ok((header, _)) if Some(header.uuid()) == old => drop(opens(place, cut.left)),
@@ -227,13 +228,18 @@ fn a_new_volume() {
         // Where its header is, all of the data is.
         for cut in storage.power_cuts() {
             if Header::read(&cut.left).is_ok_and(|(header, _)| header.uuid() == uuid) {
-                let volume = Volume::open_with_keys(cut.left, &keys, Mode::ReadOnly).unwrap();
+                let volume = Volume::open_with_keys(cut.left, &keys, &Expect::any(), Mode::ReadOnly).unwrap();
                 let mut found = [0; 9000];
                 volume.read_at(&mut found, 0).unwrap();
                 assert_eq!(found, [7; 9000]);
             }
         }
     }
+}
+
+fn destroy<S: Storage>(place: &Place, storage: &S, uuid: Option<Uuid>) -> Result<Destroyed, DestroyError> {
+    let options = DestroyOptions::new(Expect::any()).uuid(uuid);
+    Volume::destroy(storage, Some(&place.keystore), &place.providers(), &options)
 }
 
 /// The key is gone before, so that what is left need not open; but it must tell what it is, and be destroyed again.
@@ -249,7 +255,7 @@ fn a_destruction() {
         let before = MemoryStorage::clone(&sound);
         damaged.inspect(|at| flip(&before, *at));
         let storage = FaultyStorage::new(before);
-        let destroyed = Volume::destroy(&storage, Some(&place.keystore), &DestroyOptions::new()).unwrap();
+        let destroyed = destroy(&place, &storage, None).unwrap();
         assert_eq!((destroyed.uuid, destroyed.overwritten), (uuid, DATA_OFFSET));
         let (mut headers, mut notes) = (0, 0);
         for cut in storage.power_cuts() {
@@ -258,14 +264,14 @@ fn a_destruction() {
                 Err(ReadHeaderError::Destroyed(note)) if note.uuid == uuid => notes += 1,
                 other => panic!("neither the header nor the note: {other:?}"),
             }
-            let again = Volume::destroy(&cut.left, Some(&place.keystore), &DestroyOptions::new()).unwrap();
+            let again = destroy(&place, &cut.left, Some(uuid)).unwrap();
             assert_eq!((again.uuid, again.key_erased), (uuid, false));
             assert!(read(&cut.left, 256, DATA_OFFSET as usize - 256).iter().all(|byte| *byte == 0));
         }
         assert!(headers >= 2 && notes > 50, "{headers} {notes}");
         // What is done is not done again.
         let done = storage.events();
-        Volume::destroy(&storage, Some(&place.keystore), &DestroyOptions::new()).unwrap();
+        destroy(&place, &storage, None).unwrap();
         assert_eq!(storage.events(), done);
     }
 }
@@ -303,7 +309,7 @@ fn the_copy_in_use_is_written_last() {
     let place = place();
     let (before, _) = volume(&place);
     let size = COPY as u64;
-    let update = |storage: &FaultyStorage| edit(storage, &Expected::any(), |_| Ok::<_, HeaderError>(()));
+    let update = |storage: &FaultyStorage| edit(storage, &Expect::any(), |_| Ok::<_, HeaderError>(()));
     for (damaged, other, used) in [(size + 5000, size, 0), (0, 0, size)] {
         let before = before.clone();
         flip(&before, damaged);
@@ -340,7 +346,7 @@ fn a_disk_that_is_pulled_out() {
     for operations in 0..=7 {
         let storage = FaultyStorage::new(before.clone());
         storage.fail_after(operations);
-        let changed = Volume::change_wrappings(&storage, change, &place.providers());
+        let changed = Volume::change_wrappings(&storage, change, &place.providers(), &Expect::any());
         assert_eq!(changed.is_ok(), operations == 7, "{changed:?}");
         storage.heal();
         opens(&place, storage.content());
@@ -357,7 +363,8 @@ fn what_cannot_be_written_is_refused_before_any_key_is_asked() {
     let storage = FaultyStorage::new(before);
     let change = || {
         let change = WrappingChange::Remove { slot: 0 };
-        Volume::change_wrappings(&storage, change, &atrest::keys::Providers::new()).unwrap_err()
+        Volume::change_wrappings(&storage, change, &atrest::keys::Providers::new(), &Expect::any())
+            .unwrap_err()
     };
     for (access, refused) in
         [(Access::ReadOnly, NotWritable::ReadOnly), (Access::Append, NotWritable::Appends)]
@@ -377,21 +384,34 @@ fn only_what_is_expected_is_changed() {
     let (storage, _) = volume(&place);
     let uuid = Header::read(&storage).unwrap().0.uuid();
     let other = new_uuid().unwrap();
-    let touch = |expected: Expected| edit(&storage, &expected, |_| Ok::<_, HeaderError>(()));
+    let touch = |expect: Expect| edit(&storage, &expect, |_| Ok::<_, HeaderError>(()));
     let sequence = || Header::read(&storage).unwrap().0.sequence();
     let before = sequence();
-    let error = touch(Expected::any().uuid(other)).unwrap_err();
-    assert!(
-        matches!(&error, HeaderError::OtherVolume(found) if (found.volume, found.given) == (uuid, other))
-    );
-    let revision = Header::read(&storage).unwrap().0.revision();
+    let pin = Header::read(&storage).unwrap().0.pin().unwrap().unwrap();
+    let text = pin.to_string();
+    let of_another_key: Pin =
+        text.replace(&text[37..39], if &text[37..39] == "AA" { "BB" } else { "AA" }).parse().unwrap();
+    let of_a_later_version: Pin = text.replace(":3", ":4").parse().unwrap();
+    for (expect, why) in [
+        (Expect::volume(other), format!("this is volume {uuid}, and {other} is expected")),
+        (Expect::pin(of_another_key), "another root key".to_owned()),
+        (Expect::pin(of_a_later_version), "version 3, and version 4 or later".to_owned()),
+        (Expect::pin(pin).and_volume(other), format!("{other} is expected")),
+    ] {
+        let error = touch(expect).unwrap_err();
+        assert!(matches!(&error, HeaderError::Unexpected(_)), "{error}");
+        assert!(error.to_string().contains(&why), "{error}");
+        assert_eq!(error.code(), Code::Unexpected);
+    }
     assert_eq!(sequence(), before);
-    touch(Expected::any().uuid(uuid).revision(revision)).unwrap();
+    touch(Expect::volume(other).and_volume(uuid).and_pin(of_another_key).and_pin(pin)).unwrap();
+    let revision = Header::read(&storage).unwrap().0.revision();
     assert_eq!(sequence(), before + 1);
-    let error = touch(Expected::any().revision(revision)).unwrap_err();
-    assert!(matches!(error, HeaderError::Changed(_)));
+    let unchanged = || HeaderEdit::begin(&storage, &Expect::volume(uuid)).unwrap().unchanged_since(revision);
+    unchanged().unwrap().commit().unwrap();
+    assert_eq!(sequence(), before + 2);
+    assert!(matches!(unchanged(), Err(Changed)));
     // What fails changes nothing.
-    let failed =
-        edit(&storage, &Expected::any(), |_| Err::<(), _>(HeaderError::from(atrest::volume::Changed)));
-    assert!(failed.is_err() && sequence() == before + 1);
+    let failed = edit(&storage, &Expect::any(), |_| Err::<(), _>(HeaderError::from(Changed)));
+    assert!(failed.is_err() && sequence() == before + 2);
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atrest::keys::{ErrorClass, LocalKeystore, Providers, RootKeyCache};
+use atrest::keys::{ErrorClass, Expect, LocalKeystore, Providers, RootKeyCache};
 use atrest::volume::{
     CreateOptions, Error, Mode, ReadError, Recheck, RecheckError, Volume, Withdrawal, WrappingChange,
 };
@@ -41,7 +41,8 @@ impl Bench {
         let switch = Arc::new(Switch::default());
         let keystore = LocalKeystore::open(place.keystore.path()).unwrap();
         let providers = Providers::new().with(Switched(keystore, Arc::clone(&switch)));
-        let volume = Volume::open(read_write(&place.path("v")), &providers, Mode::ReadWrite).unwrap();
+        let volume =
+            Volume::open(read_write(&place.path("v")), &providers, &Expect::any(), Mode::ReadWrite).unwrap();
         Bench { place, switch, providers, content, volume }
     }
 
@@ -264,15 +265,26 @@ fn one_that_cannot_be_asked_is_no_refusal() {
     let mut bench = Bench::new();
     bench.place.keystore.ensure_key("second").unwrap();
     let change = WrappingChange::Add { provider: "local", key: "second" };
-    Volume::change_wrappings(&read_write(&bench.place.path("v")), change, &bench.place.providers()).unwrap();
+    Volume::change_wrappings(
+        &read_write(&bench.place.path("v")),
+        change,
+        &bench.place.providers(),
+        &Expect::any(),
+    )
+    .unwrap();
     // It might have allowed what the other one refuses, so that its outage is waited for.
     for (class, key_class) in [
         (ErrorClass::KeyDisabled, ErrorClass::Unreachable),
         (ErrorClass::Unreachable, ErrorClass::KeyDisabled),
     ] {
         bench.fail(None);
-        bench.volume =
-            Volume::open(read_write(&bench.place.path("v")), &bench.providers, Mode::ReadWrite).unwrap();
+        bench.volume = Volume::open(
+            read_write(&bench.place.path("v")),
+            &bench.providers,
+            &Expect::any(),
+            Mode::ReadWrite,
+        )
+        .unwrap();
         bench.fail(Some(class));
         *bench.switch.fail_key.lock().unwrap() = Some(("second", key_class));
         bench.recheck(SHORT, Duration::from_secs(1));
@@ -288,7 +300,13 @@ fn every_wrapping_counts() {
     let mut bench = Bench::new();
     bench.place.keystore.ensure_key("second").unwrap();
     let change = WrappingChange::Add { provider: "local", key: "second" };
-    Volume::change_wrappings(&read_write(&bench.place.path("v")), change, &bench.place.providers()).unwrap();
+    Volume::change_wrappings(
+        &read_write(&bench.place.path("v")),
+        change,
+        &bench.place.providers(),
+        &Expect::any(),
+    )
+    .unwrap();
     let keystore = LocalKeystore::open(bench.place.keystore.path()).unwrap();
     let providers = Providers::new().with(keystore);
     bench.volume.recheck(&providers, Recheck::new(SHORT, LONG)).unwrap();
@@ -301,6 +319,7 @@ fn every_wrapping_counts() {
         &read_write(&bench.place.path("v")),
         WrappingChange::Remove { slot: 1 },
         &providers,
+        &Expect::any(),
     )
     .unwrap();
     assert_eq!(bench.closes().class, ErrorClass::KeyNotFound);
@@ -326,13 +345,15 @@ fn a_cache_is_no_answer() {
     let mut bench = Bench::new();
     bench.providers = bench.providers.clone().with_cache(RootKeyCache::new(8, LONG).unwrap());
     let path = bench.place.path("v");
-    bench.volume = Volume::open(read_write(&path), &bench.providers, Mode::ReadWrite).unwrap();
+    bench.volume =
+        Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).unwrap();
     bench.fail(Some(ErrorClass::KeyDisabled));
     // It opens from the cache, and closes itself at its first check; then the cache is empty.
-    bench.volume = Volume::open(read_write(&path), &bench.providers, Mode::ReadWrite).unwrap();
+    bench.volume =
+        Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).unwrap();
     bench.recheck(LONG, LONG);
     assert_eq!(bench.closes().class, ErrorClass::KeyDisabled);
-    assert!(Volume::open(read_write(&path), &bench.providers, Mode::ReadWrite).is_err());
+    assert!(Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).is_err());
 }
 
 /// Threads that read and write all the time: each call is whole or fails, and the wait for them ends.
@@ -400,7 +421,7 @@ fn what_cannot_be_rechecked_is_refused() {
     let mut new = Volume::create(file, &CreateOptions::new(1000), envelope, &keys).unwrap();
     new.recheck(&bench.providers, Recheck::new(LONG, LONG)).unwrap();
     let file = read_write(&bench.place.path("new"));
-    let mut again = Volume::open_with_keys(file, &keys, Mode::ReadWrite).unwrap();
+    let mut again = Volume::open_with_keys(file, &keys, &Expect::any(), Mode::ReadWrite).unwrap();
     again.recheck(&bench.providers, Recheck::new(LONG, LONG)).unwrap();
 }
 

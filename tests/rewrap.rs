@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atrest::keys::{
-    BoxFuture, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, KeyDescription, KeyProvider,
-    ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
+    BoxFuture, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, Expect, HeaderKey,
+    KeyDescription, KeyProvider, ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
 };
 use atrest::volume::{
     Header, HeaderError, Mode, OpenError, SetEnvelopeError, Volume, WrappingChange, WrappingError,
@@ -120,7 +120,8 @@ fn a_volume_comes_under_another_key_and_nothing_else_changes() {
     let before = std::fs::read(&path).unwrap();
     let old = envelope_of(&place);
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "other" };
-    let changed = Volume::change_wrappings(&read_write(&path), change, &place.providers()).unwrap();
+    let changed =
+        Volume::change_wrappings(&read_write(&path), change, &place.providers(), &Expect::any()).unwrap();
     assert!(changed.verified && changed.warnings.is_empty());
     let new = envelope_of(&place);
     assert_eq!(names(&new), ["local:other"]);
@@ -148,7 +149,7 @@ fn between_providers_the_root_key_goes_through_secret_memory_and_back_is_the_sam
     let providers = place.providers().with(service.clone());
     let to = |provider, key| {
         let change = WrappingChange::Rewrap { slot: 0, provider, key };
-        Volume::change_wrappings(&read_write(&path), change, &providers).unwrap()
+        Volume::change_wrappings(&read_write(&path), change, &providers, &Expect::any()).unwrap()
     };
     assert!(to("fake", "a").verified);
     assert_eq!(service.unwraps(), 1, "the new wrapping was opened before the old one went");
@@ -156,7 +157,7 @@ fn between_providers_the_root_key_goes_through_secret_memory_and_back_is_the_sam
     assert!(!to("fake", "b").verified);
     assert!(!to("fake", "b").verified);
     assert_eq!((service.unwraps(), names(&envelope_of(&place))), (1, vec!["fake:b".to_owned()]));
-    let volume = Volume::open(read_only(&path), &providers, Mode::ReadOnly).unwrap();
+    let volume = Volume::open(read_only(&path), &providers, &Expect::any(), Mode::ReadOnly).unwrap();
     assert_eq!(read_all(&volume), b"content");
     assert!(to("local", "default").verified);
     assert_eq!(read_all(&place.open("v").unwrap()), b"content");
@@ -183,7 +184,8 @@ fn a_bad_answer_leaves_the_header_as_it_was() {
             WrappingChange::Add { provider: "fake", key: "a" },
         ] {
             let error =
-                Volume::change_wrappings(&read_write(&place.path("v")), change, &providers).unwrap_err();
+                Volume::change_wrappings(&read_write(&place.path("v")), change, &providers, &Expect::any())
+                    .unwrap_err();
             let WrappingError::Change(error) = error else { panic!("{error}") };
             assert_eq!(error.class(), Some(*class), "{error}");
             assert!(header_of(&place.path("v")) == before);
@@ -191,7 +193,8 @@ fn a_bad_answer_leaves_the_header_as_it_was() {
     }
     let none = WrappingChange::Rewrap { slot: 0, provider: "nobody", key: "a" };
     let error =
-        Volume::change_wrappings(&read_write(&place.path("v")), none, &place.providers()).unwrap_err();
+        Volume::change_wrappings(&read_write(&place.path("v")), none, &place.providers(), &Expect::any())
+            .unwrap_err();
     assert!(error.to_string().contains("nobody"), "{error}");
 }
 
@@ -199,8 +202,9 @@ fn a_bad_answer_leaves_the_header_as_it_was() {
 fn slots_come_and_go_but_the_last() {
     let (place, _) = volume();
     let path = place.path("v");
-    let change =
-        |change: WrappingChange<'_>| Volume::change_wrappings(&read_write(&path), change, &place.providers());
+    let change = |change: WrappingChange<'_>| {
+        Volume::change_wrappings(&read_write(&path), change, &place.providers(), &Expect::any())
+    };
     let envelope_error = |result: Result<_, WrappingError>| match result {
         Err(WrappingError::Change(error)) => error,
         other => panic!("{other:?}"),
@@ -233,9 +237,13 @@ fn slots_come_and_go_but_the_last() {
         std::fs::rename(&to, &from).unwrap();
     }
     // Removing takes no key at all.
-    let removed =
-        Volume::change_wrappings(&read_write(&path), WrappingChange::Remove { slot: 0 }, &Providers::new())
-            .unwrap();
+    let removed = Volume::change_wrappings(
+        &read_write(&path),
+        WrappingChange::Remove { slot: 0 },
+        &Providers::new(),
+        &Expect::any(),
+    )
+    .unwrap();
     assert!(!removed.verified);
     assert_eq!(names(&envelope_of(&place)), ["local:other"]);
     for i in 0..7 {
@@ -267,7 +275,7 @@ fn a_header_of_another_root_key_or_a_forged_one_is_not_rewrapped() {
     let service = Service::default();
     let providers = place.providers().with(service.clone());
     let rewrap = WrappingChange::Rewrap { slot: 0, provider: "fake", key: "a" };
-    let error = Volume::change_wrappings(&read_write(&path), rewrap, &providers).unwrap_err();
+    let error = Volume::change_wrappings(&read_write(&path), rewrap, &providers, &Expect::any()).unwrap_err();
     assert!(
         matches!(&error, WrappingError::Change(error) if error.class() == Some(ErrorClass::WrongKey)),
         "{error}"
@@ -276,7 +284,7 @@ fn a_header_of_another_root_key_or_a_forged_one_is_not_rewrapped() {
     put_header(&path, &edited(&good, |json| json["segments"]["0"]["offset"] = "16781312".into()));
     let before = header_of(&path);
     assert!(matches!(
-        Volume::change_wrappings(&read_write(&path), rewrap, &providers),
+        Volume::change_wrappings(&read_write(&path), rewrap, &providers, &Expect::any()),
         Err(WrappingError::Forged(_))
     ));
     assert!(header_of(&path) == before);
@@ -307,10 +315,11 @@ fn of_the_first_version(header: &[u8], keys: &VolumeKeys) -> Vec<u8> {
         put(name.as_bytes());
         put(value);
     }
-    let code = base64(&keys.authenticate(&message));
+    let code = base64(&keys.authenticate(HeaderKey::First, &message));
     edited(header, |json| {
         let token = json["tokens"]["0"].as_object_mut().unwrap();
-        assert_eq!(token.remove("version"), Some(json!(2)));
+        assert_eq!(token.remove("version"), Some(json!(3)));
+        assert_eq!(token.remove("generation"), Some(json!("0")));
         token.insert("authentication".into(), code.into());
     })
 }
@@ -339,8 +348,12 @@ fn a_header_of_the_first_version_opens_and_is_renewed_by_a_rewrap() {
 
     // Even where the service could do it without the plaintext, the keys are unwrapped here: for the new code.
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "other" };
-    assert!(Volume::change_wrappings(&read_write(&path), change, &place.providers()).unwrap().verified);
-    assert_eq!(json_of(&header_of(&path))["tokens"]["0"]["version"], 2);
+    assert!(
+        Volume::change_wrappings(&read_write(&path), change, &place.providers(), &Expect::any())
+            .unwrap()
+            .verified
+    );
+    assert_eq!(json_of(&header_of(&path))["tokens"]["0"]["version"], 3);
     assert_eq!(read_all(&place.open("v").unwrap()), b"content");
 }
 
@@ -364,7 +377,7 @@ fn a_header_that_changed_while_the_service_answered_is_left_alone() {
     let path = place.path("v");
     let (mut mine, _) = Header::read(&read_only(&path)).unwrap();
     let change = WrappingChange::Rewrap { slot: 0, provider: "local", key: "other" };
-    Volume::change_wrappings(&read_write(&path), change, &place.providers()).unwrap();
+    Volume::change_wrappings(&read_write(&path), change, &place.providers(), &Expect::any()).unwrap();
     let after = header_of(&path);
     let envelope = mine.envelope().unwrap().unwrap();
     mine.set_wrappings(envelope).unwrap();

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt as _;
 
+use atrest::keys::Expect;
 use atrest::luks2::VolumeKeyError;
 use atrest::volume::{
     CreateOptions, Header, Mode, OpenError, OutOfBounds, SectorCipher, SectorError, Volume,
@@ -30,7 +31,7 @@ fn sealed(place: &Place, sector_size: usize) -> (Vec<u8>, SectorCipher, Vec<u8>)
     let _ = fs::remove_file(place.path("v"));
     let content = noise(SIZE, sector_size as u64);
     let keys = place.volume_of("v", &content, sector_size);
-    let cipher = SectorCipher::new(&header(place), &keys).unwrap();
+    let cipher = SectorCipher::new(&header(place), &keys, &Expect::any()).unwrap();
     let sealed = fs::read(place.path("v")).unwrap().split_off(DATA_OFFSET as usize);
     (content, cipher, sealed)
 }
@@ -104,7 +105,7 @@ fn what_an_engine_writes_is_read_by_the_volume() {
     content[20 * 4096..][..3 * 4096].copy_from_slice(&plain);
     assert!(read_all(&place.open("v").unwrap()) == content);
     // The volume writes, and the engine reads.
-    let volume = Volume::open(file, &place.providers(), Mode::ReadWrite).unwrap();
+    let volume = Volume::open(file, &place.providers(), &Expect::any(), Mode::ReadWrite).unwrap();
     volume.write_at(b"written", 4090).unwrap();
     let mut sectors = vec![0; 2 * 4096];
     read_only(&place.path("v")).read_exact_at(&mut sectors, cipher.position(0)).unwrap();
@@ -144,13 +145,13 @@ fn only_an_authentic_header_and_the_right_keys_make_one() {
     let keys = place.volume_of("v", &noise(10_000, 1), 4096);
     let other = place.volume_of("other", b"content", 4096);
     let good = header_of(&place.path("v"));
-    let refused = SectorCipher::new(&header(&place), &other).unwrap_err();
+    let refused = SectorCipher::new(&header(&place), &other, &Expect::any()).unwrap_err();
     assert!(matches!(refused, OpenError::WrongKeys(_)), "{refused}");
     let forged = edited(&good, |json| json["segments"]["0"]["offset"] = "16781312".into());
-    let refused = SectorCipher::new(&Header::parse(&forged).unwrap().0, &keys).unwrap_err();
+    let refused = SectorCipher::new(&Header::parse(&forged).unwrap().0, &keys, &Expect::any()).unwrap_err();
     assert!(matches!(refused, OpenError::Forged(_)), "{refused}");
     let null = edited(&good, |json| json["segments"]["0"]["encryption"] = "cipher_null-ecb".into());
-    let refused = SectorCipher::new(&Header::parse(&null).unwrap().0, &keys).unwrap_err();
+    let refused = SectorCipher::new(&Header::parse(&null).unwrap().0, &keys, &Expect::any()).unwrap_err();
     assert!(matches!(refused, OpenError::NotSupported(_)), "{refused}");
 
     // With the raw key, of a volume whose header says how long it is, and of one that reaches to the end.
@@ -172,7 +173,7 @@ fn only_an_authentic_header_and_the_right_keys_make_one() {
 fn debug_output_has_no_secret() {
     let place = Place::new();
     let (_, keys) = place.create("v", &CreateOptions::new(1));
-    let shown = format!("{:?}", SectorCipher::new(&header(&place), &keys).unwrap());
+    let shown = format!("{:?}", SectorCipher::new(&header(&place), &keys, &Expect::any()).unwrap());
     assert!(shown.contains("sector_size"));
     let list = format!("{:?}", &keys.xts_key()[..4]);
     assert!(!shown.contains(list.trim_matches(['[', ']'])));

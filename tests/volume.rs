@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::thread;
 
 use aes::{Aes256, cipher::KeyInit as _};
+use atrest::keys::Expect;
 use atrest::luks2::VolumeKeyError;
 use atrest::volume::{
     CreateError, CreateOptions, Error, HeaderError, Mode, NotWritable, OpenError, OutOfBounds, ReadError,
@@ -109,7 +110,7 @@ proptest! {
         let place = Place::new();
         let mut model = noise(700_001, 3);
         place.volume_of("v", &model, sector_size);
-        let volume = Volume::open(read_write(&place.path("v")), &place.providers(), Mode::ReadWrite).unwrap();
+        let volume = Volume::open(read_write(&place.path("v")), &place.providers(), &Expect::any(), Mode::ReadWrite).unwrap();
         for step in steps {
             match step {
                 Step::Read(offset, length) => {
@@ -245,7 +246,8 @@ fn reading_only_is_kept() {
     let volume = place.open("v").unwrap();
     assert_eq!(volume.mode(), Mode::ReadOnly);
     assert!(matches!(volume.write_at(b"x", 0), Err(WriteError::ReadOnly(_))));
-    let opened = Volume::open(read_only(&place.path("v")), &place.providers(), Mode::ReadWrite);
+    let opened =
+        Volume::open(read_only(&place.path("v")), &place.providers(), &Expect::any(), Mode::ReadWrite);
     assert!(matches!(opened, Err(OpenError::NotWritable(NotWritable::ReadOnly))));
 }
 
@@ -254,7 +256,8 @@ fn only_keys_of_the_volume_open_it() {
     let place = Place::new();
     let keys = place.volume_of("v", b"content", 4096);
     let other = place.volume_of("other", b"content", 4096);
-    let open = |keys| Volume::open_with_keys(read_only(&place.path("v")), keys, Mode::ReadOnly);
+    let open =
+        |keys| Volume::open_with_keys(read_only(&place.path("v")), keys, &Expect::any(), Mode::ReadOnly);
     assert_eq!(read_all(&open(&keys).unwrap()), b"content");
     assert!(matches!(open(&other), Err(OpenError::WrongKeys(_))));
 
@@ -265,7 +268,9 @@ fn only_keys_of_the_volume_open_it() {
     assert!(matches!(with_key(&[1; 31]), Err(OpenError::VolumeKey(VolumeKeyError::Length { length: 31 }))));
 
     let stranger = Place::new();
-    let error = Volume::open(read_only(&place.path("v")), &stranger.providers(), Mode::ReadOnly).unwrap_err();
+    let error =
+        Volume::open(read_only(&place.path("v")), &stranger.providers(), &Expect::any(), Mode::ReadOnly)
+            .unwrap_err();
     assert!(matches!(error, OpenError::NoSlotOpened(_)), "{error}");
 }
 
@@ -326,7 +331,7 @@ fn files_open_for_appending_are_refused() {
     let appending =
         |name| fs::File::options().read(true).append(true).create(true).open(place.path(name)).unwrap();
     let before = fs::read(place.path("v")).unwrap();
-    let open = |mode| Volume::open(appending("v"), &place.providers(), mode);
+    let open = |mode| Volume::open(appending("v"), &place.providers(), &Expect::any(), mode);
     assert!(matches!(open(Mode::ReadWrite), Err(OpenError::NotWritable(NotWritable::Appends))));
     assert_eq!(read_all(&open(Mode::ReadOnly).unwrap()), b"content");
     let mut header = atrest::volume::Header::read(&read_only(&place.path("v"))).unwrap().0;

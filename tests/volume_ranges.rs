@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use atrest::keys::Expect;
 use atrest::volume::{DiscardError, Mode, OutOfBounds, Volume, WriteError};
 use common::{DATA_OFFSET, Place, noise, read_all, read_write};
 
@@ -15,7 +16,7 @@ fn ciphertext(place: &Place) -> Vec<u8> {
 }
 
 fn open(place: &Place, mode: Mode) -> Volume {
-    Volume::open(read_write(&place.path("v")), &place.providers(), mode).unwrap()
+    Volume::open(read_write(&place.path("v")), &place.providers(), &Expect::any(), mode).unwrap()
 }
 
 #[test]

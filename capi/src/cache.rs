@@ -40,8 +40,8 @@ pub unsafe extern "C" fn atrest_providers_set_cache(
     unsafe {
         explained(error, error_len, |_| {
             let providers = pointer::exclusive(providers)?;
-            let uncached = providers.0.without_cache();
-            providers.0 = match max_keys {
+            let uncached = providers.providers.without_cache();
+            providers.providers = match max_keys {
                 0 => uncached,
                 _ => uncached.with_cache(RootKeyCache::new(max_keys, Duration::from_millis(time_ms.into()))?),
             };
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn atrest_providers_set_cache(
 pub unsafe extern "C" fn atrest_providers_clear_cache(providers: *const atrest_providers) -> atrest_status {
     guarded(|| {
         // SAFETY: this function's own contract.
-        if let Some(cache) = unsafe { pointer::reference(providers) }?.0.cache() {
+        if let Some(cache) = unsafe { pointer::reference(providers) }?.providers.cache() {
             cache.clear();
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::status::atrest_status;
 use super::volume::atrest_volume;
 use super::{handle, pointer};
 use atrest::Code;
-use atrest::keys::{Class, Envelope, Uuid, VolumeKeys, new_uuid};
+use atrest::keys::{Class, Envelope, Opened, Uuid, new_uuid};
 
 /// A volume's root key in its wrappings, for programs that keep it in a store of their own instead of a volume's
 /// header. Nothing in it is secret, and nothing changes it once it is made.
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn atrest_envelope_create(
                 Some(&bytes) => Uuid::from_bytes(bytes),
                 None => new_uuid()?,
             };
-            let provider = provider(&providers.0, &key)?;
+            let provider = provider(&providers.providers, &key)?;
             let create = Envelope::create(provider, key.key(), volume, Class::Persistent);
             let (envelope, _) = wait(timeout_ms, create)?;
             atrest_envelope::new(envelope)
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn atrest_envelope_unwrap(
         let emptied = pointer::write(out, core::ptr::null_mut());
         explained(error, error_len, |_| {
             emptied?;
-            let keys = unwrap(envelope, providers, timeout_ms)?;
+            let keys = unwrap(envelope, providers, timeout_ms)?.keys;
             let key = keys.xts_key();
             match atrest_xts_new(key.as_ptr(), key.len(), out) {
                 status if status == Code::Ok => Ok(()),
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn atrest_envelope_unwrap_key(
     unsafe {
         explained(error, error_len, |_| {
             let key = pointer::bytes_mut(key, 64)?;
-            key.copy_from_slice(unwrap(envelope, providers, timeout_ms)?.xts_key());
+            key.copy_from_slice(unwrap(envelope, providers, timeout_ms)?.keys.xts_key());
             Ok(())
         })
     }
@@ -268,10 +268,10 @@ unsafe fn unwrap(
     envelope: *const atrest_envelope,
     providers: *const atrest_providers,
     timeout_ms: i32,
-) -> Result<VolumeKeys, Failure> {
+) -> Result<Opened, Failure> {
     // SAFETY: this function's contract.
     let (envelope, providers) = unsafe { (pointer::reference(envelope)?, pointer::reference(providers)?) };
-    wait(timeout_ms, envelope.envelope.open(&providers.0))
+    wait(timeout_ms, envelope.envelope.open(&providers.providers, &providers.expected()))
 }
 
 /// Replaces one wrapping of an envelope's root key by one under another key, or by the newest material of the same. The
@@ -310,7 +310,8 @@ pub unsafe extern "C" fn atrest_envelope_rewrap(
             let (envelope, providers) =
                 (&pointer::reference(envelope)?.envelope, pointer::reference(providers)?);
             let key = key_ref(key)?;
-            let rewrapped = envelope.rewrap(slot, key.provider(), key.key(), &providers.0);
+            let expect = providers.expected_to_write()?;
+            let rewrapped = envelope.rewrap(slot, key.provider(), key.key(), &providers.providers, &expect);
             atrest_envelope::new(wait(timeout_ms, rewrapped)?.envelope)
         })
     }

@@ -5,8 +5,8 @@ use super::pointer;
 use super::status::atrest_status;
 use atrest::Code;
 use atrest::keys::{
-    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, KeyRefError, NoSlotOpened, ProviderError,
-    SecretError,
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError, ExpectError,
+    KeyRefError, ProviderError, SecretError,
 };
 use atrest::luks2::Warning;
 use atrest::volume::{
@@ -52,7 +52,7 @@ macro_rules! coded {
 }
 
 coded! {
-    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, KeyRefError, ProviderError, SecretError,
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError, ExpectError, KeyRefError, ProviderError, SecretError,
     OpenError, CreateError, OptionsError, WrappingError, BackupError, RestoreError, DestroyError, ReadEnvelopeError,
     ReadHeaderError, RecheckError, StorageError, TargetError, Box<Withdrawal>,
 }

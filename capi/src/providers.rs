@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::boundary::guarded;
 use super::error::{Failure, explained};
 use super::status::atrest_status;
 use super::{handle, pointer};
 use atrest::Code;
 use atrest::keys::{
-    KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, Registry, block_on,
+    Expect, KeyProvider, KeyRef, LocalKeystore, Passphrase, ProviderError, Providers, Registry, block_on,
     block_on_timeout,
 };
 
@@ -28,10 +29,35 @@ fn registry() -> &'static Registry {
     &REGISTRY
 }
 
-/// A set of key providers: what wraps and unwraps the keys of volumes. Any number of threads may use one at once, but
-/// none while a provider is added.
+/// A set of key providers: what wraps and unwraps the keys of volumes; with it, what is expected of these. Any number of
+/// threads may use one at once, but none while a provider is added or an expectation set.
 #[allow(non_camel_case_types)]
-pub struct atrest_providers(pub(crate) Providers);
+pub struct atrest_providers {
+    pub(crate) providers: Providers,
+    /// What was said about it; `None`: nothing.
+    expect: Option<Expect>,
+}
+
+impl atrest_providers {
+    /// What is expected of a volume that is read: anything, where nothing was said.
+    pub(crate) fn expected(&self) -> Expect {
+        self.expect.clone().unwrap_or(Expect::any())
+    }
+
+    /// What is expected of a volume that is written or changed, which must have been said.
+    pub(crate) fn expected_to_write(&self) -> Result<Expect, Failure> {
+        self.expect.clone().ok_or_else(|| {
+            let text = "nothing is expected of the volume, so that whoever writes the disk decides who can read what is written: \
+                        call atrest_providers_expect(), or atrest_providers_expect_any()";
+            Failure::new(Code::NoExpectation, text)
+        })
+    }
+
+    /// Whether anything was said.
+    pub(crate) fn expects(&self) -> bool {
+        self.expect.is_some()
+    }
+}
 
 /// Makes an empty set of key providers.
 ///
@@ -43,7 +69,11 @@ pub struct atrest_providers(pub(crate) Providers);
 #[must_use]
 pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { handle::make(out, core::ptr::null_mut(), 0, |_| Ok(atrest_providers(Providers::new()))) }
+    unsafe {
+        handle::make(out, core::ptr::null_mut(), 0, |_| {
+            Ok(atrest_providers { providers: Providers::new(), expect: None })
+        })
+    }
 }
 
 /// Frees a set of providers. NULL is fine. No other thread may be using it. Volumes and envelopes that were opened with
@@ -55,6 +85,63 @@ pub unsafe extern "C" fn atrest_providers_new(out: *mut *mut atrest_providers) -
 pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers) {
     // SAFETY: this function's own contract.
     unsafe { handle::free(providers) }
+}
+
+/// Says what is expected of the volumes that are opened and changed with this set: which ones they are, and whose keys
+/// open them. A header comes from a disk that somebody else may have written; without an expectation it would choose by
+/// whose key a volume opens, and so who can read what is written next.
+///
+/// `expectation`: words, apart by white space. A pin, as `atrest create` and atrest_volume_pin() give it, is one volume
+/// and its root key. Then `volume=UUID`, `key=KEY` (an AWS key by its ARN or id; an alias is none), `account=ACCOUNT`,
+/// `region=REGION`, `provider=NAME`. Of several words of one kind any may hold; of each kind that is there one must.
+/// `any` alone is what atrest_providers_expect_any() says. `error`, `error_len`: as for atrest_volume_open(); may be NULL.
+///
+/// Volumes are held against it before a key service is asked, and only wrappings by expected keys are tried: what is not
+/// expected is refused with ATREST_ERROR_UNEXPECTED. It holds for the calls that begin afterwards; volumes that are open
+/// keep what they were opened with.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXPECTATION for a text that says nothing of that kind, which
+/// leaves the set as it was. No other thread may be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set; `expectation` is NULL or a NUL-terminated string; `error` is NULL or writable for
+/// `error_len` bytes.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_expect(
+    providers: *mut atrest_providers,
+    expectation: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        explained(error, error_len, |_| {
+            let providers = pointer::exclusive(providers)?;
+            let text = pointer::string(expectation)?.to_string_lossy();
+            providers.expect = Some(text.parse::<Expect>()?);
+            Ok(())
+        })
+    }
+}
+
+/// Says that any volume will do, under any key that the providers open: for those who know by other means that nobody
+/// else writes the disk, or who only move data that they do not trust. Without this and without
+/// atrest_providers_expect(), volumes open for reading alone, and everything that writes or changes one returns
+/// ATREST_ERROR_NO_EXPECTATION.
+///
+/// Returns ATREST_OK, or ATREST_ERROR_NULL. No other thread may be using the set.
+///
+/// # Safety
+/// `providers` is NULL or a set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_providers_expect_any(providers: *mut atrest_providers) -> atrest_status {
+    guarded(|| {
+        // SAFETY: this function's own contract.
+        unsafe { pointer::exclusive(providers) }?.expect = Some(Expect::any());
+        Ok(())
+    })
 }
 
 /// Adds a local keystore, which holds the keys "local:NAME"; it replaces one that was there before.
@@ -84,7 +171,7 @@ pub unsafe extern "C" fn atrest_providers_add_local(
         explained(error, error_len, |_| {
             let providers = pointer::exclusive(providers)?;
             let keystore = LocalKeystore::open(keystore_path(keystore)?)?;
-            providers.0.insert(std::sync::Arc::new(keystore));
+            providers.providers.insert(std::sync::Arc::new(keystore));
             Ok(())
         })
     }
@@ -122,7 +209,7 @@ pub unsafe extern "C" fn atrest_providers_add_local_with_passphrase(
             let passphrase = Passphrase::copy(pointer::bytes(passphrase, passphrase_len)?)?;
             let keystore = LocalKeystore::open(keystore_path(keystore)?)?;
             let keystore = keystore.with_passphrase(move |_| Ok(passphrase.clone()));
-            providers.0.insert(std::sync::Arc::new(keystore));
+            providers.providers.insert(std::sync::Arc::new(keystore));
             Ok(())
         })
     }
@@ -167,7 +254,7 @@ pub unsafe extern "C" fn atrest_providers_add_aws(
             let mut options = atrest_aws_kms::KmsOptions::default();
             (options.region, options.profile, options.endpoint) =
                 (text(region), text(profile), text(endpoint));
-            providers.0.insert(std::sync::Arc::new(atrest_aws_kms::AwsKms::new(options)?));
+            providers.providers.insert(std::sync::Arc::new(atrest_aws_kms::AwsKms::new(options)?));
             Ok(())
         })
     }

@@ -22,6 +22,18 @@ use atrest::xts::Direction;
 #[allow(non_camel_case_types)]
 pub struct atrest_sector_cipher {
     cipher: SectorCipher,
+    /// Whether somebody said what is expected of the volume.
+    may_encrypt: bool,
+}
+
+impl atrest_sector_cipher {
+    /// The cipher, for one direction.
+    fn to(&self, direction: Direction) -> Result<&SectorCipher, atrest_status> {
+        match direction {
+            Direction::Encrypt if !self.may_encrypt => Err(Code::NoExpectation.into()),
+            _ => Ok(&self.cipher),
+        }
+    }
 }
 
 /// How many bytes from the beginning of a storage hold a volume's header: 32 KiB for most, at most 8 MiB.
@@ -80,10 +92,11 @@ pub unsafe extern "C" fn atrest_sector_cipher_new(
             }
             let (header, warnings) = Header::parse(pointer::bytes(header, header_len)?)?;
             let envelope = header.envelope()?.ok_or(Code::NotAVolume)?;
-            let keys = wait(timeout_ms, envelope.open(&providers.0))?;
-            let cipher = SectorCipher::new(&header, &keys)?;
+            let expect = providers.expected();
+            let opened = wait(timeout_ms, envelope.open(&providers.providers, &expect))?;
+            let cipher = SectorCipher::new(&header, &opened.keys, &expect)?;
             line.warn(&warnings);
-            Ok(atrest_sector_cipher { cipher })
+            Ok(atrest_sector_cipher { cipher, may_encrypt: providers.expects() })
         })
     }
 }
@@ -152,7 +165,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_storage_length(cipher: *const atre
 /// Neither needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the
-/// volume does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
+/// volume does not have), _NO_EXPECTATION (the providers that the cipher was made with expect nothing, see
+/// atrest_providers_expect()); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
 /// number of threads may use one cipher.
 ///
 /// # Safety
@@ -168,8 +182,9 @@ pub unsafe extern "C" fn atrest_sector_cipher_encrypt(
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: this function's own contract.
-        let (cipher, buffers) =
-            unsafe { (&pointer::reference(cipher)?.cipher, pointer::buffers(src, dst, len)?) };
+        let (cipher, buffers) = unsafe {
+            (pointer::reference(cipher)?.to(Direction::Encrypt)?, pointer::buffers(src, dst, len)?)
+        };
         done(match buffers {
             Buffers::Same(data) => cipher.encrypt(first_sector, data),
             Buffers::Apart(src, dst) => cipher.encrypt_to(first_sector, src, dst),
@@ -193,8 +208,9 @@ pub unsafe extern "C" fn atrest_sector_cipher_decrypt(
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: this function's own contract.
-        let (cipher, buffers) =
-            unsafe { (&pointer::reference(cipher)?.cipher, pointer::buffers(src, dst, len)?) };
+        let (cipher, buffers) = unsafe {
+            (pointer::reference(cipher)?.to(Direction::Decrypt)?, pointer::buffers(src, dst, len)?)
+        };
         done(match buffers {
             Buffers::Same(data) => cipher.decrypt(first_sector, data),
             Buffers::Apart(src, dst) => cipher.decrypt_to(first_sector, src, dst),
@@ -254,7 +270,8 @@ unsafe fn iov_call(
 ) -> atrest_status {
     guarded(|| {
         // SAFETY: the C caller's contract.
-        let (cipher, mut lists) = unsafe { (&pointer::reference(cipher)?.cipher, Lists::new(src, dst)?) };
+        let (cipher, mut lists) =
+            unsafe { (pointer::reference(cipher)?.to(direction)?, Lists::new(src, dst)?) };
         let len = lists.len();
         let (source, target) = (lists.source.as_mut(), &mut lists.target);
         // SAFETY: both lists have `len` bytes; the rest is the C caller's contract.

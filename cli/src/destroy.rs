@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use atrest::keys::{Class, LocalKeystore, ProviderError, ScratchKey, Uuid};
+use atrest::keys::{Class, Expect, LocalKeystore, ProviderError, Providers, ScratchKey, Uuid};
 use atrest::luks2::ParseError;
 use atrest::volume::{DestroyError, DestroyOptions, Destroyed, Volume};
 use clap::Args;
@@ -45,13 +45,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             None => Err(refused(&format!("no such file; {}", which_key(path, keystore.as_ref())))),
         };
     };
-    let options = DestroyOptions::new().uuid(*uuid).force(*force);
-    let destroyed = Volume::destroy(&file, keystore.as_ref(), &options).map_err(|error| match error {
-        DestroyError::Header(
-            ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
-        ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
-        _ => Failure::volume("cannot destroy", &name, error),
-    })?;
+    let options = DestroyOptions::new(Expect::any()).uuid(*uuid).force(*force);
+    let destroyed = Volume::destroy(&file, keystore.as_ref(), &Providers::new(), &options).map_err(
+        |error| match error {
+            DestroyError::Header(
+                ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
+            ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
+            _ => Failure::volume("cannot destroy", &name, error),
+        },
+    )?;
     say(&done(&name, &destroyed, keystore.as_ref()));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use atrest::keys::Class;
+use atrest::keys::{Class, Expect};
 use atrest::volume::{Header, HeaderBackup};
 use clap::{Args, Subcommand};
 
@@ -92,7 +92,7 @@ fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
     }
     let volume = open_volume_to_change(path)?;
     let restored = backup
-        .restore(&volume, force)
+        .restore(&volume, &Expect::any(), force)
         .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;
     let header = &restored.header;
     let compared = match restored.compared {

@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::path::Path;
 
-use atrest::keys::{Envelope, VolumeKeys, block_on};
+use atrest::keys::{Envelope, Expect, VolumeKeys, block_on};
 use atrest::volume::{ClosedVolume, Error, Mode, Volume};
 
 use crate::failure::{Failure, show, warn};
@@ -33,13 +33,14 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let providers = providers::of(closed.envelope())
         .map_err(|error| advice::with_keystore(&error))
         .map_err(|error| Failure::new(format!("cannot open the volume {}: {error}", show(path))))?;
-    let keys = block_on(closed.envelope().open(&providers)).map_err(|error| failed(error.into()))?;
+    let expect = Expect::any();
+    let opened = block_on(closed.unwrap(&providers, &expect)).map_err(|error| failed(error.into()))?;
     let wrapped_by = wrapped_by(closed.envelope());
-    let volume = closed.open(&keys).map_err(|error| failed(error.into()))?;
+    let volume = closed.open(&opened, &expect).map_err(|error| failed(error.into()))?;
     for warning in volume.warnings() {
         warn(show(path), warning);
     }
-    Ok(Opened { volume, keys, metadata, wrapped_by })
+    Ok(Opened { volume, keys: opened.keys, metadata, wrapped_by })
 }
 
 /// The envelope of a volume, which is not verified.

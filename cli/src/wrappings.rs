@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use atrest::keys::{Envelope, EnvelopeChangeError, KeyRef, WrappedKey, block_on};
+use atrest::keys::{Envelope, EnvelopeChangeError, Expect, KeyRef, WrappedKey, block_on};
 use atrest::luks2::TokenError;
-use atrest::volume::{Error, Expected, HeaderEdit, WrappingChange, WrappingError};
+use atrest::volume::{Error, HeaderEdit, WrappingChange, WrappingError};
 
 use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume_to_change;
@@ -38,7 +38,7 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     let failed = |error: Error| Failure::volume(action, show(path), error);
     let refused = |why: &dyn std::fmt::Display| Failure::new(format!("{action} {}: {why}", show(path)));
     let file = open_volume_to_change(path)?;
-    let edit = HeaderEdit::begin(&file, &Expected::any()).map_err(|error| failed(error.into()))?;
+    let edit = HeaderEdit::begin(&file, &Expect::any()).map_err(|error| failed(error.into()))?;
     edit.header().data_segment().map_err(|error| failed(error.into()))?;
     let old = edit.header().envelope().map_err(|error| failed(error.into()))?;
     let old = old.ok_or_else(|| failed(TokenError::Missing.into()))?;

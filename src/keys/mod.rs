@@ -5,7 +5,7 @@
 //! management service, or the [`LocalKeystore`] of this machine's user.
 //!
 //! ```
-//! use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//! use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, block_on, new_uuid};
 //!
 //! # let home = tempfile::tempdir()?;
 //! # let home = home.path().join("atrest");
@@ -17,8 +17,9 @@
 //! let stored = envelope.to_json();
 //!
 //! let envelope = Envelope::from_json(stored.as_bytes())?;
-//! let opened = block_on(envelope.open(&Providers::new().with(keystore)))?;
-//! assert_eq!(opened.xts_key(), keys.xts_key());
+//! let providers = Providers::new().with(keystore);
+//! let opened = block_on(envelope.open(&providers, &Expect::volume(volume)))?;
+//! assert_eq!(opened.keys.xts_key(), keys.xts_key());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -34,6 +35,7 @@ mod context;
 mod description;
 mod envelope;
 mod error;
+mod expect;
 mod grants;
 mod keyref;
 mod local;
@@ -54,17 +56,18 @@ pub use description::{
     PermissionOutcome, Policy, RotationStatus,
 };
 pub use envelope::{
-    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, Rewrapped,
-    SlotFailure, WrongClass,
+    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError,
+    NoSlotOpened, Opened, Rewrapped, SlotFailure, WrongClass,
 };
 pub use error::{ErrorClass, ProviderError, ServiceAnswer};
+pub use expect::{Expect, ExpectError, Pin, Unexpected};
 pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
-pub use provider::{BoxFuture, KeyAdmin, KeyProvider, WrappedKey};
+pub use provider::{BoxFuture, KeyAdmin, KeyLocation, KeyProvider, WrappedKey};
 pub use providers::Providers;
 pub use registry::{Registry, Scheme};
-pub use root::{RootKey, VolumeKeys};
+pub use root::{HeaderKey, RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError, fill_random};
 pub use uuid::Uuid;
 

@@ -4,10 +4,9 @@ use super::{
     EncryptionContext, Grant, GrantDescription, GrantRequest, KeyAlias, KeyCheck, KeyDescription,
     KeyPolicies, ProviderError, RootKey, RotationStatus,
 };
-use std::pin::Pin;
 
 /// A future on the heap, as the methods of [`KeyProvider`] return it so that the trait is object-safe.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A root key as a provider wrapped it, with all that is needed to have it unwrapped. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +29,24 @@ impl WrappedKey {
     #[must_use]
     pub fn is_stale(&self, key: &KeyDescription) -> Option<bool> {
         Some(self.material.as_ref()? != key.material.as_ref()?)
+    }
+}
+
+/// Where a key-encryption key lives, as far as its name tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyLocation {
+    /// The account that owns it.
+    pub account: Option<String>,
+    /// The region of the service that holds it.
+    pub region: Option<String>,
+}
+
+impl KeyLocation {
+    /// In a region of an account.
+    #[must_use]
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> KeyLocation {
+        KeyLocation { account: Some(account.into()), region: Some(region.into()) }
     }
 }
 
@@ -89,6 +106,19 @@ pub trait KeyProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<WrappedKey, ProviderError>> {
         let _ = (wrapped, key);
         Box::pin(async { Err(ProviderError::unsupported(self.name(), "rewrapping without the plaintext")) })
+    }
+
+    /// Where a key lives, by the name that envelopes have for it, without asking anybody. [`Expect`](super::Expect)
+    /// compares it.
+    fn location(&self, key: &str) -> KeyLocation {
+        let _ = key;
+        KeyLocation::default()
+    }
+
+    /// Whether `name`, which a user [expects](super::Expect), is the key that envelopes call `key`; without asking anybody.
+    /// A name that can be moved to another key is none.
+    fn is_key(&self, name: &str, key: &str) -> bool {
+        name == key
     }
 
     /// What can be done with this provider's keys beyond wrapping; `None` where that is nothing.

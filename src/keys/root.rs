@@ -16,6 +16,7 @@ const HASH: usize = 32;
 /// Each derived key has a label of its own, so that none says anything about another.
 const XTS_LABEL: &[u8] = b"atrest v1 xts key";
 const HEADER_LABEL: &[u8] = b"atrest v1 header authentication";
+const HEADER_3_LABEL: &[u8] = b"atrest v3 header authentication";
 const COMMITMENT_LABEL: &[u8] = b"atrest v1 key commitment";
 
 /// The 32 bytes from which all keys of one volume are derived.
@@ -67,10 +68,12 @@ impl RootKey {
         on_wiped_stack(|| {
             let prk = extract(volume.as_bytes(), self.expose());
             let (xts, rest) = keys.0.expose_mut().split_at_mut(64);
-            let (header, commitment) = rest.split_at_mut(HASH);
+            let (header, rest) = rest.split_at_mut(HASH);
+            let (commitment, header_3) = rest.split_at_mut(HASH);
             expand(&prk, XTS_LABEL, xts);
             expand(&prk, HEADER_LABEL, header);
             expand(&prk, COMMITMENT_LABEL, commitment);
+            expand(&prk, HEADER_3_LABEL, header_3);
         });
         Ok(keys)
     }
@@ -88,9 +91,18 @@ impl fmt::Debug for RootKey {
     }
 }
 
-/// The keys of one volume: 64 bytes for AES-256-XTS, 32 for authenticating its header, and the 32 bytes of its
+/// The keys of one volume: 64 bytes for AES-256-XTS, twice 32 for authenticating its header, and the 32 bytes of its
 /// key commitment, side by side in one secret so that a volume locks a single page.
-pub struct VolumeKeys(Secret<128>);
+pub struct VolumeKeys(Secret<160>);
+
+/// Which key authenticates a header: each has a label of its own, so that a code of one is none of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderKey {
+    /// That of tokens of version 1 and 2.
+    First,
+    /// That of tokens of version 3.
+    Third,
+}
 
 impl VolumeKeys {
     /// The XTS key: key1 || key2.
@@ -102,13 +114,16 @@ impl VolumeKeys {
         self.part::<0, 64>()
     }
 
-    /// The HMAC-SHA256 (RFC 2104) of `message` under the header-authentication key.
+    /// The HMAC-SHA256 (RFC 2104) of `message` under a header-authentication key.
     ///
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
     #[must_use]
-    pub fn authenticate(&self, message: &[u8]) -> [u8; 32] {
-        let key = self.part::<64, HASH>();
+    pub fn authenticate(&self, key: HeaderKey, message: &[u8]) -> [u8; 32] {
+        let key = match key {
+            HeaderKey::First => self.part::<64, HASH>(),
+            HeaderKey::Third => self.part::<128, HASH>(),
+        };
         on_wiped_stack(|| {
             let mut tag = [0; HASH];
             hmac(key, &[message], &mut tag);
@@ -122,9 +137,9 @@ impl VolumeKeys {
     /// # Panics
     /// In a forked child, see [`Secret::expose`].
     #[must_use]
-    pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
+    pub fn verify(&self, key: HeaderKey, message: &[u8], tag: &[u8]) -> bool {
         // Wiped, because for a forged message the right tag is a secret.
-        let expected = Zeroizing::new(self.authenticate(message));
+        let expected = Zeroizing::new(self.authenticate(key, message));
         expected.as_slice().ct_eq(tag).into()
     }
 
@@ -152,7 +167,7 @@ impl VolumeKeys {
     }
 
     fn part<const AT: usize, const N: usize>(&self) -> &[u8; N] {
-        const { assert!(AT + N <= 128) };
+        const { assert!(AT + N <= 160) };
         self.0.expose()[AT..].first_chunk().expect("checked at compile time")
     }
 }
@@ -203,6 +218,7 @@ mod tests {
                        6fb50f701821bdb9453c47945177953bcd789166d30c6b530fff4fd0bc1d99e4";
     const COMMITMENT: &str = "76cb659e3965d21837d06f355eb4150d3855cee3dc491ccaf405729bd9d15e46";
     const TAG: &str = "4e8cd4397c2b170890ad3c8d2e0242af148dc1d45db5eb605d6d4e28ff898d1d";
+    const THIRD_TAG: &str = "464cfcf6149d12f975ba8c19d153c32509a43a8316272f360f3f775064483c3b";
     const EMPTY_TAG: &str = "2ee40d43940bebd661b1190449d6a4a7828644b5870f524a098a2278bf9c62cf";
 
     fn hex(bytes: &[u8]) -> String {
@@ -218,8 +234,9 @@ mod tests {
         let keys = root().derive(VOLUME).unwrap();
         assert_eq!(hex(keys.xts_key()), XTS);
         assert_eq!(hex(&keys.commitment()), COMMITMENT);
-        assert_eq!(hex(&keys.authenticate(b"the header")), TAG);
-        assert_eq!(hex(&keys.authenticate(b"")), EMPTY_TAG);
+        assert_eq!(hex(&keys.authenticate(HeaderKey::First, b"the header")), TAG);
+        assert_eq!(hex(&keys.authenticate(HeaderKey::First, b"")), EMPTY_TAG);
+        assert_eq!(hex(&keys.authenticate(HeaderKey::Third, b"the header")), THIRD_TAG);
     }
 
     /// RFC 5869 appendix A.1, whose 42 bytes are the front of two blocks.
@@ -254,7 +271,7 @@ mod tests {
         for other in [other_volume, other_root] {
             assert_ne!(keys.xts_key(), other.xts_key());
             assert_ne!(keys.commitment(), other.commitment());
-            assert_ne!(keys.authenticate(b"m"), other.authenticate(b"m"));
+            assert_ne!(keys.authenticate(HeaderKey::First, b"m"), other.authenticate(HeaderKey::First, b"m"));
             assert!(!keys.committed(&other.commitment()) && keys.committed(&keys.commitment()));
         }
     }
@@ -262,17 +279,17 @@ mod tests {
     #[test]
     fn verify_refuses_every_flipped_bit_and_other_lengths() {
         let keys = root().derive(VOLUME).unwrap();
-        let tag = keys.authenticate(b"message");
-        assert!(keys.verify(b"message", &tag));
-        assert!(!keys.verify(b"Message", &tag));
+        let tag = keys.authenticate(HeaderKey::First, b"message");
+        assert!(keys.verify(HeaderKey::First, b"message", &tag));
+        assert!(!keys.verify(HeaderKey::First, b"Message", &tag));
         for bit in 0..256 {
             let mut forged = tag;
             forged[bit / 8] ^= 1 << (bit % 8);
-            assert!(!keys.verify(b"message", &forged), "bit {bit}");
+            assert!(!keys.verify(HeaderKey::First, b"message", &forged), "bit {bit}");
         }
-        assert!(!keys.verify(b"message", &tag[..31]));
-        assert!(!keys.verify(b"message", &[&tag[..], &[0]].concat()));
-        assert!(!keys.verify(b"message", b""));
+        assert!(!keys.verify(HeaderKey::First, b"message", &tag[..31]));
+        assert!(!keys.verify(HeaderKey::First, b"message", &[&tag[..], &[0]].concat()));
+        assert!(!keys.verify(HeaderKey::First, b"message", b""));
     }
 
     #[test]

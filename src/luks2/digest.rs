@@ -38,13 +38,18 @@ impl Digest {
     }
 }
 
+/// The digest that the key of a segment is held against.
+pub(super) fn of_segment(digests: &[Digest], segment: u32) -> Option<&Digest> {
+    digests.iter().find(|digest| digest.segments.contains(&segment))
+}
+
 /// PBKDF2 with one hash: key, salt, iterations, output.
 type Pbkdf2 = fn(&[u8], &[u8], u32, &mut [u8]);
 
 /// Checks `key` against the digest of `segment`, in constant time.
 pub(super) fn check(digests: &[Digest], segment: u32, key: &[u8]) -> Result<(), VolumeKeyError> {
     let refuse = |why: String| Err(NotSupported(why).into());
-    let Some(digest) = digests.iter().find(|digest| digest.segments.contains(&segment)) else {
+    let Some(digest) = of_segment(digests, segment) else {
         return refuse(
             "it has no digest of the volume key, so a wrong key could not be told from the right one".into(),
         );

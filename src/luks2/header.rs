@@ -259,6 +259,15 @@ impl Header {
         &self.contents.metadata.digests
     }
 
+    /// The digest that the data segment's volume key is held against, if it has one.
+    ///
+    /// # Errors
+    /// As for [`Header::data_segment`].
+    pub fn data_digest(&self) -> Result<Option<&Digest>, NotSupported> {
+        let segment = self.data_segment()?.id;
+        Ok(digest::of_segment(self.digests(), segment))
+    }
+
     /// The tokens, by number.
     #[must_use]
     pub fn tokens(&self) -> &[TokenSummary] {

@@ -6,10 +6,13 @@
 //! over everything that decides how data is decrypted. What cryptsetup changes in the course of its work (keyslots,
 //! its own tokens, labels, the order and spacing of JSON) is left out.
 //!
-//! Tokens have two versions, which differ in what of the envelope is covered. In version 1, without a field `version`,
-//! it is the whole document. In version 2, which is written now, it is the class and the commitment, and not the
-//! wrappings: these are bound to the volume by their encryption context and by the commitment, and so a key service
-//! can rewrap the root key without anybody here seeing it, which computing the code anew would take.
+//! Tokens have three versions, which differ in what is covered. In version 1, without a field `version`, it is the whole
+//! document of the envelope. From version 2 on it is the class and the commitment, and not the wrappings: these are bound to
+//! the volume by their encryption context and by the commitment, and so a key service can rewrap the root key without
+//! anybody here seeing it, which computing the code anew would take. Version 3, which is written now, covers the digest of
+//! the volume key, too, so that another volume key is noticed; the salt from which keys are derived; its own version; and a
+//! generation, which each change raises that has the root key, so that whoever remembers it knows an older header. Its code
+//! is made with a key of its own.
 
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value, json};
@@ -17,7 +20,7 @@ use uuid::Uuid;
 
 use super::error::TokenError;
 use super::json::{At, Object};
-use super::metadata::{Metadata, Segment};
+use super::metadata::{Digest, Metadata, Segment};
 
 /// The token's type.
 const TYPE: &str = "atrest";
@@ -30,6 +33,8 @@ pub struct Token {
     envelope: String,
     size: u64,
     version: Version,
+    /// 0 before version 3.
+    generation: u64,
     authentication: Vec<u8>,
 }
 
@@ -42,39 +47,37 @@ pub struct Covered<'a> {
     pub class: &'a str,
     /// Its key commitment.
     pub commitment: &'a [u8; 32],
+    /// The salt from which its keys are derived.
+    pub salt: &'a [u8; 16],
 }
 
-/// What of the envelope the code covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the code covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Version {
-    /// All of it.
-    WholeEnvelope,
-    /// All but the wrappings.
-    WithoutWrappings,
-}
-
-impl Version {
-    /// Its number in the token; the first one stands for itself.
-    const fn number(self) -> Option<u32> {
-        match self {
-            Version::WholeEnvelope => None,
-            Version::WithoutWrappings => Some(2),
-        }
-    }
+    /// All of the envelope.
+    WholeEnvelope = 1,
+    /// All of it but the wrappings.
+    WithoutWrappings = 2,
+    /// The digest of the volume key as well, and a generation.
+    WithDigest = 3,
 }
 
 impl Token {
+    /// The version that is written now.
+    pub const VERSION: u32 = Version::WithDigest as u32;
+
     /// A token of the newest version, without a code so far. `envelope` is a JSON object, `size` the volume's exact size
     /// in bytes.
     #[must_use]
-    pub const fn new(id: u32, envelope: String, size: u64) -> Token {
-        Token { id, envelope, size, version: Version::WithoutWrappings, authentication: Vec::new() }
+    pub const fn new(id: u32, envelope: String, size: u64, generation: u64) -> Token {
+        Token { id, envelope, size, version: Version::WithDigest, generation, authentication: Vec::new() }
     }
 
-    /// One of the first version, which is not written any more.
+    /// One of an older version, 1 or 2, which is not written any more.
     #[cfg(test)]
-    pub(crate) fn of_the_first_version(id: u32, envelope: String, size: u64) -> Token {
-        Token { version: Version::WholeEnvelope, ..Token::new(id, envelope, size) }
+    pub(crate) fn of_version(version: u32, id: u32, envelope: String, size: u64) -> Token {
+        let version = if version == 1 { Version::WholeEnvelope } else { Version::WithoutWrappings };
+        Token { version, ..Token::new(id, envelope, size, 0) }
     }
 
     /// The header's one atrest token; `None` when there is none.
@@ -94,18 +97,25 @@ impl Token {
             false => Version::WholeEnvelope,
             true => match at.number("version").map_err(TokenError::Malformed)? {
                 2 => Version::WithoutWrappings,
+                3 => Version::WithDigest,
                 other => return Err(TokenError::Version(other)),
             },
         };
         let known = ["type", "keyslots", "version", "envelope", "size", "authentication"];
-        if let Some(key) = at.keys().find(|key| !known.contains(key)) {
+        let is_known =
+            |key: &str| known.contains(&key) || key == "generation" && version >= Version::WithDigest;
+        if let Some(key) = at.keys().find(|key| !is_known(key)) {
             return Err(TokenError::Malformed(at.wrong(key, "absent: this version does not know it")));
         }
         let size = at.decimal("size").map_err(TokenError::Malformed)?;
+        let generation = match version {
+            Version::WithDigest => at.decimal("generation").map_err(TokenError::Malformed)?,
+            _ => 0,
+        };
         let authentication = at.bytes("authentication").map_err(TokenError::Malformed)?;
         at.object("envelope").map_err(TokenError::Malformed)?;
         let envelope = at.value("envelope").unwrap_or(&Value::Null).to_string();
-        Ok(Token { id, envelope, size, version, authentication })
+        Ok(Token { id, envelope, size, version, generation, authentication })
     }
 
     /// Its number in the header.
@@ -130,6 +140,18 @@ impl Token {
     #[must_use]
     pub fn authentication(&self) -> &[u8] {
         &self.authentication
+    }
+
+    /// Its version: 1 to 3.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version as u32
+    }
+
+    /// How many changes before this header had the root key; it is covered by the code. 0 before version 3.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether the code covers the wrappings in the envelope, too, so that it has to be made anew when they change.
@@ -163,8 +185,11 @@ impl Token {
             "size": self.size.to_string(),
             "authentication": Base64::encode_string(&self.authentication),
         });
-        if let Some(number) = self.version.number() {
-            token["version"] = number.into();
+        if self.version > Version::WholeEnvelope {
+            token["version"] = self.version().into();
+        }
+        if self.version >= Version::WithDigest {
+            token["generation"] = self.generation.to_string().into();
         }
         Ok(token)
     }
@@ -183,12 +208,19 @@ impl Token {
     }
 
     /// What is authenticated of the header and of this token: names and values, each after its length, so that no two
-    /// headers give the same bytes. `uuid` and `segment` are the header's.
+    /// headers give the same bytes. `uuid`, `segment` and its `digest` are the header's.
     #[must_use]
-    pub fn message(&self, uuid: Uuid, segment: &Segment, envelope: &Covered<'_>) -> Vec<u8> {
+    pub fn message(
+        &self,
+        uuid: Uuid,
+        segment: &Segment,
+        digest: Option<&Digest>,
+        envelope: &Covered<'_>,
+    ) -> Vec<u8> {
         let mut message = Message::new(match self.version {
             Version::WholeEnvelope => "atrest volume header v1",
             Version::WithoutWrappings => "atrest volume header v2",
+            Version::WithDigest => "atrest volume header v3",
         });
         message.field("uuid", uuid.as_bytes());
         message.field("type", segment.kind.as_bytes());
@@ -205,9 +237,25 @@ impl Token {
         message.field("size", &self.size.to_le_bytes());
         match self.version {
             Version::WholeEnvelope => message.field("envelope", envelope.document.as_bytes()),
-            Version::WithoutWrappings => {
+            Version::WithoutWrappings | Version::WithDigest => {
                 message.field("class", envelope.class.as_bytes());
                 message.field("commitment", envelope.commitment);
+            }
+        }
+        if self.version < Version::WithDigest {
+            return message.0;
+        }
+        message.field("version", &self.version().to_le_bytes());
+        message.field("salt", envelope.salt);
+        message.field("generation", &self.generation.to_le_bytes());
+        match digest {
+            None => message.field("digest", b"none"),
+            Some(digest) => {
+                message.field("digest", digest.kind.as_bytes());
+                message.field("hash", digest.hash.as_bytes());
+                message.field("iterations", &digest.iterations.to_le_bytes());
+                message.field("digest salt", &digest.salt);
+                message.field("digest value", &digest.digest);
             }
         }
         message.0
@@ -243,7 +291,7 @@ mod tests {
     const UUID: Uuid = Uuid::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     const COMMITMENT: [u8; 32] = [0x6c; 32];
     const COVERED: Covered<'_> =
-        Covered { document: "{\"a\":1}", class: "persistent", commitment: &COMMITMENT };
+        Covered { document: "{\"a\":1}", class: "persistent", commitment: &COMMITMENT, salt: &[3; 16] };
 
     fn token() -> (Token, Segment) {
         let cipher = SegmentCipher { encryption: "aes-xts-plain64".into(), sector_size: 4096, iv_tweak: 0 };
@@ -255,7 +303,20 @@ mod tests {
             cipher: Some(cipher),
             other: Vec::new(),
         };
-        (Token::new(0, "{}".into(), 1000).with_authentication(&[7; 32]), segment)
+        (Token::new(0, "{}".into(), 1000, 5).with_authentication(&[7; 32]), segment)
+    }
+
+    fn digest() -> Digest {
+        Digest {
+            id: 0,
+            kind: "pbkdf2".into(),
+            hash: "sha256".into(),
+            iterations: 1000,
+            salt: vec![1; 32],
+            digest: vec![2; 32],
+            segments: vec![0],
+            keyslots: Vec::new(),
+        }
     }
 
     #[test]
@@ -264,32 +325,45 @@ mod tests {
         let mut json = token.to_json().unwrap();
         let parse = |json: &Value| Token::parse(0, &At::root(json.as_object().unwrap()));
         let read = parse(&json).unwrap();
-        assert_eq!((read.version, read.envelope(), read.size()), (Version::WithoutWrappings, "{}", 1000));
+        assert_eq!((read.version(), read.generation(), read.envelope(), read.size()), (3, 5, "{}", 1000));
         assert_eq!(read.authentication(), [7; 32]);
-        for other in [0, 1, 3, u32::MAX] {
+        for other in [0, 1, 4, u32::MAX] {
             json["version"] = other.into();
             assert!(matches!(parse(&json), Err(TokenError::Version(version)) if version == other));
         }
-        json["version"] = "2".into();
+        json["version"] = "3".into();
         assert!(matches!(parse(&json), Err(TokenError::Malformed(_))));
+        // Older ones have no generation.
+        json["version"] = 2.into();
+        assert!(matches!(parse(&json), Err(TokenError::Malformed(_))));
+        json.as_object_mut().unwrap().remove("generation");
+        assert_eq!((parse(&json).unwrap().version(), parse(&json).unwrap().generation()), (2, 0));
         json.as_object_mut().unwrap().remove("version");
-        assert_eq!(parse(&json).unwrap().version, Version::WholeEnvelope);
+        assert_eq!(parse(&json).unwrap().version(), 1);
+        json["version"] = 3.into();
+        assert!(matches!(parse(&json), Err(TokenError::Malformed(_))));
     }
 
     #[test]
-    fn the_version_says_what_of_the_envelope_is_covered() {
+    fn the_version_says_what_is_covered() {
         let (mut token, segment) = token();
+        let (digest, other_digest) = (digest(), Digest { digest: vec![3; 32], ..digest() });
         let others = [
-            Covered { document: "{}", ..COVERED },
-            Covered { class: "scratch", ..COVERED },
-            Covered { commitment: &[1; 32], ..COVERED },
+            (&digest, Covered { document: "{}", ..COVERED }),
+            (&digest, Covered { class: "scratch", ..COVERED }),
+            (&digest, Covered { commitment: &[1; 32], ..COVERED }),
+            (&digest, Covered { salt: &[1; 16], ..COVERED }),
+            (&other_digest, COVERED),
         ];
-        for (version, covered) in
-            [(Version::WithoutWrappings, [false, true, true]), (Version::WholeEnvelope, [true, false, false])]
-        {
+        for (version, covered) in [
+            (Version::WholeEnvelope, [true, false, false, false, false]),
+            (Version::WithoutWrappings, [false, true, true, false, false]),
+            (Version::WithDigest, [false, true, true, true, true]),
+        ] {
             token.version = version;
-            let message = token.message(UUID, &segment, &COVERED);
-            let differs = others.map(|other| token.message(UUID, &segment, &other) != message);
+            let message = token.message(UUID, &segment, Some(&digest), &COVERED);
+            let differs =
+                others.map(|(digest, other)| token.message(UUID, &segment, Some(digest), &other) != message);
             assert_eq!(differs, covered);
         }
     }
@@ -297,13 +371,14 @@ mod tests {
     #[test]
     fn every_field_that_decides_decryption_is_covered() {
         let (mut token, segment) = token();
-        let mut messages = vec![token.message(UUID, &segment, &COVERED)];
+        let digest = digest();
+        let mut messages = vec![token.message(UUID, &segment, Some(&digest), &COVERED)];
         let mut other = |edit: &dyn Fn(&mut Segment, &mut SegmentCipher)| {
             let mut changed = segment.clone();
             let mut cipher = changed.cipher.take().unwrap();
             edit(&mut changed, &mut cipher);
             changed.cipher = Some(cipher);
-            messages.push(token.message(UUID, &changed, &COVERED));
+            messages.push(token.message(UUID, &changed, Some(&digest), &COVERED));
         };
         other(&|segment, _| segment.kind = "crypto".into());
         other(&|segment, _| segment.offset += 512);
@@ -312,11 +387,28 @@ mod tests {
         other(&|_, cipher| cipher.encryption = "cipher_null-ecb".into());
         other(&|_, cipher| cipher.sector_size = 512);
         other(&|_, cipher| cipher.iv_tweak = 1);
-        messages.push(token.message(Uuid::from_bytes([9; 16]), &segment, &COVERED));
+        let edits: [fn(&mut Digest); 5] = [
+            |digest| digest.kind = "x".into(),
+            |digest| digest.hash = "sha512".into(),
+            |digest| digest.iterations += 1,
+            |digest| digest.salt[0] += 1,
+            |digest| digest.digest[0] += 1,
+        ];
+        for edit in edits {
+            let mut changed = digest.clone();
+            edit(&mut changed);
+            messages.push(token.message(UUID, &segment, Some(&changed), &COVERED));
+        }
+        messages.push(token.message(UUID, &segment, None, &COVERED));
+        messages.push(token.message(Uuid::from_bytes([9; 16]), &segment, Some(&digest), &COVERED));
         token.size += 1;
-        messages.push(token.message(UUID, &segment, &COVERED));
-        token.version = Version::WholeEnvelope;
-        messages.push(token.message(UUID, &segment, &COVERED));
+        messages.push(token.message(UUID, &segment, Some(&digest), &COVERED));
+        token.generation += 1;
+        messages.push(token.message(UUID, &segment, Some(&digest), &COVERED));
+        for version in [Version::WithoutWrappings, Version::WholeEnvelope] {
+            token.version = version;
+            messages.push(token.message(UUID, &segment, Some(&digest), &COVERED));
+        }
         let count = messages.len();
         messages.sort();
         messages.dedup();

@@ -8,7 +8,7 @@ use super::error::{
 };
 use super::geometry::Geometry;
 use super::header::Header;
-use crate::keys::Uuid;
+use crate::keys::{Expect, Uuid};
 use crate::luks2::{HeaderCopy, NotSupported, ParseError, Warning, escaped};
 use crate::storage::{Kind, MemoryStorage, Storage};
 
@@ -23,6 +23,7 @@ const MAX_KEYSLOTS: u64 = 128 * 1024 * 1024;
 ///
 /// ```
 /// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+/// use atrest::keys::Expect;
 /// use atrest::volume::{CreateOptions, HeaderBackup, Mode, Volume};
 /// # use std::os::unix::fs::FileExt as _;
 ///
@@ -36,8 +37,9 @@ const MAX_KEYSLOTS: u64 = 128 * 1024 * 1024;
 /// let stored = backup.as_bytes().to_vec();
 ///
 /// file.write_all_at(&[0; 32768], 0)?; // an accident
-/// HeaderBackup::parse(&stored)?.restore(&file, false)?;
-/// Volume::open(file, &Providers::new().with(keystore), Mode::ReadWrite)?;
+/// let expect = Expect::volume(backup.header().uuid());
+/// HeaderBackup::parse(&stored)?.restore(&file, &expect, false)?;
+/// Volume::open(file, &Providers::new().with(keystore), &expect, Mode::ReadWrite)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -136,6 +138,9 @@ impl HeaderBackup {
     /// Puts the backup in the place of the header of the volume in `storage`, which must be open for reading and writing.
     /// The sequence number becomes higher than both; whoever has the volume open keeps its keys.
     ///
+    /// The backup must be that of an [expected](Expect) volume, as far as it can be said without its keys. Nothing in it is
+    /// authenticated: opening the volume does that.
+    ///
     /// The header that is there is compared first, if it can be read. Without `force` a backup of another volume, of
     /// another layout, or an older one is refused, with [what differs](HeaderDifference) and what it would bring back.
     /// If it cannot be read, the file must have the length that the backup's volume has.
@@ -150,8 +155,10 @@ impl HeaderBackup {
     pub fn restore<S: Storage + ?Sized>(
         &self,
         storage: &S,
+        expect: &Expect,
         force: bool,
     ) -> Result<HeaderRestored, RestoreError> {
+        self.header.check(expect)?;
         let locked = Locked::take(storage)?;
         let length = length(storage)?;
         let kind = storage.kind().map_err(StorageError::of("asking for the file's type"))?;

@@ -5,7 +5,7 @@ use core::fmt;
 use super::error::{OpenError, OutOfBounds, SectorError};
 use super::geometry::Geometry;
 use super::header::Header;
-use crate::keys::VolumeKeys;
+use crate::keys::{Expect, VolumeKeys};
 use crate::stack::on_wiped_stack;
 use crate::xts::{Backend, Direction, Key, Piece, PieceMut, Pieces, TweakSource, Tweaks};
 
@@ -20,7 +20,7 @@ use crate::xts::{Backend, Direction, Key, Piece, PieceMut, Pieces, TweakSource, 
 ///
 /// ```
 /// use atrest::volume::{Header, SectorCipher};
-/// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+/// # use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, block_on, new_uuid};
 /// # use atrest::storage::{MemoryStorage, Storage};
 /// # use atrest::volume::{CreateOptions, Volume};
 /// # use std::sync::Arc;
@@ -37,8 +37,9 @@ use crate::xts::{Backend, Direction, Key, Piece, PieceMut, Pieces, TweakSource, 
 /// let (header, warnings) = Header::parse(&read(0, length)?)?;
 /// assert!(warnings.is_empty());
 /// let envelope = header.envelope()?.ok_or("a volume of another tool")?;
-/// let keys = block_on(envelope.open(&providers))?;
-/// let cipher = SectorCipher::new(&header, &keys)?;
+/// let expect = Expect::volume(header.uuid()); // better: the pin that was printed when the volume was made
+/// let opened = block_on(envelope.open(&providers, &expect))?;
+/// let cipher = SectorCipher::new(&header, &opened.keys, &expect)?;
 ///
 /// // Sector 2, by the engine's own means.
 /// let mut sector = read(cipher.position(2), cipher.sector_size() as u64)?;
@@ -53,18 +54,21 @@ pub struct SectorCipher {
 }
 
 impl SectorCipher {
-    /// The cipher of a volume with an atrest token. The header is authenticated with the keys.
+    /// The cipher of a volume with an atrest token, if it is an [expected](Expect) one. The header is authenticated with the
+    /// keys.
     ///
     /// Whether the storage is long enough is up to the caller: [`storage_length`](SectorCipher::storage_length).
     ///
     /// # Errors
     /// [`OpenError`]: what [`Header::data_segment`](crate::luks2::Header::data_segment) gives; no token, or a damaged
-    /// one; [`Forged`](super::Forged) and [`WrongKeys`](super::WrongKeys).
+    /// one; [`Unexpected`](crate::keys::Unexpected); [`Forged`](super::Forged), [`Reencrypted`](super::Reencrypted) and
+    /// [`WrongKeys`](super::WrongKeys).
     ///
     /// # Panics
     /// In a forked child of the process that made the keys, see [`Secret::expose`](crate::keys::Secret::expose).
-    pub fn new(header: &Header, keys: &VolumeKeys) -> Result<SectorCipher, OpenError> {
+    pub fn new(header: &Header, keys: &VolumeKeys, expect: &Expect) -> Result<SectorCipher, OpenError> {
         let own = header.own_token()?;
+        own.check(expect)?;
         header.authenticate(&own, keys)?;
         // The size is in the token, so that no length of a storage decides it.
         let geometry = Geometry::within(header, Some(own.token.size()), u64::MAX)?;

@@ -8,7 +8,7 @@ use super::error::{
     WrongKeys, random,
 };
 use super::geometry::{Geometry, MAX_SECTOR};
-use super::header::{Header, token_message};
+use super::header::{Header, header_key, token_message};
 use crate::keys::{Envelope, VolumeKeys};
 use crate::luks2::{self, Digest, LABEL_SIZE, NewHeader, Segment, Token};
 use crate::storage::{Kind, Storage};
@@ -185,10 +185,11 @@ pub(super) fn new_header(
     keys: &VolumeKeys,
 ) -> Result<Header, NewHeaderError> {
     let (uuid, segment) = (envelope.volume(), options.segment());
-    let token = Token::new(0, envelope.to_json(), options.size);
-    let code = keys.authenticate(&token_message(&token, uuid, &segment, envelope));
-    let token = token.with_authentication(&code);
     let digest = Digest::of(keys.xts_key(), &random()?);
+    let token = Token::new(0, envelope.to_json(), options.size, 0);
+    let message = token_message(&token, uuid, &segment, Some(&digest), envelope);
+    let code = keys.authenticate(header_key(&token), &message);
+    let token = token.with_authentication(&code);
     let new = NewHeader { uuid, label: &options.label, segment: &segment, token: &token, digest: &digest };
     Ok(luks2::Header::new(&new).map_err(EnvelopeTooLarge)?.into())
 }

@@ -15,8 +15,10 @@ use super::error::{
 use super::geometry::{Geometry, MAX_SECTOR};
 use super::header::Header;
 use super::lease::Watch;
+use super::open::OpenedSlot;
 use super::range_locks::{Held, RangeLocks};
 use super::withdrawal::Withdrawal;
+use crate::keys::{Expect, SlotFailure};
 use crate::luks2::Warning;
 use crate::storage::Storage;
 use crate::xts::Backend;
@@ -51,6 +53,10 @@ pub struct Volume<S: Storage = File> {
     buffers: Buffers,
     /// Whether the key came out of the envelope in the header, and so is checked against its commitment.
     pub(super) is_enveloped: bool,
+    /// What was expected when it was opened: rechecks ask no other keys.
+    pub(super) expect: Expect,
+    /// The slot that opened it, where one did.
+    pub(super) slot: Option<OpenedSlot>,
     pub(super) watch: Option<Watch>,
 }
 
@@ -76,6 +82,8 @@ impl<S: Storage> Volume<S> {
             locks: Arc::new(RangeLocks::new(cipher)),
             buffers: Buffers::new(),
             is_enveloped: true,
+            expect: Expect::any(),
+            slot: None,
             watch: None,
         }
     }
@@ -104,6 +112,17 @@ impl<S: Storage> Volume<S> {
     /// What the user should be told of the header, for example that one copy of it is damaged.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The slot of the envelope that opened the volume, counted from 0; `None` where it was made in this process, or opened
+    /// with keys that were there.
+    pub fn slot(&self) -> Option<usize> {
+        self.slot.as_ref().map(|slot| slot.number)
+    }
+
+    /// Why the slots did not open that were tried before [that one](Volume::slot).
+    pub fn slot_failures(&self) -> &[SlotFailure] {
+        self.slot.as_ref().map_or(&[], |slot| &slot.failures)
     }
 
     /// What the volume was opened for.

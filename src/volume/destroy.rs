@@ -3,10 +3,12 @@
 use super::data_path::Volume;
 use super::edit::{CHUNK, Locked};
 use super::error::{
-    DestroyError, NotScratch, OtherVolume, OverwriteError, ReadHeaderError, StorageError, UuidMismatch,
+    DestroyError, NotAuthenticated, NotScratch, OtherVolume, OverwriteError, ReadHeaderError, StillOpens,
+    StorageError, UuidMismatch,
 };
+use super::header::Header;
 use super::tombstone::Tombstone;
-use crate::keys::{Class, LocalKeystore, Uuid};
+use crate::keys::{Class, EnvelopeOpenError, Expect, LocalKeystore, Providers, Uuid, block_on};
 use crate::luks2::{self, ParseError};
 use crate::storage::Storage;
 
@@ -14,10 +16,13 @@ use crate::storage::Storage;
 const USUAL_AREA: u64 = super::create::DATA_OFFSET;
 
 /// How a volume is destroyed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DestroyOptions {
-    /// The volume's UUID, where the file does not tell it any more: its header is damaged or overwritten.
+    /// What the volume must be.
+    pub expect: Expect,
+    /// The volume's UUID, given by hand: where the file does not tell it any more, because its header is damaged or
+    /// overwritten; and where no key opens the volume, so that nothing else proves which one it is.
     pub uuid: Option<Uuid>,
     /// Overwrite the header of a volume that is no scratch volume, too: copies of the header still open with its keys.
     /// Overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name the volume, when a
@@ -26,10 +31,10 @@ pub struct DestroyOptions {
 }
 
 impl DestroyOptions {
-    /// A scratch volume with a sound header.
+    /// A scratch volume with a sound header, which is an expected one.
     #[must_use]
-    pub const fn new() -> DestroyOptions {
-        DestroyOptions { uuid: None, force: false }
+    pub const fn new(expect: Expect) -> DestroyOptions {
+        DestroyOptions { expect, uuid: None, force: false }
     }
 
     /// With the volume's UUID.
@@ -57,7 +62,10 @@ pub struct Destroyed {
     pub class: Option<Class>,
     /// How many keyslots of cryptsetup's the header had: copies of it open with their passphrases, whatever the class.
     pub keyslots: usize,
-    /// Whether a key of its own was in the keystore, and is erased now.
+    /// Whether its header was authenticated with its keys. Else no key opened it, and its UUID was given by hand.
+    pub authenticated: bool,
+    /// Whether a key of its own was in the keystore, and is erased now; the header that was there was proved not to open
+    /// any more.
     pub key_erased: bool,
     /// How many bytes are overwritten now, from the beginning of the file; 0 for a file without a header, which is left
     /// as it was.
@@ -70,34 +78,75 @@ impl<S: Storage> Volume<S> {
     /// zeros, but for a note that says so. No data is read, and none is overwritten: it is ciphertext whose key is
     /// gone.
     ///
+    /// Before that the volume is opened, by `keystore` or, where it is no scratch volume, by `providers`, and its header
+    /// authenticated: a header that somebody else wrote cannot have another volume's key erased. If no key opens it, its
+    /// [UUID](DestroyOptions::uuid) has to be given. Once the key is erased, it is tried again on the header that was there.
+    ///
     /// It may be repeated, and finishes what an interruption left: at every moment either the header or the note is
-    /// there to be read, and the key is gone before either changes. A key that is not there is no failure, for it may
-    /// have been erased before; `keystore` is `None` where there is no keystore at all.
+    /// there to be read, and the key is gone before either changes. `keystore` is `None` where there is no keystore at all.
     ///
     /// Whoever has the volume open keeps the keys until it is closed. Of a volume that is no scratch volume, and with
     /// `force` only, the header alone is overwritten: its keys have a life of their own.
     ///
     /// # Errors
     /// [`DestroyError`]. When the key cannot be erased, which is [`DestroyError::Key`], the header
-    /// is as it was; after a [`StorageError`] from the writing and [`NotOverwritten`](super::NotOverwritten) the key is
-    /// gone; else nothing is changed.
+    /// is as it was; after [`StillOpens`], a [`StorageError`] from the writing, and
+    /// [`NotOverwritten`](super::NotOverwritten), the key is gone; else nothing is changed.
     pub fn destroy(
         storage: &S,
         keystore: Option<&LocalKeystore>,
+        providers: &Providers,
         options: &DestroyOptions,
     ) -> Result<Destroyed, DestroyError> {
         let locked = Locked::take(storage)?;
         let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
-        let Found { uuid, class, keyslots, area } = examine(&locked, storage, options)?;
+        let Found { uuid, class, keyslots, area, header } = examine(&locked, storage, options)?;
+        let scratch = keystore.map_or(Providers::new(), |keystore| Providers::new().with(keystore.clone()));
+        let providers = match class {
+            Some(Class::Persistent) => providers.without_cache(),
+            _ => scratch,
+        };
+        let authenticated = match &header {
+            None => false,
+            Some(header) => authenticate(header, &providers, options)?,
+        };
+        // A persistent volume has no key of its own, whatever its UUID is.
+        let keystore = keystore.filter(|_| class != Some(Class::Persistent));
         let key_erased = match keystore {
             Some(keystore) => keystore.destroy_scratch(uuid)?,
             None => false,
         };
+        if let Some(header) = header.filter(|_| key_erased)
+            && authenticate(&header, &providers, options).is_ok_and(|opens| opens)
+        {
+            return Err(StillOpens { volume: uuid }.into());
+        }
         let overwritten = area.unwrap_or(0).min(length);
         if overwritten > 0 {
             wipe(&locked, &Tombstone { uuid, class, area: overwritten })?;
         }
-        Ok(Destroyed { uuid, class, keyslots, key_erased, overwritten })
+        Ok(Destroyed { uuid, class, keyslots, authenticated, key_erased, overwritten })
+    }
+}
+
+/// Opens the header with the keys that are there, and authenticates it. Where none opens it, its UUID must have been given.
+fn authenticate(
+    header: &Header,
+    providers: &Providers,
+    options: &DestroyOptions,
+) -> Result<bool, DestroyError> {
+    let Ok(own) = header.own_token() else { return Ok(false) };
+    match block_on(own.envelope.open(providers, &options.expect)) {
+        Ok(opened) => {
+            header.authenticate(&own, &opened.keys)?;
+            Ok(true)
+        }
+        Err(EnvelopeOpenError::Unexpected(error)) => Err(error.into()),
+        Err(EnvelopeOpenError::NoSlotOpened(_)) if options.uuid.is_some() => Ok(false),
+        Err(EnvelopeOpenError::NoSlotOpened(error)) => {
+            let why = error.failures.iter().map(|slot| slot.error.to_string()).collect::<Vec<_>>().join("; ");
+            Err(NotAuthenticated { volume: header.uuid(), why }.into())
+        }
     }
 }
 
@@ -108,6 +157,8 @@ struct Found {
     keyslots: usize,
     /// How much of the file comes before its data; `None` where the file is to be left alone.
     area: Option<u64>,
+    /// The header, if it has an envelope.
+    header: Option<Header>,
 }
 
 /// Which volume it is. Refuses what is not to be destroyed.
@@ -116,7 +167,7 @@ fn examine<S: Storage>(
     storage: &S,
     options: &DestroyOptions,
 ) -> Result<Found, DestroyError> {
-    let headerless = |uuid, class, area| Ok(Found { uuid, class, keyslots: 0, area });
+    let headerless = |uuid, class, area| Ok(Found { uuid, class, keyslots: 0, area, header: None });
     let header = match (locked.read(), options.uuid) {
         (Ok((header, _)), _) => header,
         (Err(ReadHeaderError::Destroyed(Tombstone { uuid, class, area })), given) => {
@@ -135,6 +186,7 @@ fn examine<S: Storage>(
         (Err(ReadHeaderError::Storage(error)), _) => return Err(error.into()),
         (Err(ReadHeaderError::Header(error)), _) => return Err(error.into()),
     };
+    header.check(&options.expect)?;
     let (envelope, class) = match header.envelope() {
         Ok(Some(envelope)) => (Some(envelope.volume()), Some(envelope.class())),
         Ok(None) => (None, None),
@@ -163,7 +215,8 @@ fn examine<S: Storage>(
         };
         return Err(NotScratch { keys }.into());
     }
-    Ok(Found { uuid, class, keyslots: header.keyslots().len(), area: Some(header.area_length()) })
+    let (keyslots, area) = (header.keyslots().len(), Some(header.area_length()));
+    Ok(Found { uuid, class, keyslots, area, header: class.map(|_| header) })
 }
 
 /// Whether the binary header at this place is of the volume, damaged or not.

@@ -7,56 +7,14 @@ use std::io::ErrorKind;
 
 use super::error::{
     AccessError, Busy, BusyError, Changed, HeaderError, LockError, NotOverwritten, NotVerified, NotWritable,
-    OtherVolume, OverwriteError, ReadHeaderError, StorageError, WriteHeaderError, random,
+    OverwriteError, ReadHeaderError, StorageError, WriteHeaderError, random,
 };
 use super::header::Header;
-use crate::keys::Uuid;
+use crate::keys::Expect;
 use crate::luks2::{HeaderCopy, Revision, Warning};
 use crate::storage::{Access, Lock, Storage};
 
-/// What a header must be for a change of it to be made. Fields that are not set allow anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Expected {
-    /// The volume.
-    pub uuid: Option<Uuid>,
-    /// The very writing of the header that was read.
-    pub revision: Option<Revision>,
-}
-
-impl Expected {
-    /// Any header.
-    #[must_use]
-    pub const fn any() -> Expected {
-        Expected { uuid: None, revision: None }
-    }
-
-    /// That of this volume.
-    #[must_use]
-    pub const fn uuid(mut self, uuid: Uuid) -> Expected {
-        self.uuid = Some(uuid);
-        self
-    }
-
-    /// The one that was read, unchanged since.
-    #[must_use]
-    pub const fn revision(mut self, revision: Revision) -> Expected {
-        self.revision = Some(revision);
-        self
-    }
-
-    fn check(&self, header: &Header) -> Result<(), HeaderError> {
-        if let Some(given) = self.uuid.filter(|given| *given != header.uuid()) {
-            return Err(OtherVolume { volume: header.uuid(), given }.into());
-        }
-        match self.revision {
-            Some(revision) if revision != header.revision() => Err(Changed.into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Changes the header of a volume: locks it, reads it, checks that it is the `expected` one, has `change` change it, and
+/// Changes the header of a volume: locks it, reads it, checks that it is an [expected](Expect) one, has `change` change it, and
 /// writes both copies, each synced and read back. When `change` fails nothing is written. The volume may be open
 /// meanwhile.
 ///
@@ -64,11 +22,12 @@ impl Expected {
 /// header or the new one.
 ///
 /// ```no_run
-/// use atrest::volume::{Expected, HeaderError, edit};
+/// use atrest::keys::Expect;
+/// use atrest::volume::{HeaderError, edit};
 ///
 /// let file = std::fs::File::options().read(true).write(true).open("volume")?;
 /// // Writes both copies anew, as they are: so a damaged one is mended.
-/// edit(&file, &Expected::any(), |header| Ok::<_, HeaderError>(println!("{}", header.uuid())))?;
+/// edit(&file, &Expect::any(), |header| Ok::<_, HeaderError>(println!("{}", header.uuid())))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -76,10 +35,10 @@ impl Expected {
 /// [`HeaderError`] and what `change` gives.
 pub fn edit<S: Storage + ?Sized, T, E: From<HeaderError>>(
     storage: &S,
-    expected: &Expected,
+    expect: &Expect,
     change: impl FnOnce(&mut Header) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut edit = HeaderEdit::begin(storage, expected)?;
+    let mut edit = HeaderEdit::begin(storage, expect)?;
     let done = change(edit.header_mut())?;
     edit.commit()?;
     Ok(done)
@@ -93,19 +52,33 @@ pub struct HeaderEdit<'a, S: Storage + ?Sized> {
     locked: Locked<'a, S>,
     header: Header,
     warnings: Vec<Warning>,
+    expect: Expect,
 }
 
 impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
-    /// Locks a header, reads it and checks that it is the expected one. Waits for the lock, at most five seconds for a
-    /// file's.
+    /// Locks a header, reads it and checks that it is an expected one, as far as it can be said without its keys. Waits for
+    /// the lock, at most five seconds for a file's.
     ///
     /// # Errors
     /// [`HeaderError`]; nothing is locked then.
-    pub fn begin(storage: &'a S, expected: &Expected) -> Result<HeaderEdit<'a, S>, HeaderError> {
+    pub fn begin(storage: &'a S, expect: &Expect) -> Result<HeaderEdit<'a, S>, HeaderError> {
         let locked = Locked::take(storage)?;
         let (header, warnings) = Header::read(storage)?;
-        expected.check(&header)?;
-        Ok(HeaderEdit { locked, header, warnings })
+        header.check(expect)?;
+        Ok(HeaderEdit { locked, header, warnings, expect: expect.clone() })
+    }
+
+    /// Refuses a header that is not the very writing of it which was read before.
+    ///
+    /// # Errors
+    /// [`Changed`].
+    pub fn unchanged_since(self, revision: Revision) -> Result<HeaderEdit<'a, S>, Changed> {
+        if self.header.revision() == revision { Ok(self) } else { Err(Changed) }
+    }
+
+    /// What was expected.
+    pub(super) fn expect(&self) -> &Expect {
+        &self.expect
     }
 
     /// The header.
@@ -144,7 +117,8 @@ impl Header {
     /// # Errors
     /// [`HeaderError`]: [`Changed`] when the header on the storage is another one.
     pub fn update<S: Storage + ?Sized>(&mut self, storage: &S) -> Result<(), HeaderError> {
-        let mut edit = HeaderEdit::begin(storage, &Expected::any().revision(self.revision()))?;
+        let edit = HeaderEdit::begin(storage, &Expect::any())?;
+        let mut edit = edit.unchanged_since(self.revision())?;
         edit.header_mut().clone_from(self);
         *self = edit.commit()?.0;
         Ok(())

@@ -12,7 +12,10 @@ use super::difference::HeaderDifference;
 use super::tombstone::Tombstone;
 use super::withdrawal::Withdrawal;
 use crate::Code;
-use crate::keys::{EnvelopeChangeError, EnvelopeFormatError, NoSlotOpened, ProviderError, Uuid};
+use crate::keys::{
+    EnvelopeChangeError, EnvelopeFormatError, EnvelopeOpenError, NoSlotOpened, ProviderError, Unexpected,
+    Uuid,
+};
 use crate::luks2::{
     HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
     VolumeKeyError,
@@ -107,8 +110,10 @@ operations! {
         Token(TokenError),
         Uuid(UuidMismatch),
         Envelope(EnvelopeFormatError),
+        Unexpected(Unexpected),
         NoSlotOpened(NoSlotOpened),
         Forged(Forged),
+        Reencrypted(Reencrypted),
         WrongKeys(WrongKeys),
         VolumeKey(VolumeKeyError),
         Truncated(Truncated),
@@ -183,6 +188,7 @@ operations! {
         Uuid(UuidMismatch),
         Envelope(EnvelopeFormatError),
         Forged(Forged),
+        Reencrypted(Reencrypted),
         WrongKeys(WrongKeys),
         OtherEnvelope(OtherEnvelope),
         NeedsKeys(NeedsKeys),
@@ -197,7 +203,10 @@ operations! {
         Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
-        OtherVolume(OtherVolume),
+        Token(TokenError),
+        Uuid(UuidMismatch),
+        Envelope(EnvelopeFormatError),
+        Unexpected(Unexpected),
         Changed(Changed),
         Full(HeaderFull),
         SequenceSpent(SequenceSpent),
@@ -212,14 +221,16 @@ operations! {
         Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
-        OtherVolume(OtherVolume),
+        Unexpected(Unexpected),
         Changed(Changed),
         NotSupported(NotSupported),
         Token(TokenError),
         Uuid(UuidMismatch),
         Envelope(EnvelopeFormatError),
         Change(EnvelopeChangeError),
+        NotVouchedFor(NotVouchedFor),
         Forged(Forged),
+        Reencrypted(Reencrypted),
         WrongKeys(WrongKeys),
         OtherEnvelope(OtherEnvelope),
         NeedsKeys(NeedsKeys),
@@ -248,6 +259,10 @@ operations! {
         NotWritable(NotWritable),
         Busy(Busy),
         Header(ParseError),
+        Token(TokenError),
+        Uuid(UuidMismatch),
+        Envelope(EnvelopeFormatError),
+        Unexpected(Unexpected),
         NotRestored(NotRestored),
         Truncated(Truncated),
         Full(HeaderFull),
@@ -266,9 +281,15 @@ operations! {
         Token(TokenError),
         Uuid(UuidMismatch),
         OtherVolume(OtherVolume),
+        Unexpected(Unexpected),
         NotScratch(NotScratch),
         Envelope(EnvelopeFormatError),
+        Forged(Forged),
+        Reencrypted(Reencrypted),
+        NotSupported(NotSupported),
         Key(ProviderError),
+        NotAuthenticated(NotAuthenticated),
+        StillOpens(StillOpens),
         NotOverwritten(NotOverwritten),
     }
 
@@ -295,10 +316,15 @@ operations! {
         Token(TokenError),
         Uuid(UuidMismatch),
         Envelope(EnvelopeFormatError),
+        Unexpected(Unexpected),
         NoSlotOpened(NoSlotOpened),
         Change(EnvelopeChangeError),
+        NotVouchedFor(NotVouchedFor),
         Key(ProviderError),
+        NotAuthenticated(NotAuthenticated),
+        StillOpens(StillOpens),
         Forged(Forged),
+        Reencrypted(Reencrypted),
         WrongKeys(WrongKeys),
         VolumeKey(VolumeKeyError),
         OtherEnvelope(OtherEnvelope),
@@ -326,10 +352,11 @@ operations! {
 includes! {
     ReadHeaderError { Storage, Header, Destroyed } in OpenError, HeaderError, BackupError, Error;
     ReadEnvelopeError { Token, Uuid, Envelope }
-        in OpenError, SetEnvelopeError, WrappingError, DestroyError, RecheckError, Error;
+        in ExpectedError, OpenError, SetEnvelopeError, HeaderError, WrappingError, RestoreError, DestroyError, RecheckError, Error;
+    AuthenticityError { NotSupported, Forged, Reencrypted, WrongKeys } in OpenError, SetEnvelopeError, WrappingError;
     OpenError {
-        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, NoSlotOpened, Forged, WrongKeys,
-        VolumeKey, Truncated, Cipher
+        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Unexpected, NoSlotOpened, Forged,
+        Reencrypted, WrongKeys, VolumeKey, Truncated, Cipher
     } in Error;
     SectorError { OutOfBounds, Cipher } in Error;
     ReadError { Storage, OutOfBounds, Truncated, Withdrawn } in WriteError, Error;
@@ -337,22 +364,25 @@ includes! {
     DiscardError { Storage, ReadOnly, OutOfBounds, DiscardOff, Withdrawn } in Error;
     AppendError { Options, Storage } in CreateError, Error;
     SetEnvelopeError {
-        NotSupported, Token, Uuid, Envelope, Forged, WrongKeys, OtherEnvelope, NeedsKeys, Full
+        NotSupported, Token, Uuid, Envelope, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full
     } in WrappingError, Error;
     HeaderError {
-        Storage, NotWritable, Busy, Header, Destroyed, OtherVolume, Changed, Full, SequenceSpent, NotVerified, Random
+        Storage, NotWritable, Busy, Header, Destroyed, Token, Uuid, Envelope, Unexpected, Changed, Full, SequenceSpent,
+        NotVerified, Random
     } in WrappingError, Error;
     WrappingError {
-        Storage, NotWritable, Busy, Header, Destroyed, OtherVolume, Changed, NotSupported, Token, Uuid, Envelope, Change,
-        Forged, WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent, NotVerified, Random
+        Storage, NotWritable, Busy, Header, Destroyed, Unexpected, Changed, NotSupported, Token, Uuid, Envelope, Change,
+        NotVouchedFor, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent,
+        NotVerified, Random
     } in Error;
     BackupError { Storage, Busy, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
     RestoreError {
-        Storage, NotWritable, Busy, Header, NotRestored, Truncated, Full, SequenceSpent, NotVerified, NotOverwritten,
-        Random
+        Storage, NotWritable, Busy, Header, Token, Uuid, Envelope, Unexpected, NotRestored, Truncated, Full,
+        SequenceSpent, NotVerified, NotOverwritten, Random
     } in Error;
     DestroyError {
-        Storage, NotWritable, Busy, Header, Token, Uuid, OtherVolume, NotScratch, Envelope, Key, NotOverwritten
+        Storage, NotWritable, Busy, Header, Token, Uuid, OtherVolume, Unexpected, NotScratch, Envelope, Forged,
+        Reencrypted, NotSupported, Key, NotAuthenticated, StillOpens, NotOverwritten
     } in Error;
     RecheckError { NotRechecked, Token, Uuid, Envelope, Withdrawn, Storage } in Error;
 }
@@ -385,7 +415,44 @@ impl From<PutTokenError> for SetEnvelopeError {
     }
 }
 
+/// The keys are none of the header's, or it is not as it was made.
+impl From<AuthenticityError> for DestroyError {
+    fn from(error: AuthenticityError) -> DestroyError {
+        match error {
+            AuthenticityError::NotSupported(error) => error.into(),
+            AuthenticityError::Reencrypted(error) => error.into(),
+            AuthenticityError::Forged(error) => error.into(),
+            AuthenticityError::WrongKeys(WrongKeys) => Forged.into(),
+        }
+    }
+}
+
+impl From<EnvelopeOpenError> for OpenError {
+    fn from(error: EnvelopeOpenError) -> OpenError {
+        match error {
+            EnvelopeOpenError::Unexpected(error) => error.into(),
+            EnvelopeOpenError::NoSlotOpened(error) => error.into(),
+        }
+    }
+}
+
 operations! {
+    /// Why a header is not the one that the volume's keys authenticate.
+    AuthenticityError {
+        NotSupported(NotSupported),
+        Forged(Forged),
+        Reencrypted(Reencrypted),
+        WrongKeys(WrongKeys),
+    }
+
+    /// Why a header is not the expected one.
+    ExpectedError {
+        Token(TokenError),
+        Uuid(UuidMismatch),
+        Envelope(EnvelopeFormatError),
+        Unexpected(Unexpected),
+    }
+
     /// Why there is no geometry for a volume.
     GeometryError {
         NotSupported(NotSupported),
@@ -435,6 +502,7 @@ operations! {
 }
 
 includes! {
+    ExpectedError { Token, Uuid, Envelope, Unexpected } in HeaderError, RestoreError, DestroyError;
     GeometryError { NotSupported, Token, Truncated } in OpenError;
     WriteHeaderError { Storage, Full, SequenceSpent, NotVerified, Random } in HeaderError, RestoreError;
     NewHeaderError { Envelope, Random } in CreateError, FinishError;
@@ -518,6 +586,10 @@ codes! {
     Truncated = Truncated;
     UuidMismatch = Forged;
     Forged = Forged;
+    Reencrypted = Reencrypted;
+    NotVouchedFor = NoExpectation;
+    NotAuthenticated = NoExpectation;
+    StillOpens = KeyExists;
     WrongKeys = WrongKey;
     OtherEnvelope = WrongKey;
     NeedsKeys = Refused;
@@ -591,6 +663,47 @@ pub struct UuidMismatch {
      decrypted; restore the header from a trusted backup"
 )]
 pub struct Forged;
+
+/// The volume key is another one than the root key gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "its volume key was exchanged by another tool (`cryptsetup reencrypt`), and the key service's key gives the old one, with \
+     which the data would be noise: open it with cryptsetup and a passphrase, and copy the data into a new volume"
+)]
+pub struct Reencrypted;
+
+/// Nobody here may open the volume, so that its header cannot be authenticated; nor does a pin say which root key is its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no key of volume {volume} may be used for decryption here, so that its header cannot be authenticated: it is changed \
+     only if its pin is expected"
+)]
+pub struct NotVouchedFor {
+    /// The volume, as its header says.
+    pub volume: Uuid,
+}
+
+/// No key opens the volume that is to be destroyed, so that only its UUID, named by hand, says which one it is.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no key opens volume {volume}, so that nothing proves which one it is ({why}): it is destroyed only if its UUID is given"
+)]
+pub struct NotAuthenticated {
+    /// The volume, as its header says.
+    pub volume: Uuid,
+    /// What the key providers say.
+    pub why: String,
+}
+
+/// The volume still opens, although its key was erased.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the key of volume {volume} was erased, and still opens its header: the keystore is failing, or another process made the key again"
+)]
+pub struct StillOpens {
+    /// The volume.
+    pub volume: Uuid,
+}
 
 /// The keys are not those of the envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

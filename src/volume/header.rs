@@ -4,12 +4,12 @@ use core::ops::Deref;
 use std::io::ErrorKind;
 
 use super::error::{
-    Forged, NeedsKeys, OpenError, OtherEnvelope, ReadEnvelopeError, ReadHeaderError, SetEnvelopeError,
-    StorageError, UuidMismatch, WrongKeys,
+    AuthenticityError, ExpectedError, Forged, NeedsKeys, OtherEnvelope, ReadEnvelopeError, ReadHeaderError,
+    Reencrypted, SetEnvelopeError, StorageError, UuidMismatch, WrongKeys,
 };
 use super::tombstone::{self, Tombstone};
-use crate::keys::{Envelope, VolumeKeys};
-use crate::luks2::{self, Covered, Fill, ParseError, Token, TokenError, Warning};
+use crate::keys::{Envelope, Expect, HeaderKey, Pin, Unexpected, VolumeKeys};
+use crate::luks2::{self, Covered, Digest, Fill, ParseError, Token, TokenError, VolumeKeyError, Warning};
 use crate::storage::Storage;
 
 /// A volume's header, as it was read: **nothing in it is authenticated** until the volume's keys are there
@@ -39,6 +39,13 @@ impl From<luks2::Header> for Header {
 pub(super) struct OwnToken {
     pub token: Token,
     pub envelope: Envelope,
+}
+
+impl OwnToken {
+    /// Checks which volume it is, before anybody is asked for its keys.
+    pub(super) fn check(&self, expect: &Expect) -> Result<(), Unexpected> {
+        expect.check(&self.envelope, Some(self.token.version()))
+    }
 }
 
 impl Header {
@@ -115,6 +122,33 @@ impl Header {
         Ok(self.token()?.map(|token| token.size()))
     }
 
+    /// The [pin](Pin) of this header's volume; `None` in a volume that another tool made. It vouches for what the header
+    /// says: take it of a volume that has opened ([`Volume::header`](super::Volume::header)).
+    ///
+    /// # Errors
+    /// As for [`Header::envelope`].
+    pub fn pin(&self) -> Result<Option<Pin>, ReadEnvelopeError> {
+        Ok(match self.token()? {
+            Some(token) => {
+                Some(Pin::new(&Envelope::from_json(token.envelope().as_bytes())?, token.version()))
+            }
+            None => None,
+        })
+    }
+
+    /// Checks that this is an expected volume, as far as it can be said without its keys.
+    pub(super) fn check(&self, expect: &Expect) -> Result<(), ExpectedError> {
+        // A damaged token can be mended, where nothing is expected of it.
+        if !expect.is_limited() {
+            return Ok(());
+        }
+        match self.token()? {
+            Some(_) => self.own_token()?.check(expect)?,
+            None => expect.check_foreign(self.uuid())?,
+        }
+        Ok(())
+    }
+
     /// The token of this volume, which must be ours.
     pub(super) fn own_token(&self) -> Result<OwnToken, ReadEnvelopeError> {
         let token = self.token()?.ok_or(TokenError::Missing)?;
@@ -125,16 +159,21 @@ impl Header {
         Ok(OwnToken { token, envelope })
     }
 
-    /// Checks with the volume's keys that nobody else changed what decides how the data is decrypted. The very values that
-    /// were parsed are checked, the header's [own token](Header::own_token) among them: nothing is read again.
-    pub(super) fn authenticate(&self, own: &OwnToken, keys: &VolumeKeys) -> Result<(), OpenError> {
+    /// Checks with the volume's keys that nobody else changed what decides how the data is decrypted, and that the volume key
+    /// is still the one that the root key gives. The very values that were parsed are checked, the header's
+    /// [own token](Header::own_token) among them: nothing is read again.
+    pub(super) fn authenticate(&self, own: &OwnToken, keys: &VolumeKeys) -> Result<(), AuthenticityError> {
         if !own.envelope.is_for(keys) {
             return Err(WrongKeys.into());
         }
         let message = message(&own.token, self, &own.envelope)?;
-        match keys.verify(&message, own.token.authentication()) {
-            true => Ok(()),
-            false => Err(Forged.into()),
+        let authentic = keys.verify(header_key(&own.token), &message, own.token.authentication());
+        // Of a header that another tool changed, too: then this tells what it did.
+        match (authentic, self.check_volume_key(keys.xts_key())) {
+            (_, Err(VolumeKeyError::WrongKey)) => Err(Reencrypted.into()),
+            (true, Err(VolumeKeyError::NotSupported(why))) => Err(why.into()),
+            (true, Ok(())) => Ok(()),
+            _ => Err(Forged.into()),
         }
     }
 
@@ -155,20 +194,18 @@ impl Header {
         envelope: &Envelope,
         keys: &VolumeKeys,
     ) -> Result<(), SetEnvelopeError> {
-        self.authenticate(own, keys).map_err(|error| match error {
-            OpenError::WrongKeys(error) => SetEnvelopeError::from(error),
-            OpenError::NotSupported(error) => error.into(),
-            _ => Forged.into(),
-        })?;
+        self.authenticate(own, keys)?;
         if envelope.volume() != self.uuid() {
             return Err(UuidMismatch { header: self.uuid(), envelope: envelope.volume() }.into());
         }
         if !envelope.is_for(keys) {
             return Err(WrongKeys.into());
         }
-        let token = Token::new(own.token.id(), envelope.to_json(), own.token.size());
+        let generation = own.token.generation().saturating_add(1);
+        let token = Token::new(own.token.id(), envelope.to_json(), own.token.size(), generation);
         let message = message(&token, self, envelope)?;
-        Ok(self.0.put_token(&token.with_authentication(&keys.authenticate(&message)))?)
+        let code = keys.authenticate(header_key(&token), &message);
+        Ok(self.0.put_token(&token.with_authentication(&code))?)
     }
 
     /// Replaces the envelope by one with other wrappings of the same root key, without that key: the authentication
@@ -204,7 +241,12 @@ fn message(
     header: &luks2::Header,
     envelope: &Envelope,
 ) -> Result<Vec<u8>, luks2::NotSupported> {
-    Ok(token_message(token, header.uuid(), header.data_segment()?, envelope))
+    Ok(token_message(token, header.uuid(), header.data_segment()?, header.data_digest()?, envelope))
+}
+
+/// The key of a token's code.
+pub(super) const fn header_key(token: &Token) -> HeaderKey {
+    if token.version() < 3 { HeaderKey::First } else { HeaderKey::Third }
 }
 
 /// The same for a header that is not made yet.
@@ -212,12 +254,17 @@ pub(super) fn token_message(
     token: &Token,
     uuid: crate::keys::Uuid,
     segment: &luks2::Segment,
+    digest: Option<&Digest>,
     envelope: &Envelope,
 ) -> Vec<u8> {
     let document = envelope.to_json();
-    let covered =
-        Covered { document: &document, class: envelope.class().name(), commitment: envelope.commitment() };
-    token.message(uuid, segment, &covered)
+    let covered = Covered {
+        document: &document,
+        class: envelope.class().name(),
+        commitment: envelope.commitment(),
+        salt: envelope.salt(),
+    };
+    token.message(uuid, segment, digest, &covered)
 }
 
 #[cfg(test)]
@@ -243,11 +290,18 @@ mod tests {
         let envelope = Envelope::from_json(envelope.as_bytes()).unwrap();
         let segment = Segment::to_the_end(16 << 20, 4096);
         let hex = |code: &[u8]| code.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let token = Token::new(0, envelope.to_json(), 1000);
-        let second = keys.authenticate(&token_message(&token, UUID, &segment, &envelope));
+        let code = |token: &Token| {
+            let digest = Digest::of(&[7; 64], &[3; 32]);
+            keys.authenticate(
+                header_key(token),
+                &token_message(token, UUID, &segment, Some(&digest), &envelope),
+            )
+        };
+        let third = code(&Token::new(0, envelope.to_json(), 1000, 5));
+        assert_eq!(hex(&third), "2da6132fdb5046531d7af496bfed462ded86a9d462e160993b42ffdb483e1dec");
+        let second = code(&Token::of_version(2, 0, envelope.to_json(), 1000));
         assert_eq!(hex(&second), "e04fe57a7bce75285a60756dece46459b937b2ca5a007a4e06db35947a441cee");
-        let first = Token::of_the_first_version(0, envelope.to_json(), 1000);
-        let first = keys.authenticate(&token_message(&first, UUID, &segment, &envelope));
+        let first = code(&Token::of_version(1, 0, envelope.to_json(), 1000));
         assert_eq!(hex(&first), "820b131897c91e33797484e07cdae1af269f2584cca8db3db7192a42b3c19650");
     }
 }

@@ -4,7 +4,7 @@
 //! the key providers that can unwrap it. Then it is read and written at any offset.
 //!
 //! ```
-//! use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+//! use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, block_on, new_uuid};
 //! use atrest::volume::{CreateOptions, Mode, Volume};
 //! # use std::fs::OpenOptions;
 //!
@@ -19,8 +19,10 @@
 //! volume.write_at(b"at rest", 999_990)?;
 //! volume.flush()?;
 //!
+//! // Whoever can write the disk can exchange the header: what opens later must be the volume that was made here.
+//! let expect = Expect::pin(volume.header().pin()?.ok_or("a volume of another tool")?);
 //! let file = std::fs::File::open(&path)?;
-//! let volume = Volume::open(file, &Providers::new().with(keystore), Mode::ReadOnly)?;
+//! let volume = Volume::open(file, &Providers::new().with(keystore), &expect, Mode::ReadOnly)?;
 //! let mut text = [0; 7];
 //! volume.read_at(&mut text, 999_990)?;
 //! assert_eq!(&text, b"at rest");
@@ -89,14 +91,14 @@ pub use create::CreateOptions;
 pub use data_path::{Mode, Volume};
 pub use destroy::{DestroyOptions, Destroyed};
 pub use difference::HeaderDifference;
-pub use edit::{Expected, HeaderEdit, edit};
+pub use edit::{HeaderEdit, edit};
 pub use error::{
     AppendError, BackupError, Busy, Changed, CreateError, DestroyError, DiscardError, DiscardOff,
-    EnvelopeTooLarge, Error, FinishError, Forged, HeaderError, NeedsKeys, NotOverwritten, NotRechecked,
-    NotRestored, NotScratch, NotVerified, NotWritable, OpenError, OptionsError, OtherEnvelope, OtherVolume,
-    OutOfBounds, RandomError, ReadEnvelopeError, ReadError, ReadHeaderError, ReadOnly, RecheckError,
-    RestoreError, SectorError, SetEnvelopeError, StorageError, TargetError, Truncated, UuidMismatch,
-    WrappingError, WriteError, WrongKeys,
+    EnvelopeTooLarge, Error, FinishError, Forged, HeaderError, NeedsKeys, NotAuthenticated, NotOverwritten,
+    NotRechecked, NotRestored, NotScratch, NotVerified, NotVouchedFor, NotWritable, OpenError, OptionsError,
+    OtherEnvelope, OtherVolume, OutOfBounds, RandomError, ReadEnvelopeError, ReadError, ReadHeaderError,
+    ReadOnly, RecheckError, Reencrypted, RestoreError, SectorError, SetEnvelopeError, StillOpens,
+    StorageError, TargetError, Truncated, UuidMismatch, WrappingError, WriteError, WrongKeys,
 };
 pub use header::Header;
 pub use open::ClosedVolume;

@@ -6,18 +6,25 @@ use super::edit::check_writable;
 use super::error::{OpenError, StorageError};
 use super::geometry::Geometry;
 use super::header::{Header, OwnToken};
-use crate::keys::{Envelope, Providers, VolumeKeys, block_on};
+use crate::keys::{Envelope, Expect, Opened, Providers, SlotFailure, VolumeKeys, block_on};
 use crate::luks2::Warning;
 use crate::storage::Storage;
+use std::sync::Arc;
 
 impl<S: Storage> Volume<S> {
-    /// Opens a volume: its header is read and checked, its envelope opened by one of `providers`, and the header
-    /// authenticated, before any data is touched. Nothing is written. Blocks until the provider has answered.
+    /// Opens a volume: its header is read and checked, it is held against what is [expected](Expect), its envelope opened by
+    /// one of `providers`, and the header authenticated, before any data is touched. Nothing is written. Blocks until the
+    /// provider has answered.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(storage: S, providers: &Providers, mode: Mode) -> Result<Volume<S>, OpenError> {
-        block_on(Volume::open_async(storage, providers, mode))
+    pub fn open(
+        storage: S,
+        providers: &Providers,
+        expect: &Expect,
+        mode: Mode,
+    ) -> Result<Volume<S>, OpenError> {
+        block_on(Volume::open_async(storage, providers, expect, mode))
     }
 
     /// [`Volume::open`] for callers on an asynchronous runtime. Only the provider is awaited: the storage is read in
@@ -25,18 +32,29 @@ impl<S: Storage> Volume<S> {
     ///
     /// # Errors
     /// As for [`Volume::open`].
-    pub async fn open_async(storage: S, providers: &Providers, mode: Mode) -> Result<Volume<S>, OpenError> {
+    pub async fn open_async(
+        storage: S,
+        providers: &Providers,
+        expect: &Expect,
+        mode: Mode,
+    ) -> Result<Volume<S>, OpenError> {
         let closed = ClosedVolume::read(storage, mode)?;
-        let keys = closed.envelope().open(providers).await?;
-        closed.open(&keys)
+        let opened = closed.unwrap(providers, expect).await?;
+        closed.open(&opened, expect)
     }
 
-    /// Opens a volume with keys that were unwrapped earlier, for example to open it once more.
+    /// Opens a volume with keys that were unwrapped earlier, for example to open it once more. Of what is expected, that
+    /// which concerns the volume is checked; which key-encryption key unwrapped these is not known.
     ///
     /// # Errors
     /// As for [`Volume::open`], with [`WrongKeys`](super::WrongKeys) for the keys of another volume.
-    pub fn open_with_keys(storage: S, keys: &VolumeKeys, mode: Mode) -> Result<Volume<S>, OpenError> {
-        ClosedVolume::read(storage, mode)?.open(keys)
+    pub fn open_with_keys(
+        storage: S,
+        keys: &VolumeKeys,
+        expect: &Expect,
+        mode: Mode,
+    ) -> Result<Volume<S>, OpenError> {
+        ClosedVolume::read(storage, mode)?.open_with(keys, expect, None)
     }
 
     /// Opens a LUKS2 volume with its raw volume key of 32 or 64 bytes, whatever tool made it. The key is checked
@@ -62,7 +80,7 @@ impl<S: Storage> Volume<S> {
 ///
 /// ```
 /// use atrest::volume::{ClosedVolume, Mode};
-/// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+/// # use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, block_on, new_uuid};
 /// # use atrest::storage::MemoryStorage;
 /// # use atrest::volume::{CreateOptions, Volume};
 /// # use std::sync::Arc;
@@ -80,9 +98,10 @@ impl<S: Storage> Volume<S> {
 ///         providers = providers.with(keystore.clone());
 ///     }
 /// }
-/// let keys = block_on(closed.envelope().open(&providers))?;
-/// let volume = closed.open(&keys)?;
-/// assert_eq!(volume.size(), 1000);
+/// let expect = Expect::any().and_provider("local");
+/// let opened = block_on(closed.unwrap(&providers, &expect))?;
+/// let volume = closed.open(&opened, &expect)?;
+/// assert_eq!((volume.size(), volume.slot()), (1000, Some(0)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -120,17 +139,50 @@ impl<S: Storage> ClosedVolume<S> {
         &self.warnings
     }
 
+    /// Checks that the volume is an expected one, and has its keys unwrapped by one of the providers: the slots that are
+    /// expected are tried in order.
+    ///
+    /// # Errors
+    /// [`Unexpected`](crate::keys::Unexpected), before a provider is asked;
+    /// [`NoSlotOpened`](crate::keys::NoSlotOpened).
+    pub async fn unwrap(&self, providers: &Providers, expect: &Expect) -> Result<Opened, OpenError> {
+        self.own.check(expect)?;
+        Ok(self.own.envelope.open(providers, expect).await?)
+    }
+
     /// Authenticates the header with the volume's keys, and opens the volume.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(self, keys: &VolumeKeys) -> Result<Volume<S>, OpenError> {
+    pub fn open(self, opened: &Opened, expect: &Expect) -> Result<Volume<S>, OpenError> {
+        let slot = OpenedSlot { number: opened.slot, failures: Arc::clone(&opened.failures) };
+        self.open_with(&opened.keys, expect, Some(slot))
+    }
+
+    fn open_with(
+        self,
+        keys: &VolumeKeys,
+        expect: &Expect,
+        slot: Option<OpenedSlot>,
+    ) -> Result<Volume<S>, OpenError> {
+        self.own.check(expect)?;
         self.header.authenticate(&self.own, keys)?;
         let size = Some(self.own.token.size());
         let geometry = Geometry::within(&self.header, size, length(&self.storage)?)?;
         let cipher = SectorCipher::with(keys.xts_key(), geometry)?;
-        Ok(Volume::assemble(self.storage, cipher, self.header, self.warnings, self.mode))
+        let mut volume = Volume::assemble(self.storage, cipher, self.header, self.warnings, self.mode);
+        volume.expect = expect.clone();
+        volume.slot = slot;
+        Ok(volume)
     }
+}
+
+/// The slot that opened a volume.
+#[derive(Debug)]
+pub(super) struct OpenedSlot {
+    pub number: usize,
+    /// Those that were tried before.
+    pub failures: Arc<[SlotFailure]>,
 }
 
 fn read<S: Storage>(storage: &S, mode: Mode) -> Result<(Header, Vec<Warning>), OpenError> {

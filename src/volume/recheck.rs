@@ -10,7 +10,10 @@ use super::error::{NotRechecked, RecheckError, StorageError};
 use super::header::Header;
 use super::lease::{Lease, Watch};
 use super::withdrawal::Withdrawal;
-use crate::keys::{Envelope, ErrorClass, NoSlotOpened, Providers, RootKeyCache, block_on_while, clock};
+use crate::keys::{
+    Envelope, EnvelopeOpenError, ErrorClass, Expect, NoSlotOpened, Providers, RootKeyCache, block_on_while,
+    clock,
+};
 use crate::storage::Storage;
 
 /// Both times of a [`Recheck`] are 10 ms at least, and a week at most.
@@ -57,7 +60,7 @@ impl<S: Storage> Volume<S> {
     /// ```
     /// use atrest::volume::{Mode, Recheck, Volume};
     /// use std::time::Duration;
-    /// # use atrest::keys::{Class, Envelope, LocalKeystore, Providers, block_on, new_uuid};
+    /// # use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, block_on, new_uuid};
     /// # let dir = tempfile::tempdir()?;
     /// # let keystore = LocalKeystore::open_or_create(dir.path().join("keys"))?;
     /// # keystore.ensure_key("default")?;
@@ -66,7 +69,7 @@ impl<S: Storage> Volume<S> {
     /// # Volume::create(file.try_clone()?, &atrest::volume::CreateOptions::new(1000), envelope, &keys)?;
     /// # let providers = Providers::new().with(keystore);
     ///
-    /// let mut volume = Volume::open(file, &providers, Mode::ReadWrite)?;
+    /// let mut volume = Volume::open(file, &providers, &Expect::any(), Mode::ReadWrite)?;
     /// volume.recheck(&providers, Recheck::new(Duration::from_secs(60), Duration::from_secs(600)))?;
     /// volume.write_at(b"at rest", 0)?;
     /// volume.check_lease()?;
@@ -108,7 +111,9 @@ impl<S: Storage> Volume<S> {
         let storage = Arc::clone(&self.storage);
         let (cache, providers) =
             (providers.cache().map(Arc::downgrade).unwrap_or_default(), providers.without_cache());
-        let checker = Checker { lease: theirs, stop: stopped, storage, envelope, providers, cache, recheck };
+        let expect = self.expect.clone();
+        let checker =
+            Checker { lease: theirs, stop: stopped, storage, envelope, expect, providers, cache, recheck };
         let thread = Builder::new().name("atrest-recheck".to_owned()).spawn(move || checker.run());
         let thread = thread.map_err(StorageError::of("starting the thread that rechecks the key"))?;
         let new = Arc::clone(&lease);
@@ -130,6 +135,8 @@ struct Checker<S> {
     storage: Arc<S>,
     /// As it was when it was last read.
     envelope: Envelope,
+    /// What was expected when the volume was opened: no other keys are asked.
+    expect: Expect,
     /// Without a cache.
     providers: Providers,
     /// That of the caller's set, whose keys go with that set.
@@ -159,7 +166,8 @@ impl<S: Storage> Checker<S> {
         loop {
             self.read_envelope();
             let asked = clock::now();
-            let pause = match block_on_while(self.envelope.open(&self.providers), || self.nap()) {
+            let open = self.envelope.open(&self.providers, &self.expect);
+            let pause = match block_on_while(open, || self.nap()) {
                 None => Duration::ZERO,
                 Some(Ok(_)) => {
                     lease.prolong(asked, interval + grace);
@@ -167,7 +175,12 @@ impl<S: Storage> Checker<S> {
                     jittered(interval)
                 }
                 Some(Err(error)) => {
-                    match self.verdict(&error) {
+                    let verdict = match &error {
+                        EnvelopeOpenError::NoSlotOpened(error) => self.verdict(error),
+                        // The wrappings under expected keys were removed.
+                        EnvelopeOpenError::Unexpected(_) => Verdict::Refused(ErrorClass::WrongKey),
+                    };
+                    match verdict {
                         Verdict::Refused(class) => {
                             if let Some(cache) = self.cache.upgrade() {
                                 cache.clear();

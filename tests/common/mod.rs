@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use atrest::keys::{Class, Envelope, LocalKeystore, Providers, VolumeKeys, block_on, new_uuid};
+use atrest::keys::{Class, Envelope, Expect, LocalKeystore, Providers, VolumeKeys, block_on, new_uuid};
 use atrest::volume::{CreateOptions, Mode, OpenError, Volume};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -53,7 +53,7 @@ impl Place {
     }
 
     pub fn open(&self, name: &str) -> Result<Volume, OpenError> {
-        Volume::open(read_only(&self.path(name)), &self.providers(), Mode::ReadOnly)
+        Volume::open(read_only(&self.path(name)), &self.providers(), &Expect::any(), Mode::ReadOnly)
     }
 
     /// A new volume with `content`, closed again.

@@ -11,6 +11,7 @@ use crate::error::{Failure, explained};
 use crate::pointer;
 use crate::providers::as_path;
 use crate::status::atrest_status;
+use atrest::keys::Expect;
 use atrest::volume::{HeaderBackup, Mode};
 
 /// Saves the header of a volume in a new file, in the format of `cryptsetup luksHeaderBackup`: both copies and the area
@@ -84,7 +85,7 @@ pub unsafe extern "C" fn atrest_volume_restore_header(
             let (path, from) = (as_path(pointer::string(path)?), as_path(pointer::string(backup)?));
             let force = force(flags)?;
             let (backup, _) = HeaderBackup::read(&open_file(from, Mode::ReadOnly)?)?;
-            let restored = backup.restore(&open_file(path, Mode::ReadWrite)?, force)?;
+            let restored = backup.restore(&open_file(path, Mode::ReadWrite)?, &Expect::any(), force)?;
             if !restored.compared {
                 line.put("the header that was there could not be read, so that the backup was not compared with it");
             }

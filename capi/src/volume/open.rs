@@ -215,7 +215,12 @@ pub(crate) fn open(
     timeout_ms: i32,
     line: &mut Line<'_>,
 ) -> Result<atrest_volume, Failure> {
-    let volume = wait(timeout_ms, Volume::open_async(storage, &providers.0, flags.mode))?;
+    let expect = match flags.mode {
+        Mode::ReadOnly => providers.expected(),
+        Mode::ReadWrite => providers.expected_to_write()?,
+    };
+    let volume = Volume::open_async(storage, &providers.providers, &expect, flags.mode);
+    let volume = wait(timeout_ms, volume)?;
     line.warn(volume.warnings());
     Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
 }
@@ -244,12 +249,12 @@ impl New<'_> {
         let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
         let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
         let options = create_options(size, sector_size)?;
-        provider(&providers.0, &key)?;
+        provider(&providers.providers, &key)?;
         Ok(New { options, discards, providers, key, timeout_ms })
     }
 
     pub(crate) fn make(&self, storage: AnyStorage) -> Result<atrest_volume, Failure> {
-        let provider = provider(&self.providers.0, &self.key)?;
+        let provider = provider(&self.providers.providers, &self.key)?;
         let create = Envelope::create(provider, self.key.key(), new_uuid()?, Class::Persistent);
         let (envelope, keys) = wait(self.timeout_ms, create)?;
         let volume = Volume::create(storage, &self.options, envelope, &keys)?;

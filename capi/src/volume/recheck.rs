@@ -56,7 +56,7 @@ pub unsafe extern "C" fn atrest_volume_recheck(
             let milliseconds = |time: u32| Duration::from_millis(time.into());
             let recheck = Recheck::new(milliseconds(interval_ms), milliseconds(grace_ms));
             let _running = volume.calls.begin()?;
-            Ok(volume.volume.recheck(&providers.0, recheck)?)
+            Ok(volume.volume.recheck(&providers.providers, recheck)?)
         })
     }
 }

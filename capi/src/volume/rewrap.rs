@@ -102,7 +102,9 @@ pub(crate) fn change<S: Storage>(
     timeout_ms: i32,
     line: &mut Line<'_>,
 ) -> Result<(), Failure> {
-    let changed = wait(timeout_ms, Volume::change_wrappings_async(storage, change, &providers.0))?;
+    let expect = providers.expected_to_write()?;
+    let changed = Volume::change_wrappings_async(storage, change, &providers.providers, &expect);
+    let changed = wait(timeout_ms, changed)?;
     line.warn(&changed.warnings);
     Ok(())
 }

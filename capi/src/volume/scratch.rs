@@ -16,7 +16,7 @@ use crate::providers::{as_path, keystore_path};
 use crate::status::atrest_status;
 use crate::{handle, pointer};
 use atrest::Code;
-use atrest::keys::{LocalKeystore, Uuid, new_uuid};
+use atrest::keys::{Expect, LocalKeystore, Providers, Uuid, new_uuid};
 use atrest::volume::{DestroyOptions, Volume};
 
 /// A flag for atrest_volume_destroy() and atrest_volume_restore_header(): do it even where the call would refuse with
@@ -140,8 +140,8 @@ fn destroy(
             (uuid, keystore.map_or(Ok(false), |keystore| keystore.destroy_scratch(uuid))?, 0, true)
         }
         (file, uuid) => {
-            let options = DestroyOptions::new().uuid(uuid).force(force);
-            let done = Volume::destroy(&file?, keystore, &options)?;
+            let options = DestroyOptions::new(Expect::any()).uuid(uuid).force(force);
+            let done = Volume::destroy(&file?, keystore, &Providers::new(), &options)?;
             let scratch = done.class != Some(atrest::keys::Class::Persistent);
             (done.uuid, done.key_erased, done.keyslots, scratch)
         }

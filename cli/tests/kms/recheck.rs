@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use atrest::keys::{Class, Envelope, ErrorClass, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
+use atrest::keys::{
+    Class, Envelope, ErrorClass, Expect, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid,
+};
 use atrest::volume::{
     CreateOptions, Mode, OpenError, ReadError, Recheck, Volume, Withdrawal, WrappingChange,
 };
@@ -51,7 +53,7 @@ impl Bench {
     }
 
     fn open(&self) -> Result<Volume, OpenError> {
-        Volume::open(read_write(&self.path), &self.providers, Mode::ReadWrite)
+        Volume::open(read_write(&self.path), &self.providers, &Expect::any(), Mode::ReadWrite)
     }
 
     fn rechecked(&self, grace: Duration) -> Volume {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use atrest::keys::{
-    Class, Envelope, ErrorClass, KeyProvider, LocalKeystore, Passphrase, PassphraseCost, Registry, RootKey,
-    block_on, fill_random, new_uuid,
+    Class, Envelope, ErrorClass, Expect, KeyProvider, LocalKeystore, Passphrase, PassphraseCost, Registry,
+    RootKey, block_on, fill_random, new_uuid,
 };
 use atrest_provider_tests::{Ability, Subject, TESTS, run};
 use base64ct::{Base64, Encoding as _};
@@ -96,9 +96,9 @@ fn somebody_elses_is_named_by_a_registry() {
     let create = Envelope::create(&*provider, key.key(), new_uuid().unwrap(), Class::Persistent);
     let (envelope, keys) = block_on(create).unwrap();
     let providers = registry.providers_for(&envelope).unwrap();
-    assert_eq!(block_on(envelope.open(&providers)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(block_on(envelope.open(&providers, &Expect::any())).unwrap().keys.xts_key(), keys.xts_key());
     std::fs::remove_file(directory.path().join("one")).unwrap();
-    let error = block_on(envelope.open(&providers)).unwrap_err().to_string();
+    let error = block_on(envelope.open(&providers, &Expect::any())).unwrap_err().to_string();
     assert!(error.contains("file:one: cannot read the key file:one: "), "{error}");
 }
 

@@ -1,6 +1,6 @@
 //! Why an envelope could not be read, made, opened or changed: one error for each of these.
 
-use super::super::{ErrorClass, ProviderError, SecretError, Uuid};
+use super::super::{ErrorClass, ProviderError, SecretError, Unexpected, Uuid};
 use crate::Code;
 use std::fmt;
 
@@ -132,10 +132,44 @@ impl NoSlotOpened {
     }
 }
 
+/// Why an envelope was not opened: [`Envelope::open`](super::Envelope::open).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeOpenError {
+    /// It is not the expected one. No provider was asked.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+    /// No slot opened.
+    #[error(transparent)]
+    NoSlotOpened(#[from] NoSlotOpened),
+}
+
+impl EnvelopeOpenError {
+    /// What programs call it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            EnvelopeOpenError::Unexpected(error) => error.code(),
+            EnvelopeOpenError::NoSlotOpened(error) => error.code(),
+        }
+    }
+
+    /// The class of the first slot's failure, where slots were tried.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            EnvelopeOpenError::Unexpected(_) => None,
+            EnvelopeOpenError::NoSlotOpened(error) => error.class(),
+        }
+    }
+}
+
 /// Why one slot of an envelope did not open.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SlotFailure {
+    /// The slot's number, counted from 0.
+    pub slot: usize,
     /// The slot's provider.
     pub provider: String,
     /// The slot's key.
@@ -191,6 +225,9 @@ pub enum EnvelopeChangeError {
     /// The key is none for a volume of this class, or the volume's wrapping stays as it is.
     #[error(transparent)]
     Class(#[from] WrongClass),
+    /// The envelope is not the expected one. No provider was asked.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
     /// No slot opened, so there is no key to wrap anew.
     #[error(transparent)]
     NoSlotOpened(#[from] NoSlotOpened),
@@ -209,6 +246,7 @@ impl EnvelopeChangeError {
                 Code::Envelope
             }
             EnvelopeChangeError::Class(error) => error.code(),
+            EnvelopeChangeError::Unexpected(error) => error.code(),
             EnvelopeChangeError::NoSlotOpened(error) => error.code(),
             EnvelopeChangeError::Provider(error) => error.code(),
         }
@@ -221,6 +259,15 @@ impl EnvelopeChangeError {
             EnvelopeChangeError::NoSlotOpened(error) => error.class(),
             EnvelopeChangeError::Provider(error) => Some(error.class()),
             _ => None,
+        }
+    }
+}
+
+impl From<EnvelopeOpenError> for EnvelopeChangeError {
+    fn from(error: EnvelopeOpenError) -> EnvelopeChangeError {
+        match error {
+            EnvelopeOpenError::Unexpected(error) => error.into(),
+            EnvelopeOpenError::NoSlotOpened(error) => error.into(),
         }
     }
 }

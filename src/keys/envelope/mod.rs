@@ -6,13 +6,14 @@ mod json;
 mod wrappings;
 
 use super::{
-    EncryptionContext, ErrorClass, KeyProvider, ProviderError, Providers, RootKey, Uuid, VolumeKeys,
+    EncryptionContext, ErrorClass, Expect, KeyProvider, ProviderError, Providers, RootKey, Uuid, VolumeKeys,
     WrappedKey, keyref::is_scheme,
 };
 pub use class::Class;
 pub(super) use class::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of};
 pub use error::{
-    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, NoSlotOpened, SlotFailure, WrongClass,
+    EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError, NoSlotOpened,
+    SlotFailure, WrongClass,
 };
 use error::{MAX_JSON, MAX_SLOTS};
 use std::sync::Arc;
@@ -30,6 +31,18 @@ pub struct Envelope {
     class: Class,
     commitment: [u8; 32],
     slots: Vec<WrappedKey>,
+}
+
+/// What [`Envelope::open`] gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The volume's keys.
+    pub keys: VolumeKeys,
+    /// The slot that opened, counted from 0.
+    pub slot: usize,
+    /// Why those that were tried before did not.
+    pub failures: Arc<[SlotFailure]>,
 }
 
 impl Envelope {
@@ -67,26 +80,33 @@ impl Envelope {
         Ok((envelope, keys))
     }
 
-    /// Unwraps the volume's keys: the slots are tried in order until one opens. Where the providers have a
-    /// [cache](Providers::with_cache), a root key in it opens its slot.
+    /// Unwraps the volume's keys: the slots that are [expected](Expect) are tried in order until one opens. Where the
+    /// providers have a [cache](Providers::with_cache), a root key in it opens its slot.
     ///
     /// # Errors
-    /// [`NoSlotOpened`] with each slot's failure. A slot whose root key is not the one that the
-    /// envelope commits to (compared in constant time) fails as [`ErrorClass::WrongKey`].
-    pub async fn open(&self, providers: &Providers) -> Result<VolumeKeys, NoSlotOpened> {
-        self.open_any(providers).await.map(|(_, _, keys)| keys)
+    /// [`EnvelopeOpenError`]: [`Unexpected`](super::Unexpected) before any provider is asked; [`NoSlotOpened`] with each
+    /// slot's failure. A slot whose root key is not the one that the envelope commits to (compared in constant time) fails
+    /// as [`ErrorClass::WrongKey`].
+    pub async fn open(&self, providers: &Providers, expect: &Expect) -> Result<Opened, EnvelopeOpenError> {
+        expect.check(self, None)?;
+        Ok(self.open_slots(&expect.slots(self, providers)?, providers).await?.1)
     }
 
-    /// The same, with the slot that opened and the root key in it.
-    async fn open_any(
+    /// The same for slots that were chosen, with the root key in the one that opened.
+    pub(crate) async fn open_slots(
         &self,
+        slots: &[usize],
         providers: &Providers,
-    ) -> Result<(usize, Arc<RootKey>, VolumeKeys), NoSlotOpened> {
+    ) -> Result<(Arc<RootKey>, Opened), NoSlotOpened> {
         let mut failures = Vec::new();
-        for (i, slot) in self.slots.iter().enumerate() {
+        for &number in slots {
+            let slot = &self.slots[number];
             match self.open_slot(slot, providers).await {
-                Ok((root, keys)) => return Ok((i, root, keys)),
+                Ok((root, keys)) => {
+                    return Ok((root, Opened { keys, slot: number, failures: failures.into() }));
+                }
                 Err(error) => failures.push(SlotFailure {
+                    slot: number,
                     provider: slot.provider.clone(),
                     key: slot.key.clone(),
                     error,
@@ -136,6 +156,12 @@ impl Envelope {
     #[must_use]
     pub fn volume(&self) -> Uuid {
         self.volume
+    }
+
+    /// The salt of the derivation by which the volume's keys come from its root key.
+    #[must_use]
+    pub fn salt(&self) -> &[u8; 16] {
+        self.volume.as_bytes()
     }
 
     /// Whether the key outlives the volume.

@@ -1,7 +1,7 @@
 //! Changes of an envelope's wrappings: the root key stays, and so do the data that its keys encrypt.
 
 use super::{
-    super::{EncryptionContext, ErrorClass, KeyProvider, Providers, RootKey, VolumeKeys, WrappedKey},
+    super::{EncryptionContext, ErrorClass, Expect, KeyProvider, Providers, RootKey, VolumeKeys, WrappedKey},
     Class, Envelope, EnvelopeChangeError, EnvelopeFormatError, WrongClass, malformed,
 };
 
@@ -11,9 +11,9 @@ use super::{
 pub struct Rewrapped {
     /// The new envelope; volume, class and commitment are those of the old one.
     pub envelope: Envelope,
-    /// The volume's keys, where the change needed the plaintext of the root key: in secret memory, and checked against
-    /// the commitment, as is the new wrapping. `None` where the service did it all: then nothing here has seen the key,
-    /// and the new wrapping is known good by the service's word, in which the provider checked keys and material.
+    /// The volume's keys, out of the new wrapping: it has opened, to the root key that the envelope commits to. `None` where
+    /// the service rewrapped it and does not let the caller open it: then it is known good by the service's word alone, in
+    /// which the provider checked keys and material.
     pub keys: Option<VolumeKeys>,
 }
 
@@ -21,20 +21,35 @@ impl Envelope {
     /// Replaces the wrapping in slot number `slot`, counted from 0, by one under `key` of the provider named
     /// `provider`. The same key is fine: it wraps with its newest material.
     ///
-    /// Within one provider that can do it ([`KeyProvider::rewrap`]) the plaintext does not reach this process. Else the
-    /// root key is unwrapped into secret memory, wrapped by the new key, and unwrapped again by it: before the old
-    /// wrapping is let go, the new one has opened, to the root key that the envelope commits to.
+    /// Within one provider that can do it ([`KeyProvider::rewrap`]) the service rewraps it. Else the root key is unwrapped
+    /// into secret memory and wrapped by the new key. Either way the new wrapping is unwrapped again before it is believed,
+    /// where the service allows that.
     ///
     /// # Errors
-    /// [`EnvelopeChangeError::NoSuchSlot`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`] for a scratch volume, and for the
-    /// key of one; [`EnvelopeChangeError::Provider`] for what a provider
-    /// fails at, with [`ErrorClass::WrongKey`] when the slot holds another root key than the envelope commits to.
+    /// [`EnvelopeChangeError::NoSuchSlot`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`] for a scratch
+    /// volume, and for the key of one; [`EnvelopeChangeError::Unexpected`]; [`EnvelopeChangeError::Provider`] for what a
+    /// provider fails at, with [`ErrorClass::WrongKey`] when the slot holds another root key than the envelope commits to.
     pub async fn rewrap(
         &self,
         slot: usize,
         provider: &str,
         key: &str,
         providers: &Providers,
+        expect: &Expect,
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
+        expect.check(self, None)?;
+        expect.clone().only_slot(slot).slots(self, providers)?;
+        self.rewrap_root(slot, provider, key, providers, None).await
+    }
+
+    /// The same without a look at what is expected; the root key is unwrapped unless it is there.
+    pub(crate) async fn rewrap_root(
+        &self,
+        slot: usize,
+        provider: &str,
+        key: &str,
+        providers: &Providers,
+        root: Option<&RootKey>,
     ) -> Result<Rewrapped, EnvelopeChangeError> {
         let old = self.slot(slot)?;
         self.may_change()?;
@@ -44,44 +59,85 @@ impl Envelope {
             match to.rewrap(old, key).await {
                 Ok(new) => {
                     let envelope = self.with(Some(slot), new, to, key)?;
-                    return Ok(Rewrapped { envelope, keys: None });
+                    let keys = match to.unwrap(&envelope.slots[slot]).await {
+                        Ok(root) => Some(self.committed(&root)?),
+                        Err(error) if error.class() == ErrorClass::NotAuthorised => None,
+                        Err(error) => return Err(error.into()),
+                    };
+                    return Ok(Rewrapped { envelope, keys });
                 }
                 Err(error) if error.class() == ErrorClass::Unsupported => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let root = providers.require(&old.provider)?.unwrap(old).await?;
-        self.wrap_root(Some(slot), &root, to, key).await
+        match root {
+            Some(root) => self.wrap_root(Some(slot), root, to, key).await,
+            None => {
+                let root = providers.require(&old.provider)?.unwrap(old).await?;
+                self.wrap_root(Some(slot), &root, to, key).await
+            }
+        }
     }
 
     /// [`rewrap`](Envelope::rewrap) by the key that the slot is under: it wraps with its newest material.
     ///
     /// # Errors
     /// As for [`rewrap`](Envelope::rewrap).
-    pub async fn renew(&self, slot: usize, providers: &Providers) -> Result<Rewrapped, EnvelopeChangeError> {
+    pub async fn renew(
+        &self,
+        slot: usize,
+        providers: &Providers,
+        expect: &Expect,
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
         let WrappedKey { provider, key, .. } = self.slot(slot)?;
-        self.rewrap(slot, provider, key, providers).await
+        self.rewrap(slot, provider, key, providers, expect).await
     }
 
     /// Adds a wrapping of the same root key under `key` of the provider named `provider`, behind those that are there.
     /// One of these is opened for it; the new one is opened, too, before it is believed.
     ///
     /// # Errors
-    /// [`EnvelopeChangeError::Full`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`]; [`EnvelopeChangeError::NoSlotOpened`]; [`EnvelopeChangeError::Provider`].
+    /// [`EnvelopeChangeError::Full`]; [`EnvelopeChangeError::SlotExists`]; [`EnvelopeChangeError::Class`];
+    /// [`EnvelopeChangeError::Unexpected`]; [`EnvelopeChangeError::NoSlotOpened`]; [`EnvelopeChangeError::Provider`].
     pub async fn add_slot(
         &self,
         provider: &str,
         key: &str,
         providers: &Providers,
+        expect: &Expect,
     ) -> Result<Rewrapped, EnvelopeChangeError> {
+        expect.check(self, None)?;
+        self.may_add(provider, key, providers)?;
+        let slots = expect.slots(self, providers)?;
+        let (root, _) = self.open_slots(&slots, &providers.without_cache()).await?;
+        self.add_root(provider, key, providers, &root).await
+    }
+
+    /// The same for a root key that is there already.
+    pub(crate) async fn add_root(
+        &self,
+        provider: &str,
+        key: &str,
+        providers: &Providers,
+        root: &RootKey,
+    ) -> Result<Rewrapped, EnvelopeChangeError> {
+        let to = self.may_add(provider, key, providers)?;
+        self.wrap_root(None, root, to, key).await
+    }
+
+    /// The provider that is to wrap for another slot, if there can be one.
+    fn may_add<'a>(
+        &self,
+        provider: &str,
+        key: &str,
+        providers: &'a Providers,
+    ) -> Result<&'a dyn KeyProvider, EnvelopeChangeError> {
         self.may_change()?;
         self.class.takes(self.volume, provider, key)?;
         if self.slots.len() >= Self::MAX_SLOTS {
             return Err(EnvelopeChangeError::Full);
         }
-        let to = &**providers.require(provider)?;
-        let (_, root, _) = self.open_any(&providers.without_cache()).await?;
-        self.wrap_root(None, &root, to, key).await
+        Ok(&**providers.require(provider)?)
     }
 
     /// Removes the wrapping in slot number `slot`, counted from 0. No key is needed for it.

@@ -2,15 +2,19 @@
 
 use super::*;
 use crate::keys::{
-    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, KeyAdmin, NoSlotOpened,
-    PassphraseCost, Providers, WrongClass,
+    Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError,
+    Expect, KeyAdmin, NoSlotOpened, PassphraseCost, Providers, WrongClass,
 };
 use std::io::Read as _;
 
 const NAME: &str = "scratch-6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 
 fn opens(envelope: &Envelope, keystore: &LocalKeystore) -> Result<(), NoSlotOpened> {
-    block_on(envelope.open(&Providers::new().with(keystore.clone()))).map(drop)
+    let opened = block_on(envelope.open(&Providers::new().with(keystore.clone()), &Expect::any()));
+    opened.map(drop).map_err(|error| match error {
+        EnvelopeOpenError::NoSlotOpened(error) => error,
+        EnvelopeOpenError::Unexpected(error) => panic!("{error}"),
+    })
 }
 
 #[test]
@@ -80,8 +84,8 @@ fn nothing_but_its_own_volume_comes_under_a_scratch_key() {
     let providers = Providers::new().with(keystore.clone());
     for key in ["default", NAME] {
         let changed = [
-            block_on(scratch.rewrap(0, "local", key, &providers)),
-            block_on(scratch.add_slot("local", key, &providers)),
+            block_on(scratch.rewrap(0, "local", key, &providers, &Expect::any())),
+            block_on(scratch.add_slot("local", key, &providers, &Expect::any())),
         ];
         for changed in changed {
             let error = changed.unwrap_err();
@@ -95,9 +99,9 @@ fn nothing_but_its_own_volume_comes_under_a_scratch_key() {
     let (persistent, _) = block_on(Envelope::create(&keystore, "default", other, Class::Persistent)).unwrap();
     let own = LocalKeystore::scratch_key_name(other);
     for key in [NAME, &own] {
-        let moved = block_on(persistent.rewrap(0, "local", key, &providers));
+        let moved = block_on(persistent.rewrap(0, "local", key, &providers, &Expect::any()));
         assert!(matches!(moved, Err(EnvelopeChangeError::Class(WrongClass::ScratchKey { .. }))));
-        let added = block_on(persistent.add_slot("local", key, &providers));
+        let added = block_on(persistent.add_slot("local", key, &providers, &Expect::any()));
         assert!(matches!(added, Err(EnvelopeChangeError::Class(WrongClass::ScratchKey { .. }))));
     }
 
