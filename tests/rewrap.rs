@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use atrest::Code;
 use atrest::keys::{
     BoxFuture, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, Expect, HeaderKey,
     KeyDescription, KeyProvider, ProviderError, Providers, RootKey, VolumeKeys, WrappedKey, block_on,
@@ -21,6 +22,8 @@ use serde_json::json;
 struct Service {
     unwraps: Arc<AtomicUsize>,
     rewraps: bool,
+    /// Its owner lets nobody here decrypt.
+    denies: bool,
     edit: Option<fn(&mut WrappedKey)>,
 }
 
@@ -62,6 +65,9 @@ impl KeyProvider for Service {
     fn unwrap<'a>(&'a self, wrapped: &'a WrappedKey) -> BoxFuture<'a, Result<RootKey, ProviderError>> {
         Box::pin(async move {
             self.unwraps.fetch_add(1, Ordering::Relaxed);
+            if self.denies {
+                return Err(ProviderError::new(ErrorClass::NotAuthorised, "no"));
+            }
             let mut root: [u8; 32] = wrapped.wrapped[..].try_into().unwrap();
             root.iter_mut().for_each(|byte| *byte ^= Service::pad(&wrapped.key));
             Ok(RootKey::take(&mut root)?)
@@ -151,17 +157,49 @@ fn between_providers_the_root_key_goes_through_secret_memory_and_back_is_the_sam
         let change = WrappingChange::Rewrap { slot: 0, provider, key };
         Volume::change_wrappings(&read_write(&path), change, &providers, &Expect::any()).unwrap()
     };
-    assert!(to("fake", "a").verified);
+    let changed = to("fake", "a");
+    assert!(changed.verified && changed.proved);
     assert_eq!(service.unwraps(), 1, "the new wrapping was opened before the old one went");
-    // Within the service nobody here sees the key.
-    assert!(!to("fake", "b").verified);
-    assert!(!to("fake", "b").verified);
-    assert_eq!((service.unwraps(), names(&envelope_of(&place))), (1, vec!["fake:b".to_owned()]));
+    // Within the service, too: the old one authenticates the header, and the new one opens.
+    for unwraps in [3, 5] {
+        let changed = to("fake", "b");
+        assert!(changed.verified && changed.proved);
+        assert_eq!((service.unwraps(), names(&envelope_of(&place))), (unwraps, vec!["fake:b".to_owned()]));
+    }
     let volume = Volume::open(read_only(&path), &providers, &Expect::any(), Mode::ReadOnly).unwrap();
     assert_eq!(read_all(&volume), b"content");
     assert!(to("local", "default").verified);
     assert_eq!(read_all(&place.open("v").unwrap()), b"content");
     assert!(envelope_of(&place).is_for(&keys));
+}
+
+/// A service that rewraps and decrypts nothing would bring whatever header is there under the new key.
+#[test]
+fn where_nobody_may_decrypt_only_a_pinned_volume_is_rewrapped() {
+    let (place, keys) = volume();
+    let path = place.path("v");
+    let rewrap = |service: &Service, expect: &Expect, key| {
+        let providers = place.providers().with(service.clone());
+        let change = WrappingChange::Rewrap { slot: 0, provider: "fake", key };
+        Volume::change_wrappings(&read_write(&path), change, &providers, expect)
+    };
+    rewrap(&Service::default(), &Expect::any(), "a").unwrap();
+    let pin = Header::read(&read_only(&path)).unwrap().0.pin().unwrap().unwrap();
+    let before = header_of(&path);
+    let service = Service { rewraps: true, denies: true, ..Service::default() };
+    for expect in [Expect::any(), Expect::volume(pin.volume()).and_provider("fake")] {
+        let error = rewrap(&service, &expect, "b").unwrap_err();
+        assert!(matches!(error, WrappingError::NotVouchedFor(_)), "{error}");
+        assert_eq!(error.code(), Code::NoExpectation);
+    }
+    assert_eq!(header_of(&path), before);
+    let changed = rewrap(&service, &Expect::pin(pin), "b").unwrap();
+    assert!(!changed.verified && !changed.proved);
+    assert_eq!(names(&envelope_of(&place)), ["fake:b"]);
+    assert!(envelope_of(&place).is_for(&keys));
+    // The code stays that of the generation before, since nobody here can make another one.
+    let generation = |header: &[u8]| json_of(header)["tokens"]["0"]["generation"].clone();
+    assert_eq!(generation(&header_of(&path)), generation(&before));
 }
 
 #[test]
@@ -236,15 +274,17 @@ fn slots_come_and_go_but_the_last() {
         assert_eq!(read_all(&place.open("v").unwrap()), b"content");
         std::fs::rename(&to, &from).unwrap();
     }
-    // Removing takes no key at all.
-    let removed = Volume::change_wrappings(
-        &read_write(&path),
-        WrappingChange::Remove { slot: 0 },
-        &Providers::new(),
-        &Expect::any(),
-    )
-    .unwrap();
-    assert!(!removed.verified);
+    // Removing takes a key to authenticate the header with, or its pin.
+    let pin = Header::read(&read_only(&path)).unwrap().0.pin().unwrap().unwrap();
+    let remove = |expect: &Expect| {
+        let change = WrappingChange::Remove { slot: 0 };
+        Volume::change_wrappings(&read_write(&path), change, &Providers::new(), expect)
+    };
+    assert!(matches!(
+        remove(&Expect::any()),
+        Err(WrappingError::Change(EnvelopeChangeError::NoSlotOpened(_)))
+    ));
+    assert!(!remove(&Expect::pin(pin)).unwrap().verified);
     assert_eq!(names(&envelope_of(&place)), ["local:other"]);
     for i in 0..7 {
         let name = format!("k{i}");

@@ -8,7 +8,8 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use subtle::ConstantTimeEq as _;
 
 use super::keyref::excerpt;
-use super::{Envelope, KeyRef, Providers, Uuid, WrappedKey};
+use super::unexpected::Unexpected;
+use super::{KeyRef, Providers, Uuid, WrappedKey};
 use crate::Code;
 
 /// One volume as its maker saw it, in a line that a unit file or fstab can hold: UUID, key commitment, and the least version
@@ -34,11 +35,11 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// The pin of the volume that `envelope` belongs to, for tokens of this version and later ones. Make it of an envelope that
-    /// was just created, or that has opened: before, nothing in it is authenticated.
+    /// The pin of a volume with this [key commitment](super::VolumeKeys::commitment), for tokens of this version and later
+    /// ones. Take them of an envelope that was just created, or that has opened: before, nothing in it is authenticated.
     #[must_use]
-    pub fn new(envelope: &Envelope, token_version: u32) -> Pin {
-        Pin { volume: envelope.volume(), commitment: *envelope.commitment(), token_version }
+    pub const fn new(volume: Uuid, commitment: [u8; 32], token_version: u32) -> Pin {
+        Pin { volume, commitment, token_version }
     }
 
     /// The volume.
@@ -248,13 +249,17 @@ impl Expect {
         &self.pins
     }
 
-    /// Checks which volume it is, as far as an envelope says, and which version the token around it has; `None` for an
-    /// envelope that is kept by itself.
+    /// Checks which volume it is, by what an envelope says of its UUID and key commitment, and which version the token
+    /// around it has; `None` for an envelope that is kept by itself.
     ///
     /// # Errors
     /// [`Unexpected`].
-    pub fn check(&self, envelope: &Envelope, token_version: Option<u32>) -> Result<(), Unexpected> {
-        let volume = envelope.volume();
+    pub fn check(
+        &self,
+        volume: Uuid,
+        commitment: &[u8; 32],
+        token_version: Option<u32>,
+    ) -> Result<(), Unexpected> {
         if !self.volumes.is_empty() && !self.volumes.contains(&volume) {
             return Err(Unexpected::Volume { volume, expected: list(&self.volumes) });
         }
@@ -266,7 +271,7 @@ impl Expect {
             let expected = list(&self.pins.iter().map(|pin| pin.volume).collect());
             return Err(Unexpected::Volume { volume, expected });
         }
-        pins.retain(|pin| bool::from(pin.commitment.ct_eq(envelope.commitment())));
+        pins.retain(|pin| bool::from(pin.commitment.ct_eq(commitment)));
         if pins.is_empty() {
             return Err(Unexpected::RootKey { volume });
         }
@@ -289,12 +294,16 @@ impl Expect {
         if by_volume.is_limited() { Err(Unexpected::Foreign { volume }) } else { Ok(()) }
     }
 
-    /// The slots of an envelope that may be tried, in their order.
+    /// Which slots of a volume's envelope may be tried, in their order.
     ///
     /// # Errors
     /// [`Unexpected::Keys`] where there is none; [`Unexpected::Slot`].
-    pub fn slots(&self, envelope: &Envelope, providers: &Providers) -> Result<Vec<usize>, Unexpected> {
-        let (volume, slots) = (envelope.volume(), envelope.slots());
+    pub fn slots(
+        &self,
+        volume: Uuid,
+        slots: &[WrappedKey],
+        providers: &Providers,
+    ) -> Result<Vec<usize>, Unexpected> {
         if let Some(slot) = self.slot.filter(|slot| *slot >= slots.len()) {
             return Err(Unexpected::Slot { volume, slot, slots: slots.len() });
         }
@@ -382,80 +391,4 @@ impl FromStr for Expect {
 /// Values one of which is meant.
 fn list<T: ToString>(values: &BTreeSet<T>) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(" or ")
-}
-
-/// A volume is not what was [expected](Expect): somebody exchanged its header, or another volume is meant. No key service
-/// was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unexpected {
-    /// Another volume.
-    #[error("this is volume {volume}, and {expected} is expected")]
-    Volume {
-        /// The volume, as its header says.
-        volume: Uuid,
-        /// What was expected.
-        expected: String,
-    },
-    /// The expected UUID, and another root key.
-    #[error(
-        "the header of volume {volume} is for another root key than the pin says: somebody exchanged it, or the volume was \
-         made anew"
-    )]
-    RootKey {
-        /// The volume, as its header says.
-        volume: Uuid,
-    },
-    /// A token of an older version than the pin says.
-    #[error(
-        "the header of volume {volume} has a token of version {found}, and version {least} or later is expected: it is \
-         older than the pin, or somebody put it back"
-    )]
-    TokenVersion {
-        /// The volume.
-        volume: Uuid,
-        /// The version in the header.
-        found: u32,
-        /// The least one.
-        least: u32,
-    },
-    /// No wrapping of the volume's root key is under an expected key.
-    #[error("volume {volume} is under {found}, and {expected} is expected")]
-    Keys {
-        /// The volume.
-        volume: Uuid,
-        /// Its keys, as its header says.
-        found: String,
-        /// What was expected.
-        expected: String,
-    },
-    /// There is no slot of the number that was chosen.
-    #[error("volume {volume} has no slot {slot}: it has {slots}, numbered from 0")]
-    Slot {
-        /// The volume.
-        volume: Uuid,
-        /// The number.
-        slot: usize,
-        /// How many there are.
-        slots: usize,
-    },
-    /// A volume of another tool, whose keys nobody vouches for.
-    #[error(
-        "volume {volume} was made by another tool, or its atrest token was removed: its keys are not the expected ones"
-    )]
-    Foreign {
-        /// The volume.
-        volume: Uuid,
-    },
-}
-
-impl Unexpected {
-    /// What programs call it: [`Code::Unexpected`]; [`Code::Slot`] for a slot that is not there.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Unexpected::Slot { .. } => Code::Slot,
-            _ => Code::Unexpected,
-        }
-    }
 }

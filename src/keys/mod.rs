@@ -45,6 +45,7 @@ mod registry;
 mod root;
 mod secret;
 mod single_flight;
+mod unexpected;
 
 pub use crate::stack::on_wiped_stack;
 pub use block_on::{block_on, block_on_timeout, block_on_while};
@@ -60,7 +61,7 @@ pub use envelope::{
     NoSlotOpened, Opened, Rewrapped, SlotFailure, WrongClass,
 };
 pub use error::{ErrorClass, ProviderError, ServiceAnswer};
-pub use expect::{Expect, ExpectError, Pin, Unexpected};
+pub use expect::{Expect, ExpectError, Pin};
 pub use grants::{Grant, GrantDescription, GrantRequest, Operation, OperationError};
 pub use keyref::{KeyRef, KeyRefError};
 pub use local::{LocalKeystore, Passphrase, PassphraseCost, ScratchKey};
@@ -69,6 +70,7 @@ pub use providers::Providers;
 pub use registry::{Registry, Scheme};
 pub use root::{HeaderKey, RootKey, VolumeKeys};
 pub use secret::{Protection, Secret, SecretError, fill_random};
+pub use unexpected::Unexpected;
 pub use uuid::Uuid;
 
 /// A new random UUID (version 4, RFC 9562 section 5.4) from the system's random number generator.

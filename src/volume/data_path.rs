@@ -15,7 +15,6 @@ use super::error::{
 use super::geometry::{Geometry, MAX_SECTOR};
 use super::header::Header;
 use super::lease::Watch;
-use super::open::OpenedSlot;
 use super::range_locks::{Held, RangeLocks};
 use super::withdrawal::Withdrawal;
 use crate::keys::{Expect, SlotFailure};
@@ -58,6 +57,14 @@ pub struct Volume<S: Storage = File> {
     /// The slot that opened it, where one did.
     pub(super) slot: Option<OpenedSlot>,
     pub(super) watch: Option<Watch>,
+}
+
+/// The slot that opened a volume.
+#[derive(Debug)]
+pub(super) struct OpenedSlot {
+    pub number: usize,
+    /// Those that were tried before.
+    pub failures: Arc<[SlotFailure]>,
 }
 
 impl<S: Storage> Volume<S> {

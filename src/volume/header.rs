@@ -44,7 +44,7 @@ pub(super) struct OwnToken {
 impl OwnToken {
     /// Checks which volume it is, before anybody is asked for its keys.
     pub(super) fn check(&self, expect: &Expect) -> Result<(), Unexpected> {
-        expect.check(&self.envelope, Some(self.token.version()))
+        expect.check(self.envelope.volume(), self.envelope.commitment(), Some(self.token.version()))
     }
 }
 
@@ -129,9 +129,7 @@ impl Header {
     /// As for [`Header::envelope`].
     pub fn pin(&self) -> Result<Option<Pin>, ReadEnvelopeError> {
         Ok(match self.token()? {
-            Some(token) => {
-                Some(Pin::new(&Envelope::from_json(token.envelope().as_bytes())?, token.version()))
-            }
+            Some(token) => Some(Envelope::from_json(token.envelope().as_bytes())?.pin(token.version())),
             None => None,
         })
     }

@@ -1,12 +1,12 @@
 //! Opening a volume: with its envelope's keys, or with a raw volume key.
 
 use super::cipher::SectorCipher;
-use super::data_path::{Mode, Volume};
+use super::data_path::{Mode, OpenedSlot, Volume};
 use super::edit::check_writable;
 use super::error::{OpenError, StorageError};
 use super::geometry::Geometry;
 use super::header::{Header, OwnToken};
-use crate::keys::{Envelope, Expect, Opened, Providers, SlotFailure, VolumeKeys, block_on};
+use crate::keys::{Envelope, Expect, Opened, Providers, VolumeKeys, block_on};
 use crate::luks2::Warning;
 use crate::storage::Storage;
 use std::sync::Arc;
@@ -175,14 +175,6 @@ impl<S: Storage> ClosedVolume<S> {
         volume.slot = slot;
         Ok(volume)
     }
-}
-
-/// The slot that opened a volume.
-#[derive(Debug)]
-pub(super) struct OpenedSlot {
-    pub number: usize,
-    /// Those that were tried before.
-    pub failures: Arc<[SlotFailure]>,
 }
 
 fn read<S: Storage>(storage: &S, mode: Mode) -> Result<(Header, Vec<Warning>), OpenError> {

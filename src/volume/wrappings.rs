@@ -132,7 +132,7 @@ impl<S: Storage + ?Sized> HeaderEdit<'_, S> {
         self.header().data_segment()?;
         let own = self.header().own_token()?;
         let old = &own.envelope;
-        let mut slots = self.expect().slots(old, providers).map_err(EnvelopeChangeError::from)?;
+        let mut slots = old.expected_slots(providers, self.expect()).map_err(EnvelopeChangeError::from)?;
         // What changes is tried first: whoever has it changed can use it, most likely.
         if let Some(first) = slots.iter().position(|slot| Some(*slot) == change.slot()) {
             slots[..=first].rotate_right(1);

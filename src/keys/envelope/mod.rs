@@ -6,8 +6,8 @@ mod json;
 mod wrappings;
 
 use super::{
-    EncryptionContext, ErrorClass, Expect, KeyProvider, ProviderError, Providers, RootKey, Uuid, VolumeKeys,
-    WrappedKey, keyref::is_scheme,
+    EncryptionContext, ErrorClass, Expect, KeyProvider, Pin, ProviderError, Providers, RootKey, Unexpected,
+    Uuid, VolumeKeys, WrappedKey, keyref::is_scheme,
 };
 pub use class::Class;
 pub(super) use class::{SCRATCH_PREFIX, scratch_key_name, scratch_volume_of};
@@ -88,8 +88,18 @@ impl Envelope {
     /// slot's failure. A slot whose root key is not the one that the envelope commits to (compared in constant time) fails
     /// as [`ErrorClass::WrongKey`].
     pub async fn open(&self, providers: &Providers, expect: &Expect) -> Result<Opened, EnvelopeOpenError> {
-        expect.check(self, None)?;
-        Ok(self.open_slots(&expect.slots(self, providers)?, providers).await?.1)
+        let slots = self.expected_slots(providers, expect)?;
+        Ok(self.open_slots(&slots, providers).await?.1)
+    }
+
+    /// The slots that are expected, if the volume is.
+    pub(crate) fn expected_slots(
+        &self,
+        providers: &Providers,
+        expect: &Expect,
+    ) -> Result<Vec<usize>, Unexpected> {
+        expect.check(self.volume, &self.commitment, None)?;
+        expect.slots(self.volume, &self.slots, providers)
     }
 
     /// The same for slots that were chosen, with the root key in the one that opened.
@@ -174,6 +184,13 @@ impl Envelope {
     #[must_use]
     pub fn commitment(&self) -> &[u8; 32] {
         &self.commitment
+    }
+
+    /// The [pin](Pin) of its volume, for tokens of this version and later ones. Take it of an envelope that was just created,
+    /// or that has opened.
+    #[must_use]
+    pub fn pin(&self, token_version: u32) -> Pin {
+        Pin::new(self.volume, self.commitment, token_version)
     }
 
     /// The wrappings, 1 to 8, in the order in which they are tried.

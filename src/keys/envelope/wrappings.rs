@@ -37,8 +37,8 @@ impl Envelope {
         providers: &Providers,
         expect: &Expect,
     ) -> Result<Rewrapped, EnvelopeChangeError> {
-        expect.check(self, None)?;
-        expect.clone().only_slot(slot).slots(self, providers)?;
+        self.slot(slot)?;
+        self.expected_slots(providers, &expect.clone().only_slot(slot))?;
         self.rewrap_root(slot, provider, key, providers, None).await
     }
 
@@ -106,9 +106,8 @@ impl Envelope {
         providers: &Providers,
         expect: &Expect,
     ) -> Result<Rewrapped, EnvelopeChangeError> {
-        expect.check(self, None)?;
+        let slots = self.expected_slots(providers, expect)?;
         self.may_add(provider, key, providers)?;
-        let slots = expect.slots(self, providers)?;
         let (root, _) = self.open_slots(&slots, &providers.without_cache()).await?;
         self.add_root(provider, key, providers, &root).await
     }
