@@ -4,7 +4,7 @@ use atrest::volume::Volume;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::new_volume::NewVolume;
+use crate::new_volume::{Made, NewVolume};
 use crate::size;
 
 #[derive(Args)]
@@ -26,11 +26,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map_err(|error| Failure::volume("cannot create the volume", &name, error))?;
         before_publishing();
         output.publish()?;
-        Ok(format!(
+        let line = format!(
             "created {name}: {}, {}-byte sectors, UUID {}",
             size::show(volume.size()),
             volume.sector_size(),
             volume.header().uuid(),
-        ))
+        );
+        Ok(Made { line, header: volume.header().clone() })
     })
 }

@@ -11,6 +11,7 @@ use crate::failure::{Failure, say, show};
 use crate::opening::{self, Opened};
 use crate::output::{Access, Output};
 use crate::progress::Progress;
+use crate::trust::Trust;
 use crate::{pipeline, stdout};
 
 #[derive(Args)]
@@ -22,15 +23,21 @@ pub struct Arguments {
     /// Replace an existing file, or overwrite a block device
     #[arg(long)]
     force: bool,
+    /// Open the volume with this slot alone (see `atrest slot list`)
+    #[arg(long, value_name = "NUMBER")]
+    slot: Option<usize>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.out == Path::new("-") {
-        return to_stdout(&arguments.volume);
+        return to_stdout(arguments);
     }
     // Plain text of what was worth encrypting is for its owner alone.
     let output = Output::create(&arguments.out, arguments.force, Access::Private)?;
-    let Opened { volume, metadata, wrapped_by, .. } = opening::open(&arguments.volume)?;
+    let Opened { volume, metadata, opened_by, .. } =
+        opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
     let name = show(&arguments.volume);
     output.refuse_if_also(&metadata, &name)?;
     output.reserve(volume.size())?;
@@ -42,15 +49,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         copy(volume, output.file(), &progress, &name, |error| Failure::io("cannot write", &out, &error))?;
     progress.syncing();
     output.publish()?;
-    say(&format!("decrypted {name} into {out}: {}, {backend}, key {wrapped_by}", progress.finish(copied)));
+    say(&format!("decrypted {name} into {out}: {}, {backend}, key {opened_by}", progress.finish(copied)));
     Ok(())
 }
 
 /// A stream shows no progress of ours: whoever reads it may write to the same terminal.
-fn to_stdout(path: &Path) -> Result<(), Failure> {
+fn to_stdout(arguments: &Arguments) -> Result<(), Failure> {
     let stdout = stdout::for_data("the volume's content")?;
-    let Opened { volume, .. } = opening::open(path)?;
-    copy(volume, &stdout, &Progress::none(), &show(path), |error| stdout::failed(&error))?;
+    let Opened { volume, .. } = opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
+    copy(volume, &stdout, &Progress::none(), &show(&arguments.volume), |error| stdout::failed(&error))?;
     Ok(())
 }
 

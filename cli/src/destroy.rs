@@ -2,15 +2,19 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use atrest::keys::{Class, Expect, LocalKeystore, ProviderError, Providers, ScratchKey, Uuid};
+use atrest::keys::{Class, Envelope, Expect, LocalKeystore, ProviderError, ScratchKey, Uuid};
 use atrest::luks2::ParseError;
-use atrest::volume::{DestroyError, DestroyOptions, Destroyed, Volume};
+use atrest::volume::{DestroyError, DestroyOptions, Destroyed, Header, Volume};
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, say, show};
 use crate::source::open_volume_to_destroy;
-use crate::{advice, providers, size};
+use crate::text::escaped_json;
+use crate::trust::{Checked, Purpose, Trust};
+use crate::{advice, providers, size, stdout};
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -24,6 +28,11 @@ pub struct Arguments {
     /// 16 MiB of a file that has no header
     #[arg(long)]
     force: bool,
+    /// Print a receipt as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 const HELP: &str = "\
@@ -34,7 +43,7 @@ it open. Files are overwritten before they are removed, but SSDs, copy-on-write 
 blocks.";
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments { volume: path, uuid, force } = arguments;
+    let Arguments { volume: path, uuid, force, json, trust } = arguments;
     let name = show(path);
     let refused = |why: &dyn Display| Failure::new(format!("cannot destroy {name}: {why}"));
     let home = LocalKeystore::default_path().map_err(|error| refused(&error))?;
@@ -45,17 +54,70 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             None => Err(refused(&format!("no such file; {}", which_key(path, keystore.as_ref())))),
         };
     };
-    let options = DestroyOptions::new(Expect::any()).uuid(*uuid).force(*force);
-    let destroyed = Volume::destroy(&file, keystore.as_ref(), &Providers::new(), &options).map_err(
-        |error| match error {
+    // Under the lock it is read once more, and held against what is decided here.
+    let header = Header::read(&file).ok().map(|(header, _)| header);
+    let checked = header
+        .as_ref()
+        .map(|header| trust.check("cannot destroy", path, header, Purpose::Read))
+        .transpose()?;
+    let envelope = header.as_ref().and_then(|header| header.envelope().ok().flatten());
+    if let (Some(envelope), Some(keystore), None) = (&envelope, &keystore, uuid) {
+        elsewhere(path, envelope.volume(), keystore).map_err(|why| refused(&why))?;
+    }
+    let mut options =
+        DestroyOptions::new(trust.expected()?.unwrap_or(Expect::any())).uuid(*uuid).force(*force);
+    if let Some(checked) = &checked {
+        options.expect = checked.expect.clone();
+        // One that is known at its place can be destroyed again where that was interrupted.
+        options.uuid =
+            uuid.or_else(|| envelope.as_ref().map(Envelope::volume).filter(|_| checked.is_at_its_place()));
+    }
+    let providers = envelope.as_ref().map(|envelope| providers::of(envelope).unwrap_or_default());
+    let providers = providers.unwrap_or_default();
+    let destroyed =
+        Volume::destroy(&file, keystore.as_ref(), &providers, &options).map_err(|error| match error {
             DestroyError::Header(
                 ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
             ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
             _ => Failure::volume("cannot destroy", &name, error),
-        },
-    )?;
+        })?;
+    checked.inspect(Checked::forget);
+    if *json {
+        stdout::print(&escaped_json(&receipt(&name, &destroyed)))?;
+    }
     say(&done(&name, &destroyed, keystore.as_ref()));
     Ok(())
+}
+
+/// What was done, for those who have to show it.
+fn receipt(name: &str, destroyed: &Destroyed) -> Value {
+    let Destroyed { uuid, class, keyslots, authenticated, key_erased, overwritten, .. } = *destroyed;
+    json!({
+        "volume": name,
+        "uuid": uuid.to_string(),
+        "class": class.map(Class::name),
+        "authenticated": authenticated,
+        "key_erased": key_erased,
+        "overwritten": overwritten,
+        "keyslots": keyslots,
+        "time": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+    })
+}
+
+/// Refuses a scratch volume that was created somewhere else, where its key says so: its header may have been copied here.
+fn elsewhere(path: &Path, volume: Uuid, keystore: &LocalKeystore) -> Result<(), String> {
+    let keys = keystore.scratch_keys().map_err(|error| advice::with_keystore(&error))?;
+    let created = keys.into_iter().find(|key| key.volume == volume).and_then(|key| key.path);
+    let Some(created) = created else { return Ok(()) };
+    let here = [std::path::absolute(path).ok(), std::fs::canonicalize(path).ok()];
+    if here.iter().flatten().any(|here| *here == created) {
+        return Ok(());
+    }
+    Err(format!(
+        "its header says that it is volume {volume}, which was created at {}: if it was moved here, and is to be destroyed, \
+         give --uuid {volume}",
+        show(&created)
+    ))
 }
 
 /// What is left to do when the volume's file is gone.

@@ -7,7 +7,7 @@ use atrest::volume::{CreateOptions, Error, Writer};
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::new_volume::NewVolume;
+use crate::new_volume::{Made, NewVolume};
 use crate::output::Output;
 use crate::pipeline;
 use crate::progress::Progress;
@@ -33,8 +33,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     output.refuse_if_also(source.metadata(), source.name())?;
     new.make(|envelope, keys, before_publishing| {
         let from = source.name().to_owned();
-        let line = encrypt(source, output, &options, envelope, keys, &name, before_publishing)?;
-        Ok(format!("encrypted {from} into {name}: {line}"))
+        let Made { line, header } =
+            encrypt(source, output, &options, envelope, keys, &name, before_publishing)?;
+        Ok(Made { line: format!("encrypted {from} into {name}: {line}"), header })
     })
 }
 
@@ -47,7 +48,7 @@ fn encrypt(
     keys: &VolumeKeys,
     name: &str,
     before_publishing: &dyn Fn(),
-) -> Result<String, Failure> {
+) -> Result<Made, Failure> {
     let failed = |error: Error| Failure::volume("cannot write the volume", name, error);
     let (from, expected) = (source.name().to_owned(), source.size());
     let progress = Progress::start(expected);
@@ -71,5 +72,6 @@ fn encrypt(
     let volume = writer.finish().map_err(|error| failed(error.into()))?;
     before_publishing();
     output.publish()?;
-    Ok(format!("{}, {}", progress.finish(copied), volume.backend()))
+    let line = format!("{}, {}", progress.finish(copied), volume.backend());
+    Ok(Made { line, header: volume.header().clone() })
 }

@@ -118,6 +118,8 @@ fn remedy(error: &Error) -> &'static str {
             "; restore one with `atrest header restore`"
         }
         Error::NotScratch(_) => "; --force overwrites this header and its keyslots anyway",
+        Error::NotAuthenticated(_) => "; --uuid UUID destroys it all the same",
+        Error::NotVouchedFor(_) => "; give it with --expect PIN",
         Error::NotRestored(_) => "; --force restores it anyway",
         _ => "",
     }

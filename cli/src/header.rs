@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use atrest::keys::{Class, Expect};
+use atrest::keys::Class;
 use atrest::volume::{Header, HeaderBackup};
 use clap::{Args, Subcommand};
 
@@ -14,6 +14,7 @@ use crate::opening::wrapped_by;
 use crate::output::{Access, Output};
 use crate::size;
 use crate::source::{open_volume, open_volume_to_change};
+use crate::trust::{Purpose, Trust};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -44,13 +45,15 @@ enum Command {
         /// Restore it even so
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        trust: Trust,
     },
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Backup { volume, file, force } => backup(volume, file, *force),
-        Command::Restore { volume, file, force } => restore(volume, file, *force),
+        Command::Restore { volume, file, force, trust } => restore(volume, file, *force, trust),
     }
 }
 
@@ -83,7 +86,7 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
+fn restore(path: &Path, from: &Path, force: bool, trust: &Trust) -> Result<(), Failure> {
     let (name, from_name) = (show(path), show(from));
     let (backup, warnings) = HeaderBackup::read(&open_volume(from)?)
         .map_err(|error| Failure::volume("cannot use the backup", &from_name, error))?;
@@ -91,10 +94,13 @@ fn restore(path: &Path, from: &Path, force: bool) -> Result<(), Failure> {
         warn(&from_name, warning);
     }
     let volume = open_volume_to_change(path)?;
+    // Nothing in it is authenticated: the next open does that, and asks before anything is written.
+    let checked = trust.check("cannot restore the header of", path, backup.header(), Purpose::Read)?;
     let restored = backup
-        .restore(&volume, &Expect::any(), force)
+        .restore(&volume, &checked.expect, force)
         .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;
     let header = &restored.header;
+    checked.changed(header);
     let compared = match restored.compared {
         true => "",
         false => "; the old header could not be read, so the backup was not compared with it",

@@ -121,6 +121,8 @@ impl Facts<'_> {
                 "copy_size": header.copy_size(),
                 "copies": copies,
             },
+            // What the header says, as is all of this: a volume that has opened vouches for it.
+            "pin": header.pin().ok().flatten().map(|pin| pin.to_string()),
             "envelope": envelope,
             "keyslots": keyslots,
             "tokens": tokens,
@@ -188,6 +190,9 @@ impl Facts<'_> {
                     }
                 }
                 table.row("Class", envelope.class().name());
+                if let Ok(Some(pin)) = header.pin() {
+                    table.row("Pin", pin);
+                }
             }
             None => table.row("Key", "no atrest token: another tool made this volume"),
         }

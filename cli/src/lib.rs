@@ -26,6 +26,8 @@ mod failure;
 mod header;
 mod info;
 mod key;
+mod known;
+mod memory;
 mod new_volume;
 mod opening;
 mod output;
@@ -42,6 +44,8 @@ mod source;
 mod stdout;
 mod temporary;
 mod text;
+mod trust;
+mod verify;
 mod volume_key;
 mod wrappings;
 
@@ -107,6 +111,10 @@ enum Command {
     Destroy(destroy::Arguments),
     /// Manage the keys that wrap volumes: create, list, check, grant, rotate, delete
     Key(key::Arguments),
+    /// List and forget the volumes that were created or opened here
+    Known(known::Arguments),
+    /// Check everything about a volume: both headers, each key, the volume key, and what is known of it
+    Verify(verify::Arguments),
     /// Measure how fast this processor encrypts, and how close that is to its limit
     Bench(bench::Arguments),
 }
@@ -129,6 +137,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Header(arguments) => header::run(&arguments),
         Command::Destroy(arguments) => destroy::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Known(arguments) => known::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -1,14 +1,14 @@
 //! What every command that makes a volume is told, and how it goes about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use atrest::keys::{Envelope, KeyRef, VolumeKeys};
-use atrest::volume::CreateOptions;
+use atrest::volume::{CreateOptions, Header};
 use clap::{Args, CommandFactory as _, error::ErrorKind};
 
 use crate::failure::{Failure, say, show};
 use crate::output::{Access, Output};
-use crate::{Cli, providers, scratch};
+use crate::{Cli, providers, scratch, trust};
 
 #[derive(Args)]
 pub struct NewVolume {
@@ -28,6 +28,25 @@ pub struct NewVolume {
     /// Replace an existing file, or overwrite a block device
     #[arg(long)]
     force: bool,
+}
+
+/// A volume that was made.
+pub struct Made {
+    /// What the user is told.
+    pub line: String,
+    /// Its header.
+    pub header: Header,
+}
+
+impl Made {
+    /// It is at this path now: it is remembered, and its pin is told, which later opens take.
+    pub fn tell(&self, path: &Path, key: &str) {
+        trust::made(path, &self.header);
+        say(&format!("{}, key {key}", self.line));
+        if let Ok(Some(pin)) = self.header.pin() {
+            say(&format!("pin, for --expect: {pin}"));
+        }
+    }
 }
 
 impl NewVolume {
@@ -58,7 +77,7 @@ impl NewVolume {
     /// Makes the volume's keys, has `make` make the volume, and tells the user what it says, and which key it is.
     pub fn make(
         &self,
-        make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
+        make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<Made, Failure>,
     ) -> Result<(), Failure> {
         if self.scratch {
             return scratch::make(&self.volume, make);
@@ -70,11 +89,11 @@ impl NewVolume {
         let (new, notice) = providers::new_keys(&key);
         // A key that was made for this stays, whatever becomes of the volume.
         match (new.and_then(|(envelope, keys)| make(envelope, &keys, &|| ())), notice) {
-            (Ok(line), notice) => {
+            (Ok(made), notice) => {
                 if let Some(notice) = notice {
                     say(&notice);
                 }
-                say(&format!("{line}, key {key}"));
+                made.tell(&self.volume, &key.to_string());
                 Ok(())
             }
             (Err(failure), Some(notice)) => Err(failure.and(&notice)),

@@ -3,11 +3,12 @@
 use std::fs::Metadata;
 use std::path::Path;
 
-use atrest::keys::{Envelope, Expect, VolumeKeys, block_on};
+use atrest::keys::{Envelope, VolumeKeys, block_on};
 use atrest::volume::{ClosedVolume, Error, Mode, Volume};
 
-use crate::failure::{Failure, show, warn};
+use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume;
+use crate::trust::{Purpose, Trust};
 use crate::wrappings::named;
 use crate::{advice, providers};
 
@@ -19,28 +20,35 @@ pub struct Opened {
     pub keys: VolumeKeys,
     /// What the system says of its file.
     pub metadata: Metadata,
-    /// The keys that wrap these, for people.
-    pub wrapped_by: String,
+    /// The key that unwrapped these, for people.
+    pub opened_by: String,
 }
 
-/// Opens a volume for reading, and passes its warnings on.
-pub fn open(path: &Path) -> Result<Opened, Failure> {
+/// Opens a volume for reading, if it is the one that it should be, and passes its warnings on. With a slot that one alone
+/// is tried.
+pub fn open(path: &Path, trust: &Trust, slot: Option<usize>) -> Result<Opened, Failure> {
     let file = open_volume(path)?;
     let metadata = file.metadata().map_err(|error| Failure::io("cannot read", show(path), &error))?;
     let failed = |error: Error| Failure::volume("cannot open the volume", show(path), error);
     // What cannot be opened in any case is refused before a key is looked for.
     let closed = ClosedVolume::read(file, Mode::ReadOnly).map_err(|error| failed(error.into()))?;
+    let checked = trust.check("cannot open the volume", path, closed.header(), Purpose::Read)?;
     let providers = providers::of(closed.envelope())
         .map_err(|error| advice::with_keystore(&error))
         .map_err(|error| Failure::new(format!("cannot open the volume {}: {error}", show(path))))?;
-    let expect = Expect::any();
+    let expect = slot.map_or(checked.expect.clone(), |slot| checked.expect.clone().only_slot(slot));
     let opened = block_on(closed.unwrap(&providers, &expect)).map_err(|error| failed(error.into()))?;
-    let wrapped_by = wrapped_by(closed.envelope());
+    let envelope = closed.envelope().clone();
     let volume = closed.open(&opened, &expect).map_err(|error| failed(error.into()))?;
     for warning in volume.warnings() {
         warn(show(path), warning);
     }
-    Ok(Opened { volume, keys: opened.keys, metadata, wrapped_by })
+    for failure in volume.slot_failures() {
+        say(&format!("atrest: warning: {}: slot {} did not open: {failure}", show(path), failure.slot));
+    }
+    let opened_by = named(&envelope.slots()[opened.slot]);
+    checked.opened(path, &opened_by, &envelope, opened.slot, &providers);
+    Ok(Opened { volume, keys: opened.keys, metadata, opened_by })
 }
 
 /// The envelope of a volume, which is not verified.

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::failure::{Failure, say, show};
 use crate::providers;
+use crate::trust::Trust;
 use crate::wrappings::{self, Change, named};
 
 #[derive(Args)]
@@ -19,17 +20,26 @@ pub struct Arguments {
     /// The slot to rewrap, if the volume has several (see `atrest slot list`)
     #[arg(long, value_name = "NUMBER")]
     slot: Option<usize>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let change = Change::Rewrap { slot: arguments.slot, key: arguments.key.clone() };
-    let changed = wrappings::change(&arguments.volume, "cannot rewrap the volume", &change)?;
+    let changed =
+        wrappings::change(&arguments.volume, "cannot rewrap the volume", &change, &arguments.trust)?;
     let (old, new) = (named(&changed.old.slots()[changed.slot]), named(&changed.new.slots()[changed.slot]));
     let keys = if old == new { format!("under {new} again") } else { format!("from {old} to {new}") };
-    let how = if changed.verified {
-        "the new wrapping was opened and verified"
-    } else {
-        "without leaving the key service"
+    let how = match (changed.verified, changed.proved) {
+        (true, true) => "the header was authenticated, and the new wrapping was opened",
+        (true, false) => {
+            "the header was authenticated; that the new wrapping opens was not proved, because its key may not be used for \
+             decryption here"
+        }
+        (false, _) => {
+            "inside the key service; nothing was proved here, because the keys may not be used for decryption: the pin \
+             vouches for the header"
+        }
     };
     let name = show(&arguments.volume);
     say(&format!("rewrapped {name} {keys}; {how}, and the old one is gone from the header"));

@@ -8,7 +8,8 @@ use std::path::Path;
 use atrest::keys::{Envelope, LocalKeystore, Uuid, VolumeKeys, new_uuid};
 use atrest::volume::Header;
 
-use crate::failure::{Failure, say, show};
+use crate::failure::{Failure, show};
+use crate::new_volume::Made;
 use crate::{advice, signals};
 
 /// Makes the keys of a scratch volume, has `make` make the volume at `path`, and tells the user what it says. When that
@@ -16,7 +17,7 @@ use crate::{advice, signals};
 /// `make` says beforehand: what is there then, perhaps instead of something else, still opens.
 pub fn make(
     path: &Path,
-    make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<String, Failure>,
+    make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<Made, Failure>,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn Display| {
         Failure::new(format!("cannot create the key of the scratch volume {}: {error}", show(path)))
@@ -36,13 +37,13 @@ pub fn make(
     let made = make(envelope, &keys, &|| drop(on_signal.take()));
     let committed = on_signal.take().is_none();
     match made {
-        Ok(line) => {
+        Ok(made) => {
             let key = LocalKeystore::scratch_key_name(volume);
-            say(&format!(
-                "{line}, key local:{key}, held only in {}: `atrest destroy` erases it, unless a backup of that directory \
-                 keeps it",
+            let key = format!(
+                "local:{key}, held only in {}: `atrest destroy` erases it, unless a backup of that directory keeps it",
                 show(keystore.path())
-            ));
+            );
+            made.tell(path, &key);
             Ok(())
         }
         Err(failure) if committed && is_at(path, volume) => {

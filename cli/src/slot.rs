@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, printable, say, show, warn};
 use crate::source::open_volume;
+use crate::trust::Trust;
 use crate::wrappings::{self, Change, named};
 use crate::{providers, stdout};
 
@@ -28,6 +29,8 @@ enum Command {
         /// The key
         #[arg(long, value_parser = providers::key)]
         key: KeyRef,
+        #[command(flatten)]
+        trust: Trust,
     },
     /// Remove a key from the volume; the last one cannot be removed
     Remove {
@@ -35,6 +38,8 @@ enum Command {
         volume: PathBuf,
         /// The slot's number
         slot: usize,
+        #[command(flatten)]
+        trust: Trust,
     },
     /// List the keys that open the volume, with their slot numbers
     List {
@@ -45,16 +50,16 @@ enum Command {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::Add { volume, key } => {
+        Command::Add { volume, key, trust } => {
             let change = Change::Add { key: key.clone() };
-            let changed = wrappings::change(volume, "cannot add a key to the volume", &change)?;
+            let changed = wrappings::change(volume, "cannot add a key to the volume", &change, trust)?;
             let key = named(&changed.new.slots()[changed.slot]);
             say(&format!("{} now opens with {key} as well (slot {})", show(volume), changed.slot));
             Ok(())
         }
-        Command::Remove { volume, slot } => {
+        Command::Remove { volume, slot, trust } => {
             let change = Change::Remove { slot: *slot };
-            let changed = wrappings::change(volume, "cannot remove a key from the volume", &change)?;
+            let changed = wrappings::change(volume, "cannot remove a key from the volume", &change, trust)?;
             let key = named(&changed.old.slots()[changed.slot]);
             say(&format!("{} no longer opens with {key}", show(volume)));
             Ok(())

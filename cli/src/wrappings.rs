@@ -8,6 +8,7 @@ use atrest::volume::{Error, HeaderEdit, WrappingChange, WrappingError};
 
 use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume_to_change;
+use crate::trust::{Purpose, Trust};
 use crate::{advice, providers};
 
 /// What is done with which wrapping.
@@ -28,13 +29,15 @@ pub struct Changed {
     pub new: Envelope,
     /// The slot: in both for a rewrapping, else in the one that has it.
     pub slot: usize,
-    /// Whether the volume's keys were there to verify it.
+    /// Whether the header was authenticated with the volume's keys.
     pub verified: bool,
+    /// Whether a new wrapping has opened.
+    pub proved: bool,
 }
 
 /// Changes the wrappings in a volume's header, and passes its warnings on. `action` is how a failure begins. What is
 /// chosen by what is in the header is chosen while it is locked.
-pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Failure> {
+pub fn change(path: &Path, action: &str, change: &Change, trust: &Trust) -> Result<Changed, Failure> {
     let failed = |error: Error| Failure::volume(action, show(path), error);
     let refused = |why: &dyn std::fmt::Display| Failure::new(format!("{action} {}: {why}", show(path)));
     let file = open_volume_to_change(path)?;
@@ -42,8 +45,10 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     edit.header().data_segment().map_err(|error| failed(error.into()))?;
     let old = edit.header().envelope().map_err(|error| failed(error.into()))?;
     let old = old.ok_or_else(|| failed(TokenError::Missing.into()))?;
+    let checked = trust.check(action, path, edit.header(), Purpose::Change)?;
+    let edit = edit.expecting(&checked.expect).map_err(|error| failed(error.into()))?;
 
-    // Removing takes no key, but for headers of the first version.
+    // Removing takes no key where the pin is expected.
     let mut set = providers::of(&old).or_else(|error| match change {
         Change::Remove { .. } => Ok(Default::default()),
         _ => Err(refused(&advice::with_keystore(&error))),
@@ -95,7 +100,8 @@ pub fn change(path: &Path, action: &str, change: &Change) -> Result<Changed, Fai
     for warning in &done.warnings {
         warn(show(path), warning);
     }
-    Ok(Changed { old: done.old, new: done.new, slot, verified: done.verified })
+    checked.changed(&done.header);
+    Ok(Changed { old: done.old, new: done.new, slot, verified: done.verified, proved: done.proved })
 }
 
 /// The slot that is meant, where there are several.

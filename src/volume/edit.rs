@@ -76,6 +76,17 @@ impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
         if self.header.revision() == revision { Ok(self) } else { Err(Changed) }
     }
 
+    /// Refuses a header that is not an expected one: for those who decide by what is in it, while it is locked. What was
+    /// expected before is expected no more.
+    ///
+    /// # Errors
+    /// As for [`HeaderEdit::begin`].
+    pub fn expecting(mut self, expect: &Expect) -> Result<HeaderEdit<'a, S>, HeaderError> {
+        self.header.check(expect)?;
+        self.expect = expect.clone();
+        Ok(self)
+    }
+
     /// What was expected.
     pub(super) fn expect(&self) -> &Expect {
         &self.expect

@@ -42,6 +42,11 @@ impl Place {
         self.0.path().join("home")
     }
 
+    /// What the command remembers of volumes.
+    pub fn state(&self) -> PathBuf {
+        self.0.path().join("state")
+    }
+
     pub fn put(&self, name: &str, content: &[u8]) {
         fs::write(self.path(name), content).unwrap();
     }
@@ -54,6 +59,7 @@ impl Place {
     pub fn program(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(self.path("")).env("ATREST_HOME", self.home()).env("LC_ALL", "C");
+        command.env("ATREST_STATE", self.state());
         command.env_remove("ATREST_BACKEND").env_remove("ATREST_KEY").env_remove("ATREST_PASSPHRASE_FILE");
         command
     }

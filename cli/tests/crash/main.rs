@@ -37,7 +37,7 @@ fn generator(seed: u64) -> impl FnMut() -> u64 {
 fn atrest(place: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(ATREST);
     command.current_dir(place).args(arguments).stdin(Stdio::null()).env("LC_ALL", "C");
-    command.env("ATREST_HOME", place.join("ks"));
+    command.env("ATREST_HOME", place.join("ks")).env("ATREST_STATE", place.join("state"));
     for name in ["ATREST_BACKEND", "ATREST_KEY", "ATREST_PASSPHRASE_FILE"] {
         command.env_remove(name);
     }
@@ -187,7 +187,7 @@ const SCENARIOS: &[Scenario] = &[
         let mut both = Command::new("sh");
         both.arg("-c")
             .arg(format!("{ATREST} rewrap v --key local:b & {ATREST} rewrap v --key local:a; wait"));
-        both.env("ATREST_HOME", lab.path().join("ks"));
+        both.env("ATREST_HOME", lab.path().join("ks")).env("ATREST_STATE", lab.path().join("state"));
         let moments = lab.run(&both, None).moments;
         cut(name, &moments, &opens);
     }),

@@ -26,6 +26,7 @@ impl Place<'_> {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_atrest")));
         command.args(arguments).current_dir(self.dir.path()).env("ATREST_HOME", self.path("home"));
+        command.env("ATREST_STATE", self.path("state"));
         command.env("AWS_ENDPOINT_URL", &self.server.endpoint).env("AWS_REGION", REGION);
         command
     }
