@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let header = Header::read(&file).ok().map(|(header, _)| header);
     let checked = header
         .as_ref()
-        .map(|header| trust.check("cannot destroy", path, header, Purpose::Read))
+        .map(|header| trust.check("cannot destroy", path, header, Purpose::Replace))
         .transpose()?;
     let envelope = header.as_ref().and_then(|header| header.envelope().ok().flatten());
     if let (Some(envelope), Some(keystore), None) = (&envelope, &keystore, uuid) {
@@ -68,9 +68,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         DestroyOptions::new(trust.expected()?.unwrap_or(Expect::any())).uuid(*uuid).force(*force);
     if let Some(checked) = &checked {
         options.expect = checked.expect.clone();
-        // One that is known at its place can be destroyed again where that was interrupted.
-        options.uuid =
-            uuid.or_else(|| envelope.as_ref().map(Envelope::volume).filter(|_| checked.is_at_its_place()));
+        let volume = envelope.as_ref().map(Envelope::volume);
+        // What was interrupted is finished by repeating it.
+        options.uuid = uuid.or(volume.filter(|_| checked.was_being_destroyed()));
+        if let (Some(keystore), Some(volume)) = (&keystore, volume)
+            && keystore.scratch_keys().is_ok_and(|keys| keys.iter().any(|key| key.volume == volume))
+        {
+            checked.destroying();
+        }
     }
     let providers = envelope.as_ref().map(|envelope| providers::of(envelope).unwrap_or_default());
     let providers = providers.unwrap_or_default();

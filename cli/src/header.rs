@@ -95,7 +95,7 @@ fn restore(path: &Path, from: &Path, force: bool, trust: &Trust) -> Result<(), F
     }
     let volume = open_volume_to_change(path)?;
     // Nothing in it is authenticated: the next open does that, and asks before anything is written.
-    let checked = trust.check("cannot restore the header of", path, backup.header(), Purpose::Read)?;
+    let checked = trust.check("cannot restore the header of", path, backup.header(), Purpose::Replace)?;
     let restored = backup
         .restore(&volume, &checked.expect, force)
         .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;

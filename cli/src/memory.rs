@@ -30,6 +30,9 @@ pub const VARIABLE: &str = "ATREST_STATE";
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
 
+/// How exactly it is known when a volume was used last, in seconds.
+const DAY: u64 = 86_400;
+
 /// How long the lock of somebody else's change is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -46,6 +49,8 @@ pub struct Known {
     pub names: Vec<String>,
     /// Whether it was made here, or somebody has accepted that it is written.
     pub accepted: bool,
+    /// Whether its destruction was begun: its key may be gone, and its header still there.
+    pub destroying: bool,
     /// When it was last used, in seconds since 1970-01-01T00:00:00Z.
     pub used: u64,
 }
@@ -115,7 +120,12 @@ impl Memory {
         let _lock = self.lock()?;
         let uuid = known.pin.volume();
         if let Ok(Some(before)) = self.volume(uuid) {
-            known.names = before.names;
+            known.names.clone_from(&before.names);
+            let named = name.is_none_or(|name| matches!(self.at(name), Ok(Some(at)) if at == uuid));
+            // Reading a volume again and again is not writing this as often.
+            if named && known.used.abs_diff(before.used) < DAY && known == (Known { used: known.used, ..before }) {
+                return Ok(());
+            }
         }
         if let Some(name) = name {
             // A name is one volume's.
@@ -223,7 +233,7 @@ impl Memory {
 
 impl Known {
     fn to_json(&self) -> Value {
-        let Known { pin, generation, keys, names, accepted, used } = self;
+        let Known { pin, generation, keys, names, accepted, destroying, used } = self;
         json!({
             "version": 1,
             "pin": pin.to_string(),
@@ -231,6 +241,7 @@ impl Known {
             "keys": keys,
             "names": names,
             "accepted": accepted,
+            "destroying": destroying,
             "used": used,
         })
     }
@@ -245,6 +256,7 @@ impl Known {
             keys: texts(&value["keys"])?,
             names: texts(&value["names"])?,
             accepted: value["accepted"].as_bool()?,
+            destroying: value["destroying"].as_bool()?,
             used: value["used"].as_u64()?,
         })
     }
@@ -322,6 +334,7 @@ mod tests {
             keys: vec!["local:default".to_owned()],
             names: Vec::new(),
             accepted: true,
+            destroying: false,
             used: 0,
         };
         assert_eq!((memory.volume(one).unwrap(), memory.all().unwrap().len()), (None, 0));

@@ -39,6 +39,8 @@ pub enum Purpose {
     Read,
     /// It is written, or its header is changed.
     Change,
+    /// An older header is put back on purpose, or the volume destroyed: it need not be the newest one.
+    Replace,
 }
 
 /// A volume that may be opened, if its keys say so, too.
@@ -115,7 +117,7 @@ impl Trust {
                     known.pin.token_version()
                 )));
             }
-            if generation < known.generation {
+            if generation < known.generation && purpose != Purpose::Replace {
                 let why = format!(
                     "the header of volume {uuid} is older than the last one that was seen (generation {generation}, not {}): \
                      keys that were removed since may open it",
@@ -128,7 +130,8 @@ impl Trust {
             }
             checked.expect = checked.expect.and_pin(known.pin);
         }
-        let before = checked.name.as_ref().map(|name| memory.at(name)).transpose()?.flatten();
+        let name = checked.name.as_ref().filter(|_| purpose != Purpose::Replace);
+        let before = name.map(|name| memory.at(name)).transpose()?.flatten();
         if let Some(before) = before.filter(|before| *before != uuid) {
             let stranger = if checked.known.is_some() { "another known volume" } else { "an unknown volume" };
             let why = format!(
@@ -143,7 +146,7 @@ impl Trust {
         }
         let was_accepted = checked.known.as_ref().is_some_and(|known| known.accepted);
         checked.accepted = match purpose {
-            Purpose::Read => was_accepted,
+            Purpose::Read | Purpose::Replace => was_accepted,
             Purpose::Change if was_accepted || given.is_some() => true,
             Purpose::Change => ask(&refused, &pin, header, Some(memory))?,
         };
@@ -175,14 +178,24 @@ impl Checked {
         self.known.is_some()
     }
 
-    /// Whether this very volume was known at this very name: then it is known which one it is, even if no key opens it.
-    pub fn is_at_its_place(&self) -> bool {
+    /// The destruction of the volume begins, by a key that is there.
+    pub fn destroying(&self) {
+        if let (Some(memory), Some(pin), Some(known)) = (&self.memory, self.pin, &self.known) {
+            let known = Known { pin, destroying: true, ..known.clone() };
+            let _ = memory.remember(known, self.name.as_deref());
+        }
+    }
+
+    /// Whether the destruction of this very volume was begun at this very name: then it is known which one it is, although
+    /// no key opens it.
+    pub fn was_being_destroyed(&self) -> bool {
         let (Some(pin), Some(known), Some(memory), Some(name)) =
             (&self.pin, &self.known, &self.memory, &self.name)
         else {
             return false;
         };
-        known.pin.commitment() == pin.commitment()
+        known.destroying
+            && known.pin.commitment() == pin.commitment()
             && matches!(memory.at(name), Ok(Some(uuid)) if uuid == pin.volume())
     }
 
@@ -227,7 +240,7 @@ fn remember(
     envelope: &Envelope,
 ) {
     let keys = envelope.slots().iter().map(crate::wrappings::named).collect();
-    let known = Known { pin, generation, keys, names: Vec::new(), accepted, used: 0 };
+    let known = Known { pin, generation, keys, names: Vec::new(), accepted, destroying: false, used: 0 };
     let _ = memory.remember(known, name);
 }
 

@@ -110,8 +110,9 @@ impl<S: Storage> Volume<S> {
             None => false,
             Some(header) => authenticate(header, &providers, options)?,
         };
-        // A persistent volume has no key of its own, whatever its UUID is.
-        let keystore = keystore.filter(|_| class != Some(Class::Persistent));
+        // A persistent volume has no key of its own, whatever UUID its header has; but whoever names the UUID means that one.
+        let named = options.uuid.is_some();
+        let keystore = keystore.filter(|_| class != Some(Class::Persistent) || named);
         let key_erased = match keystore {
             Some(keystore) => keystore.destroy_scratch(uuid)?,
             None => false,

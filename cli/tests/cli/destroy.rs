@@ -69,7 +69,8 @@ fn a_destroyed_volume_opens_from_no_copy() {
     }
     assert!(place.files() == before);
     // The copy can be destroyed, too, and what has a key of its own stays.
-    place.succeed(&["destroy", "copy"]);
+    place.refuses(&["destroy", "copy"], &["no key opens volume", &uuid, "--uuid"]);
+    place.succeed(&["destroy", "copy", "--uuid", &uuid]);
     place.succeed(&["decrypt", "other", "after"]);
     assert!(place.read("after") == noise(5000, 1) && place.read("before") == noise(5000, 1));
 }
@@ -79,7 +80,9 @@ fn a_key_in_another_keystore_is_erased_there() {
     let (place, uuid) = with_scratch();
     let aside = place.path("aside");
     std::fs::rename(place.home(), &aside).unwrap();
-    says(&place.succeed(&["destroy", "v"]), &["there is no key", "ATREST_HOME"]);
+    // Nothing says whether the key was erased, or is elsewhere.
+    place.refuses(&["destroy", "v"], &["no key opens volume", &uuid, "--uuid"]);
+    says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["there is no key", "ATREST_HOME"]);
     let mut command = place.command(&["destroy", "v"]);
     says(&command.env("ATREST_HOME", &aside).output().unwrap(), &["has been erased"]);
     std::fs::rename(&aside, place.home()).unwrap();
@@ -186,7 +189,8 @@ fn a_forged_class_saves_no_key() {
     });
     put_header(&place.path("v"), &forged);
     place.refuses(&["destroy", "v"], &["no scratch volume"]);
-    says(&place.succeed(&["destroy", "v", "--force"]), &["has been erased"]);
+    place.refuses(&["destroy", "v", "--force"], &["no key opens volume", &uuid]);
+    says(&place.succeed(&["destroy", "v", "--force", "--uuid", &uuid]), &["has been erased"]);
     place.refuses(&["decrypt", "copy", "out"], &[&uuid, "was destroyed"]);
 }
 

@@ -111,6 +111,8 @@ impl Place {
     pub fn files(&self) -> Files {
         let mut files = Files::new();
         walk(self.0.path(), &mut files);
+        // What the command remembers changes with what it is shown.
+        files.retain(|path, _| !path.starts_with(self.state()));
         files
     }
 

@@ -19,8 +19,8 @@ fn a_volume_comes_under_another_key() {
     let output = place.succeed(&["rewrap", "v", "--key", "local:other"]);
     assert_eq!(
         text(&output.stderr),
-        "rewrapped v from local:default to local:other; the new wrapping was opened and verified, and the old one is gone \
-         from the header\n"
+        "rewrapped v from local:default to local:other; the header was authenticated, and the new wrapping was opened, \
+         and the old one is gone from the header\n"
     );
     assert_eq!(text(&place.succeed(&["slot", "list", "v"]).stdout), "0\tlocal:other\n");
     std::fs::remove_file(place.home().join("keys/default.json")).unwrap();

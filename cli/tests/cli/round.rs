@@ -76,7 +76,7 @@ fn the_first_use_makes_the_key_and_says_so() {
     let first = place.succeed(&["encrypt", "in", "v"]);
     let lines: Vec<&str> = text(&first.stderr).lines().collect();
     let home = place.home();
-    let [made, done] = lines[..] else { panic!("{lines:?}") };
+    let [made, done, pin] = lines[..] else { panic!("{lines:?}") };
     assert!(
         made.starts_with("created the key local:default in ") && made.contains(home.to_str().unwrap()),
         "{made}"
@@ -90,7 +90,11 @@ fn the_first_use_makes_the_key_and_says_so() {
     assert!(Backend::ALL.iter().any(|known| known.name() == backend), "{done}");
 
     let second = place.succeed(&["encrypt", "in", "w"]);
-    assert_eq!(text(&second.stderr).lines().count(), 1);
+    assert_eq!(text(&second.stderr).lines().count(), 2);
+    // The pin is what later opens take.
+    let pin = pin.strip_prefix("pin, for --expect: ").unwrap();
+    place.succeed(&["decrypt", "v", "out", "--expect", pin]);
+    place.refuses(&["decrypt", "w", "other", "--expect", pin], &["is expected", &pin[..36]]);
 }
 
 #[test]

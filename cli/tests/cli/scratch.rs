@@ -43,7 +43,7 @@ fn a_scratch_volume_has_a_key_of_its_own() {
         line.contains(&format!("key local:scratch-{uuid}, held only in ")) && line.contains("atrest destroy"),
         "{line}"
     );
-    assert_eq!(line.lines().count(), 1, "{line}");
+    assert_eq!(line.lines().count(), 2, "{line}");
     assert!(!place.home().join("keys/default.json").exists());
     assert_eq!(scratch_files(&place), [format!("scratch-{uuid}.json")]);
     place.succeed(&["decrypt", "v", "out"]);

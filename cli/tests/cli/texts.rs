@@ -78,6 +78,7 @@ fn info_describes_a_volume() {
                 { "copy": "second", "state": "valid", "sequence": 1 },
             ],
         },
+        "pin": info["pin"],
         "envelope": {
             "class": "persistent",
             "slots": [{ "provider": "local", "key": "default", "material": material }],
@@ -154,8 +155,8 @@ fn a_terminal_gets_a_bar_and_no_secrets() {
         shown.contains(" of 48.00 MiB [") && shown.contains("MiB/s") && shown.contains(" left"),
         "{shown}"
     );
-    let last = shown.lines().last().unwrap();
-    assert!(last.ends_with(", key local:default"), "{last}");
+    let [pin, line] = &shown.lines().rev().take(2).collect::<Vec<_>>()[..] else { panic!("{shown}") };
+    assert!(pin.starts_with("pin, for --expect: ") && line.ends_with(", key local:default"), "{shown}");
 
     for arguments in ["volume-key v", "decrypt v -"] {
         let (success, shown) = on_a_terminal(&place, "C", arguments).unwrap();
