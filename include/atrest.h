@@ -1391,6 +1391,78 @@ atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
                                            char *error,
                                            size_t error_len);
 
+/* atrest_volume_add_slot() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). */
+ATREST_MUST_USE
+atrest_status atrest_volume_add_slot_storage(const atrest_storage *storage,
+                                             const atrest_providers *providers,
+                                             const char *key,
+                                             int32_t timeout_ms,
+                                             char *error,
+                                             size_t error_len);
+
+/* atrest_volume_remove_slot() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). */
+ATREST_MUST_USE
+atrest_status atrest_volume_remove_slot_storage(const atrest_storage *storage,
+                                                size_t slot,
+                                                const atrest_providers *providers,
+                                                int32_t timeout_ms,
+                                                char *error,
+                                                size_t error_len);
+
+/*
+ * atrest_volume_backup_header() for a volume in a storage of yours, which may be one that is only read. Nobody may
+ * change its header at the same time.
+ *
+ * `backup`: the path of a new file, as there.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_backup_header_storage(const atrest_storage *storage,
+                                                  const char *backup,
+                                                  char *error,
+                                                  size_t error_len);
+
+/*
+ * atrest_volume_restore_header() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
+ *
+ * `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be at
+ * least as long as the backup's volume.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_restore_header_storage(const atrest_storage *storage,
+                                                   const char *backup,
+                                                   uint32_t flags,
+                                                   char *error,
+                                                   size_t error_len);
+
+/*
+ * atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for
+ * the volume behind them. The key's file records no place of the volume.
+ *
+ * `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand, but no key is left.
+ * Everything else as for atrest_volume_create_scratch().
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_create_scratch_storage(const atrest_storage *storage,
+                                                   uint64_t size,
+                                                   size_t sector_size,
+                                                   uint32_t flags,
+                                                   const char *keystore,
+                                                   atrest_volume **out,
+                                                   char *error,
+                                                   size_t error_len);
+
+/*
+ * atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage is
+ * gone, atrest_volume_destroy() erases the key by the volume's UUID.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_destroy_storage(const atrest_storage *storage,
+                                            const uint8_t *uuid,
+                                            const char *keystore,
+                                            uint32_t flags,
+                                            char *error,
+                                            size_t error_len);
+
 /* ----------------------------------------------------------------------------------------------------
  * Sectors of a volume, without I/O
  *

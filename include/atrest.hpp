@@ -633,6 +633,14 @@ class volume {
                                                 length);
         });
     }
+    static result<volume> try_create_scratch_storage(const atrest_storage &storage, std::uint64_t size,
+                                                     const char *keystore = nullptr,
+                                                     const create_options &options = {}) {
+        return detail::made<volume, atrest_volume>([&](atrest_volume **out, char *text, std::size_t length) {
+            return atrest_volume_create_scratch_storage(&storage, size, options.sector_size, flags(options), keystore,
+                                                        out, text, length);
+        });
+    }
     static volume adopt(atrest_volume *made) noexcept { return volume(made); }
     explicit operator bool() const noexcept { return volume_ != nullptr; }
     const atrest_volume *get() const noexcept { return volume_.get(); }
@@ -695,6 +703,10 @@ class volume {
     static volume create_scratch(const char *path, std::uint64_t size, const char *keystore = nullptr,
                                  const create_options &options = {}) {
         return try_create_scratch(path, size, keystore, options).value();
+    }
+    static volume create_scratch_storage(const atrest_storage &storage, std::uint64_t size,
+                                         const char *keystore = nullptr, const create_options &options = {}) {
+        return try_create_scratch_storage(storage, size, keystore, options).value();
     }
     uuid_bytes uuid() const {
         uuid_bytes uuid;
@@ -817,15 +829,33 @@ inline result<void> try_add_volume_slot(const char *path, const providers &provi
         return atrest_volume_add_slot(path, providers.get(), key, detail::in_32_bits(timeout), text, length);
     });
 }
+inline result<void> try_add_volume_slot_storage(const atrest_storage &storage, const providers &providers,
+                                                const char *key, milliseconds timeout = no_timeout) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_add_slot_storage(&storage, providers.get(), key, detail::in_32_bits(timeout), text, length);
+    });
+}
 inline result<void> try_remove_volume_slot(const char *path, std::size_t slot, const providers &providers,
                                            milliseconds timeout = no_timeout) {
     return detail::explained([&](char *text, std::size_t length) {
         return atrest_volume_remove_slot(path, slot, providers.get(), detail::in_32_bits(timeout), text, length);
     });
 }
+inline result<void> try_remove_volume_slot_storage(const atrest_storage &storage, std::size_t slot,
+                                                   const providers &providers, milliseconds timeout = no_timeout) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_remove_slot_storage(&storage, slot, providers.get(), detail::in_32_bits(timeout), text,
+                                                 length);
+    });
+}
 inline result<void> try_backup_volume_header(const char *path, const char *backup) {
     return detail::explained([&](char *text, std::size_t length) {
         return atrest_volume_backup_header(path, backup, text, length);
+    });
+}
+inline result<void> try_backup_volume_header_storage(const atrest_storage &storage, const char *backup) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_backup_header_storage(&storage, backup, text, length);
     });
 }
 // `flags`: 0 or ATREST_FORCE.
@@ -834,11 +864,24 @@ inline result<void> try_restore_volume_header(const char *path, const char *back
         return atrest_volume_restore_header(path, backup, flags, text, length);
     });
 }
+inline result<void> try_restore_volume_header_storage(const atrest_storage &storage, const char *backup,
+                                                      std::uint32_t flags = 0) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_restore_header_storage(&storage, backup, flags, text, length);
+    });
+}
 // `uuid`: NULL where the header tells it. `flags`: 0 or ATREST_FORCE.
 inline result<void> try_destroy_volume(const char *path, const uuid_bytes *uuid = nullptr, const char *keystore = nullptr,
                                        std::uint32_t flags = 0) {
     return detail::explained([&](char *text, std::size_t length) {
         return atrest_volume_destroy(path, uuid == nullptr ? nullptr : uuid->data(), keystore, flags, text, length);
+    });
+}
+inline result<void> try_destroy_volume_storage(const atrest_storage &storage, const uuid_bytes *uuid = nullptr,
+                                               const char *keystore = nullptr, std::uint32_t flags = 0) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_destroy_storage(&storage, uuid == nullptr ? nullptr : uuid->data(), keystore, flags, text,
+                                             length);
     });
 }
 #if ATREST_THROWS
@@ -860,19 +903,38 @@ inline std::string add_volume_slot(const char *path, const providers &providers,
                                    milliseconds timeout = no_timeout) {
     return try_add_volume_slot(path, providers, key, timeout).value();
 }
+inline std::string add_volume_slot_storage(const atrest_storage &storage, const providers &providers, const char *key,
+                                           milliseconds timeout = no_timeout) {
+    return try_add_volume_slot_storage(storage, providers, key, timeout).value();
+}
 inline std::string remove_volume_slot(const char *path, std::size_t slot, const providers &providers,
                                       milliseconds timeout = no_timeout) {
     return try_remove_volume_slot(path, slot, providers, timeout).value();
 }
+inline std::string remove_volume_slot_storage(const atrest_storage &storage, std::size_t slot,
+                                              const providers &providers, milliseconds timeout = no_timeout) {
+    return try_remove_volume_slot_storage(storage, slot, providers, timeout).value();
+}
 inline std::string backup_volume_header(const char *path, const char *backup) {
     return try_backup_volume_header(path, backup).value();
+}
+inline std::string backup_volume_header_storage(const atrest_storage &storage, const char *backup) {
+    return try_backup_volume_header_storage(storage, backup).value();
 }
 inline std::string restore_volume_header(const char *path, const char *backup, std::uint32_t flags = 0) {
     return try_restore_volume_header(path, backup, flags).value();
 }
+inline std::string restore_volume_header_storage(const atrest_storage &storage, const char *backup,
+                                                 std::uint32_t flags = 0) {
+    return try_restore_volume_header_storage(storage, backup, flags).value();
+}
 inline std::string destroy_volume(const char *path, const uuid_bytes *uuid = nullptr, const char *keystore = nullptr,
                                   std::uint32_t flags = 0) {
     return try_destroy_volume(path, uuid, keystore, flags).value();
+}
+inline std::string destroy_volume_storage(const atrest_storage &storage, const uuid_bytes *uuid = nullptr,
+                                          const char *keystore = nullptr, std::uint32_t flags = 0) {
+    return try_destroy_volume_storage(storage, uuid, keystore, flags).value();
 }
 #endif
 

@@ -13,6 +13,8 @@ compile_error!(
 
 mod boundary;
 mod pointer;
+#[cfg(not(feature = "std"))]
+mod without_std;
 
 // Apart, so that rustfmt keeps their order.
 mod version;

@@ -180,16 +180,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_encrypt(
     dst: *mut u8,
     len: usize,
 ) -> atrest_status {
-    guarded(|| {
-        // SAFETY: this function's own contract.
-        let (cipher, buffers) = unsafe {
-            (pointer::reference(cipher)?.to(Direction::Encrypt)?, pointer::buffers(src, dst, len)?)
-        };
-        done(match buffers {
-            Buffers::Same(data) => cipher.encrypt(first_sector, data),
-            Buffers::Apart(src, dst) => cipher.encrypt_to(first_sector, src, dst),
-        })
-    })
+    // SAFETY: this function's own contract.
+    unsafe { data_call(Direction::Encrypt, cipher, first_sector, src, dst, len) }
 }
 
 /// Decrypts whole sectors of the volume: the reverse of atrest_sector_cipher_encrypt(), with the same arguments and
@@ -206,16 +198,8 @@ pub unsafe extern "C" fn atrest_sector_cipher_decrypt(
     dst: *mut u8,
     len: usize,
 ) -> atrest_status {
-    guarded(|| {
-        // SAFETY: this function's own contract.
-        let (cipher, buffers) = unsafe {
-            (pointer::reference(cipher)?.to(Direction::Decrypt)?, pointer::buffers(src, dst, len)?)
-        };
-        done(match buffers {
-            Buffers::Same(data) => cipher.decrypt(first_sector, data),
-            Buffers::Apart(src, dst) => cipher.decrypt_to(first_sector, src, dst),
-        })
-    })
+    // SAFETY: this function's own contract.
+    unsafe { data_call(Direction::Decrypt, cipher, first_sector, src, dst, len) }
 }
 
 /// Encrypts whole sectors of the volume that lie in pieces of memory, from the pieces `src` into the pieces `dst`; as
@@ -257,6 +241,30 @@ pub unsafe extern "C" fn atrest_sector_cipher_decrypt_iov(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe { iov_call(Direction::Decrypt, cipher, first_sector, (src, src_count), (dst, dst_count)) }
+}
+
+/// # Safety
+/// As [`atrest_sector_cipher_encrypt`].
+#[inline(always)]
+unsafe fn data_call(
+    direction: Direction,
+    cipher: *const atrest_sector_cipher,
+    first_sector: u64,
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) -> atrest_status {
+    guarded(|| {
+        // SAFETY: the C caller's contract.
+        let (cipher, buffers) =
+            unsafe { (pointer::reference(cipher)?.to(direction)?, pointer::buffers(src, dst, len)?) };
+        done(match (direction, buffers) {
+            (Direction::Encrypt, Buffers::Same(data)) => cipher.encrypt(first_sector, data),
+            (Direction::Encrypt, Buffers::Apart(src, dst)) => cipher.encrypt_to(first_sector, src, dst),
+            (Direction::Decrypt, Buffers::Same(data)) => cipher.decrypt(first_sector, data),
+            (Direction::Decrypt, Buffers::Apart(src, dst)) => cipher.decrypt_to(first_sector, src, dst),
+        })
+    })
 }
 
 /// # Safety

@@ -175,8 +175,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = read(tweaks);
-        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(Direction::Encrypt, xts, read(tweaks), sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -199,8 +198,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_tweaks(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = read(tweaks);
-        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(Direction::Decrypt, xts, read(tweaks), sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -329,8 +327,7 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_sequence(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = read(tweaks);
-        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(Direction::Encrypt, xts, read(tweaks), sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -353,8 +350,7 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_sequence(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = read(tweaks);
-        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(Direction::Decrypt, xts, read(tweaks), sector_size, (src, src_count), (dst, dst_count))
     }
 }
 
@@ -430,8 +426,14 @@ pub unsafe extern "C" fn atrest_xts_encrypt_iov_list(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = list(tweaks, tweak_count);
-        iov_call(Direction::Encrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(
+            Direction::Encrypt,
+            xts,
+            list(tweaks, tweak_count),
+            sector_size,
+            (src, src_count),
+            (dst, dst_count),
+        )
     }
 }
 
@@ -456,8 +458,14 @@ pub unsafe extern "C" fn atrest_xts_decrypt_iov_list(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let tweaks = list(tweaks, tweak_count);
-        iov_call(Direction::Decrypt, xts, tweaks, sector_size, (src, src_count), (dst, dst_count))
+        iov_call(
+            Direction::Decrypt,
+            xts,
+            list(tweaks, tweak_count),
+            sector_size,
+            (src, src_count),
+            (dst, dst_count),
+        )
     }
 }
 

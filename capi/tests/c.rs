@@ -4,14 +4,10 @@
 //! choose the compilers; clang is used besides, where it is installed.
 #![cfg(unix)]
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{env, ffi::OsStr, fs, path::Path, process::Command};
 
+#[path = "../../tests/common/c.rs"]
+mod common;
 #[path = "c/kernel.rs"]
 mod kernel;
 #[path = "../../tests/common/library.rs"]
@@ -21,24 +17,13 @@ mod linked;
 #[path = "../../tests/common/peers.rs"]
 mod peers;
 
+use common::{Language, SYSTEM_LIBRARIES, WARNINGS, compilers, compilers_with, runs, succeed};
 use library::{Library, ROOT};
 use peers::missing;
-
-/// What both languages must be quiet about.
-const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
-
-/// What a static library of Rust's needs from the system, where it is not part of libc.
-const SYSTEM_LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lpthread", "-ldl", "-lm"] } else { &[] };
 
 /// Without volumes.
 fn library() -> &'static Library {
     library::library("")
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Language {
-    C,
-    Cpp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,45 +37,13 @@ enum Linking {
     KernelAlone,
 }
 
-fn runs(tool: &OsStr) -> bool {
-    Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-}
-
-/// The system's compiler for a language, then clang; empty when there is none.
-fn compilers(language: Language) -> Vec<OsString> {
-    let (variable, names) = match language {
-        Language::C => ("CC", ["cc", "clang"]),
-        Language::Cpp => ("CXX", ["c++", "clang++"]),
-    };
-    let first = env::var_os(variable).unwrap_or_else(|| names[0].into());
-    let mut found: Vec<OsString> = [first, names[1].into()].into_iter().filter(|name| runs(name)).collect();
-    found.dedup();
-    if found.is_empty() {
-        missing(&format!("no compiler {} (set {variable})", names[0]));
-    }
-    found
-}
-
-/// Runs a command that must succeed, and returns what it printed.
-fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
-    out.into_owned()
-}
-
 fn compile(compiler: &OsStr, language: Language) -> Command {
     let mut command = Command::new(compiler);
-    command.args(WARNINGS).arg("-g").current_dir(ROOT).arg("-Iinclude");
-    match language {
-        Language::C => command.arg("-std=c11"),
-        Language::Cpp => command.args(["-std=c++17", "-x", "c++"]),
-    };
+    command.args(WARNINGS).args([language.standard(), "-g", "-Iinclude"]).current_dir(ROOT);
+    // Whatever the source is called.
+    if language == Language::Cpp {
+        command.args(["-x", "c++"]);
+    }
     command
 }
 
@@ -105,39 +58,8 @@ fn link(command: &mut Command, linking: Linking) {
         Linking::Static => command.arg(&library.fixed).args(SYSTEM_LIBRARIES),
         Linking::Kernel => command.arg(&library.fixed),
         Linking::KernelAlone => command.arg("-static").arg(&library.fixed),
-        Linking::Shared | Linking::KernelShared => {
-            let mut rpath = OsString::from("-Wl,-rpath,");
-            rpath.push(library.shared.parent().expect("a file in a directory"));
-            command.arg(&library.shared).arg(rpath)
-        }
+        Linking::Shared | Linking::KernelShared => common::link_shared(command, library),
     };
-}
-
-/// The compilers of a language that come with what `flags` need: some systems package the sanitizers apart.
-fn compilers_with(language: Language, flags: &[&str]) -> Vec<OsString> {
-    let all = compilers(language);
-    let none = all.is_empty();
-    let able: Vec<OsString> = all.into_iter().filter(|compiler| links(compiler, flags)).collect();
-    if able.is_empty() && !none {
-        missing(&format!("no compiler links with {}", flags.join(" ")));
-    }
-    able
-}
-
-/// Whether an empty program compiles and links with these flags.
-fn links(compiler: &OsStr, flags: &[&str]) -> bool {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let source = directory.path().join("empty.c");
-    fs::write(&source, "int main(void) { return 0; }\n").expect("the directory is writable");
-    Command::new(compiler)
-        .args(flags)
-        .args(["-x", "c"])
-        .arg(&source)
-        .arg("-o")
-        .arg(directory.path().join("empty"))
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 /// Compiles sources under every compiler, both ways of linking, and gives each program to `check`.

@@ -29,7 +29,7 @@ fn plugin() -> Option<&'static Path> {
     static PLUGIN: OnceLock<Option<PathBuf>> = OnceLock::new();
     let make = || {
         required("nbdkit")?;
-        let compiler = c::compilers().into_iter().next()?;
+        let compiler = c::compilers(c::Language::C).into_iter().next()?;
         if !c::has_header(&compiler, "nbdkit-plugin.h") {
             missing("no nbdkit-plugin.h (nbdkit-plugin-dev)");
             return None;

@@ -15,7 +15,7 @@ mod library;
 #[path = "../../tests/common/peers.rs"]
 mod peers;
 
-use c::{Linking, compile, compilers, cpp_compilers, links, succeed};
+use c::{Language, Linking, compile, compilers, compilers_with, succeed};
 
 /// A test program, and what it says at its end.
 type Program = (&'static str, &'static str);
@@ -32,11 +32,8 @@ const WITHDRAWAL: Program = ("capi/tests/c/withdrawal.c", "keys that go away: as
 
 /// Compiles the test programs under each compiler that knows `flags`, and runs them, by way of `tool`.
 fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], tool: &[&str]) {
-    let all = if programs.contains(&CPP) { cpp_compilers() } else { compilers() };
-    let able: Vec<_> = all.into_iter().filter(|compiler| links(compiler, flags)).collect();
-    if able.is_empty() {
-        return peers::missing(&format!("no compiler links with {}", flags.join(" ")));
-    }
+    let language = if programs.contains(&CPP) { Language::Cpp } else { Language::C };
+    let able = compilers_with(language, flags);
     // One compiler's code is enough for memcheck, which takes a while.
     let count = if tool.is_empty() { able.len() } else { 1 };
     for compiler in able.into_iter().take(count) {
@@ -113,7 +110,7 @@ const LEAKS: &str = "--errors-for-leak-kinds=definite";
 #[cfg(target_os = "linux")]
 fn shared_library_exports_the_header_only() {
     let Some(nm) = peers::required("nm") else { return };
-    let Some(compiler) = compilers().into_iter().next() else { return };
+    let Some(compiler) = compilers(Language::C).into_iter().next() else { return };
     let library = &c::library().shared;
     let exported =
         succeed(Command::new(nm).args(["-D", "--defined-only", "--format=just-symbols"]).arg(library));
@@ -135,7 +132,7 @@ fn shared_library_exports_the_header_only() {
 
 #[test]
 fn the_examples() {
-    for compiler in compilers() {
+    for compiler in compilers(Language::C) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         compile(&compiler, "examples/c/volume.c", &[], Linking::Static, &path("example"));

@@ -1,4 +1,4 @@
-//! C programs against the libraries with volumes.
+//! C and C++ programs against the C libraries: compilers, and what both languages must be quiet about.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::env;
@@ -8,13 +8,31 @@ use std::process::{Command, Stdio};
 
 use super::peers::missing;
 
+use super::library::Library;
 pub use super::library::{ROOT, with_volumes as library};
 
 /// What every source must be quiet about.
-const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
+pub const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"];
 
 /// What a static library of Rust's needs from the system, where it is not part of libc.
-const SYSTEM_LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lpthread", "-ldl", "-lm"] } else { &[] };
+pub const SYSTEM_LIBRARIES: &[&str] =
+    if cfg!(target_os = "linux") { &["-lpthread", "-ldl", "-lm"] } else { &[] };
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    C,
+    Cpp,
+}
+
+impl Language {
+    /// Of the standard that the sources keep to.
+    pub fn standard(self) -> &'static str {
+        match self {
+            Language::C => "-std=c11",
+            Language::Cpp => "-std=c++17",
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Linking {
@@ -22,17 +40,12 @@ pub enum Linking {
     Shared,
 }
 
-/// The system's C compiler, and clang where it is another one.
-pub fn compilers() -> Vec<OsString> {
-    those_that_run("CC", ["cc", "clang"])
-}
-
-/// The same for C++.
-pub fn cpp_compilers() -> Vec<OsString> {
-    those_that_run("CXX", ["c++", "clang++"])
-}
-
-fn those_that_run(variable: &str, names: [&str; 2]) -> Vec<OsString> {
+/// The system's compiler for a language, then clang where that is another one; empty where there is none.
+pub fn compilers(language: Language) -> Vec<OsString> {
+    let (variable, names) = match language {
+        Language::C => ("CC", ["cc", "clang"]),
+        Language::Cpp => ("CXX", ["c++", "clang++"]),
+    };
     let first = env::var_os(variable).unwrap_or_else(|| names[0].into());
     let mut found: Vec<OsString> = [first, names[1].into()].into_iter().filter(|name| runs(name)).collect();
     found.dedup();
@@ -42,7 +55,18 @@ fn those_that_run(variable: &str, names: [&str; 2]) -> Vec<OsString> {
     found
 }
 
-fn runs(tool: &OsStr) -> bool {
+/// The compilers of a language that come with what `flags` need: some systems package the sanitizers apart.
+pub fn compilers_with(language: Language, flags: &[&str]) -> Vec<OsString> {
+    let all = compilers(language);
+    let none = all.is_empty();
+    let able: Vec<OsString> = all.into_iter().filter(|compiler| links(compiler, flags)).collect();
+    if able.is_empty() && !none {
+        missing(&format!("no compiler links with {}", flags.join(" ")));
+    }
+    able
+}
+
+pub fn runs(tool: &OsStr) -> bool {
     let mut command = Command::new(tool);
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
@@ -51,26 +75,33 @@ fn runs(tool: &OsStr) -> bool {
 /// A compiler that makes `output` of a source of this project and the library.
 pub fn compile(compiler: &OsStr, source: &str, flags: &[&str], linking: Linking, output: &Path) {
     let mut command = Command::new(compiler);
-    let standard = if source.ends_with(".cpp") { "-std=c++17" } else { "-std=c11" };
-    command.current_dir(ROOT).args(WARNINGS).args([standard, "-g", "-Iinclude", "-DATREST_WITH_VOLUME"]);
+    let language = if source.ends_with(".cpp") { Language::Cpp } else { Language::C };
+    command.current_dir(ROOT).args(WARNINGS).args([
+        language.standard(),
+        "-g",
+        "-Iinclude",
+        "-DATREST_WITH_VOLUME",
+    ]);
     if cfg!(feature = "aws") {
         command.arg("-DATREST_WITH_KMS");
     }
     command.args(flags).arg(source).arg("-o").arg(output);
     match linking {
         Linking::Static => command.arg(&library().fixed),
-        Linking::Shared => {
-            let shared = &library().shared;
-            let mut rpath = OsString::from("-Wl,-rpath,");
-            rpath.push(shared.parent().unwrap());
-            command.arg(shared).arg(rpath)
-        }
+        Linking::Shared => link_shared(&mut command, library()),
     };
     succeed(command.args(SYSTEM_LIBRARIES));
 }
 
-/// Whether an empty program compiles and links with these flags: some systems package the sanitizers apart.
-pub fn links(compiler: &OsStr, flags: &[&str]) -> bool {
+/// Links the shared library, which the program then finds where it is.
+pub fn link_shared<'a>(command: &'a mut Command, library: &Library) -> &'a mut Command {
+    let mut rpath = OsString::from("-Wl,-rpath,");
+    rpath.push(library.shared.parent().unwrap());
+    command.arg(&library.shared).arg(rpath)
+}
+
+/// Whether an empty program compiles and links with these flags.
+fn links(compiler: &OsStr, flags: &[&str]) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("empty.c");
     std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();

@@ -50,10 +50,9 @@ fn build(features: &str) -> Library {
     if features == KERNEL {
         cargo.args(["--no-default-features", "--profile", "kernel"]);
     } else {
-        cargo.args(["--features", features]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
+        // As this test is built. The programs do much, and take several times as long on what the profile `dev` makes.
+        let profile = if cfg!(debug_assertions) { "test" } else { "release" };
+        cargo.args(["--features", features, "--profile", profile]);
     }
     let output = cargo.output().expect("cargo runs");
     assert!(output.status.success(), "cargo build -p atrest-capi --features {features} failed");

@@ -5,13 +5,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use super::open::{io_failure, open_file, sync_directory};
+use super::open::{file_at, io_failure, sync_directory};
 use super::scratch::force;
 use crate::error::{Failure, explained};
 use crate::pointer;
 use crate::providers::as_path;
 use crate::status::atrest_status;
 use atrest::keys::Expect;
+use atrest::storage::Storage;
 use atrest::volume::{HeaderBackup, Mode};
 
 /// Saves the header of a volume in a new file, in the format of `cryptsetup luksHeaderBackup`: both copies and the area
@@ -37,9 +38,25 @@ pub unsafe extern "C" fn atrest_volume_backup_header(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let (path, to) = (as_path(pointer::string(path)?), as_path(pointer::string(backup)?));
-            let (backup, warnings) = HeaderBackup::take(&open_file(path, Mode::ReadOnly)?)?;
+        let file = || file_at(path, Mode::ReadOnly);
+        backup_header(file, backup, (error, error_len))
+    }
+}
+
+/// A call that saves the header of the volume in what `storage` gives.
+///
+/// # Safety
+/// As [`atrest_volume_backup_header`]; `error` is a buffer and its length.
+pub(crate) unsafe fn backup_header<S: Storage>(
+    storage: impl FnOnce() -> Result<S, Failure>,
+    backup: *const c_char,
+    error: (*mut c_char, usize),
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        explained(error.0, error.1, |line| {
+            let to = as_path(pointer::string(backup)?);
+            let (backup, warnings) = HeaderBackup::take(&storage()?)?;
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
             let mut file = file.map_err(io_failure("making the file of the backup"))?;
             let written = file.write_all(backup.as_bytes()).and_then(|()| file.sync_all());
@@ -81,11 +98,28 @@ pub unsafe extern "C" fn atrest_volume_restore_header(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let (path, from) = (as_path(pointer::string(path)?), as_path(pointer::string(backup)?));
+        let file = || file_at(path, Mode::ReadWrite);
+        restore_header(file, backup, flags, (error, error_len))
+    }
+}
+
+/// A call that restores the header of the volume in what `storage` gives.
+///
+/// # Safety
+/// As [`atrest_volume_restore_header`]; `error` is a buffer and its length.
+pub(crate) unsafe fn restore_header<S: Storage>(
+    storage: impl FnOnce() -> Result<S, Failure>,
+    backup: *const c_char,
+    flags: u32,
+    error: (*mut c_char, usize),
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        explained(error.0, error.1, |line| {
             let force = force(flags)?;
-            let (backup, _) = HeaderBackup::read(&open_file(from, Mode::ReadOnly)?)?;
-            let restored = backup.restore(&open_file(path, Mode::ReadWrite)?, &Expect::any(), force)?;
+            let storage = storage()?;
+            let (backup, _) = HeaderBackup::read(&file_at(backup, Mode::ReadOnly)?)?;
+            let restored = backup.restore(&storage, &Expect::any(), force)?;
             if !restored.compared {
                 line.put("the header that was there could not be read, so that the backup was not compared with it");
             }

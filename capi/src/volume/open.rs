@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use super::atrest_volume;
 use super::storage::AnyStorage;
-use crate::error::{Failure, Line};
+use crate::error::Failure;
 use crate::providers::{as_path, atrest_providers, key_ref, provider, wait};
 use crate::status::atrest_status;
 use crate::{handle, pointer};
@@ -64,11 +64,8 @@ pub unsafe extern "C" fn atrest_volume_open(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        handle::make(out, error, error_len, |line| {
-            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
-            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(AnyStorage::File(open_file(path, flags.mode)?), flags, providers, timeout_ms, line)
-        })
+        let file = |mode| Ok(AnyStorage::File(file_at(path, mode)?));
+        open(file, flags, providers, timeout_ms, out, (error, error_len))
     }
 }
 
@@ -94,11 +91,8 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        handle::make(out, error, error_len, |line| {
-            let providers = pointer::reference(providers)?;
-            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(AnyStorage::File(checked(duplicate(fd)?)?), flags, providers, timeout_ms, line)
-        })
+        let file = |_| Ok(AnyStorage::File(checked(duplicate(fd)?)?));
+        open(file, flags, providers, timeout_ms, out, (error, error_len))
     }
 }
 
@@ -208,21 +202,34 @@ impl Flags {
     }
 }
 
-pub(crate) fn open(
-    storage: AnyStorage,
-    flags: Flags,
-    providers: &atrest_providers,
+/// A call that opens a volume in what `storage` gives.
+///
+/// # Safety
+/// As [`atrest_volume_open`]; `error` is a buffer and its length.
+pub(crate) unsafe fn open(
+    storage: impl FnOnce(Mode) -> Result<AnyStorage, Failure>,
+    flags: u32,
+    providers: *const atrest_providers,
     timeout_ms: i32,
-    line: &mut Line<'_>,
-) -> Result<atrest_volume, Failure> {
-    let expect = match flags.mode {
-        Mode::ReadOnly => providers.expected(),
-        Mode::ReadWrite => providers.expected_to_write()?,
-    };
-    let volume = Volume::open_async(storage, &providers.providers, &expect, flags.mode);
-    let volume = wait(timeout_ms, volume)?;
-    line.warn(volume.warnings());
-    Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
+    out: *mut *mut atrest_volume,
+    error: (*mut c_char, usize),
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        handle::make(out, error.0, error.1, |line| {
+            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
+            let providers = pointer::reference(providers)?;
+            let expect = match flags.mode {
+                Mode::ReadOnly => providers.expected(),
+                Mode::ReadWrite => providers.expected_to_write()?,
+            };
+            let storage = storage(flags.mode)?;
+            let volume = Volume::open_async(storage, &providers.providers, &expect, flags.mode);
+            let volume = wait(timeout_ms, volume)?;
+            line.warn(volume.warnings());
+            Ok(atrest_volume::new(volume.allow_discards(flags.discards)))
+        })
+    }
 }
 
 /// A volume to be made, with arguments that are sound.
@@ -289,7 +296,14 @@ pub(crate) fn new_volume_at(
     })
 }
 
-pub(crate) fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
+/// # Safety
+/// `path` is NULL or a NUL-terminated string.
+pub(crate) unsafe fn file_at(path: *const c_char, mode: Mode) -> Result<File, Failure> {
+    // SAFETY: this function's contract.
+    open_file(as_path(unsafe { pointer::string(path) }?), mode)
+}
+
+fn open_file(path: &Path, mode: Mode) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     // Without the flag a FIFO would wait for somebody at its other end. Files and block devices do not know it.
     options.read(true).write(mode == Mode::ReadWrite).custom_flags(OFlags::NONBLOCK.bits() as i32);

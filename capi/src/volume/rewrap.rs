@@ -2,10 +2,10 @@
 
 use core::ffi::{c_char, c_int};
 
-use super::open::{checked, duplicate, open_file};
-use crate::error::{Failure, Line, explained};
+use super::open::{checked, duplicate, file_at};
+use crate::error::{Failure, explained};
 use crate::pointer;
-use crate::providers::{as_path, atrest_providers, key_ref, wait};
+use crate::providers::{atrest_providers, key_ref, wait};
 use crate::status::atrest_status;
 use atrest::storage::Storage;
 use atrest::volume::{Mode, Volume, WrappingChange};
@@ -45,10 +45,8 @@ pub unsafe extern "C" fn atrest_volume_rewrap(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let path = as_path(pointer::string(path)?);
-            rewrap(|| open_file(path, Mode::ReadWrite), slot, providers, key, timeout_ms, line)
-        })
+        let file = || file_at(path, Mode::ReadWrite);
+        change(file, Change::Rewrap { slot, key }, providers, timeout_ms, (error, error_len))
     }
 }
 
@@ -72,39 +70,52 @@ pub unsafe extern "C" fn atrest_volume_rewrap_fd(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            rewrap(|| checked(duplicate(fd)?), slot, providers, key, timeout_ms, line)
-        })
+        let file = || checked(duplicate(fd)?);
+        change(file, Change::Rewrap { slot, key }, providers, timeout_ms, (error, error_len))
     }
 }
 
-/// # Safety
-/// As [`atrest_volume_rewrap`].
-pub(crate) unsafe fn rewrap<S: Storage>(
-    storage: impl FnOnce() -> Result<S, Failure>,
-    slot: usize,
-    providers: *const atrest_providers,
-    key: *const c_char,
-    timeout_ms: i32,
-    line: &mut Line<'_>,
-) -> Result<(), Failure> {
-    // SAFETY: this function's contract.
-    let (providers, key) = unsafe { (pointer::reference(providers)?, key_ref(key)?) };
-    let rewrapped = WrappingChange::Rewrap { slot, provider: key.provider(), key: key.key() };
-    change(&storage()?, rewrapped, providers, timeout_ms, line)
+/// What a call does to the wrappings in a header.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    Rewrap { slot: usize, key: *const c_char },
+    Add { key: *const c_char },
+    Remove { slot: usize },
 }
 
-/// Changes the wrappings in a volume's header, and puts a warning into the line where there is one.
-pub(crate) fn change<S: Storage>(
-    storage: &S,
-    change: WrappingChange<'_>,
-    providers: &atrest_providers,
+/// A call that changes the wrappings of the volume in what `storage` gives.
+///
+/// # Safety
+/// As [`atrest_volume_rewrap`], for the key in `change`, too; `error` is a buffer and its length.
+pub(crate) unsafe fn change<S: Storage>(
+    storage: impl FnOnce() -> Result<S, Failure>,
+    change: Change,
+    providers: *const atrest_providers,
     timeout_ms: i32,
-    line: &mut Line<'_>,
-) -> Result<(), Failure> {
-    let expect = providers.expected_to_write()?;
-    let changed = Volume::change_wrappings_async(storage, change, &providers.providers, &expect);
-    let changed = wait(timeout_ms, changed)?;
-    line.warn(&changed.warnings);
-    Ok(())
+    error: (*mut c_char, usize),
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        explained(error.0, error.1, |line| {
+            let providers = pointer::reference(providers)?;
+            let new;
+            let change = match change {
+                Change::Rewrap { slot, key } => {
+                    new = key_ref(key)?;
+                    WrappingChange::Rewrap { slot, provider: new.provider(), key: new.key() }
+                }
+                Change::Add { key } => {
+                    new = key_ref(key)?;
+                    WrappingChange::Add { provider: new.provider(), key: new.key() }
+                }
+                Change::Remove { slot } => WrappingChange::Remove { slot },
+            };
+            let expect = providers.expected_to_write()?;
+            let storage = storage()?;
+            let changed = Volume::change_wrappings_async(&storage, change, &providers.providers, &expect);
+            let changed = wait(timeout_ms, changed)?;
+            line.warn(&changed.warnings);
+            Ok(())
+        })
+    }
 }

@@ -11,13 +11,14 @@ use rustix::fs::OFlags;
 use super::atrest_volume;
 use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
 use super::storage::AnyStorage;
-use crate::error::{Failure, Line, explained};
+use crate::error::{Failure, explained};
 use crate::providers::{as_path, keystore_path};
 use crate::status::atrest_status;
 use crate::{handle, pointer};
 use atrest::Code;
-use atrest::keys::{Expect, LocalKeystore, Providers, Uuid, new_uuid};
-use atrest::volume::{DestroyOptions, Volume};
+use atrest::keys::{Class, Expect, LocalKeystore, Providers, Uuid, new_uuid};
+use atrest::storage::Storage;
+use atrest::volume::{CreateOptions, DestroyOptions, Volume};
 
 /// A flag for atrest_volume_destroy() and atrest_volume_restore_header(): do it even where the call would refuse with
 /// ATREST_ERROR_NEEDS_FORCE.
@@ -54,20 +55,49 @@ pub unsafe extern "C" fn atrest_volume_create_scratch(
     unsafe {
         handle::make(out, error, error_len, |_| {
             let path = as_path(pointer::string(path)?);
-            let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
-            let options = create_options(size, sector_size)?;
-            let keystore = LocalKeystore::open_or_create(keystore_path(keystore)?)?;
+            let new = NewScratch::of(size, sector_size, flags, keystore)?;
             let place = std::path::absolute(path).ok();
-            let uuid = new_uuid()?;
-            let made = new_volume_at(path, |file| {
-                let (envelope, keys) = keystore.create_scratch(uuid, place.as_deref())?;
-                let volume = Volume::create(AnyStorage::File(file), &options, envelope, &keys)?;
-                Ok(atrest_volume::new(volume.allow_discards(discards)))
-            });
-            made.inspect_err(|_| {
-                // Best effort: there is an error already that says more.
-                let _ = keystore.destroy_scratch(uuid);
-            })
+            new.or_no_key(new_volume_at(path, |file| new.make(AnyStorage::File(file), place.as_deref())))
+        })
+    }
+}
+
+/// A scratch volume to be made, with arguments that are sound.
+pub(crate) struct NewScratch {
+    options: CreateOptions,
+    discards: bool,
+    keystore: LocalKeystore,
+    uuid: Uuid,
+}
+
+impl NewScratch {
+    /// # Safety
+    /// As [`atrest_volume_create_scratch`].
+    pub(crate) unsafe fn of(
+        size: u64,
+        sector_size: usize,
+        flags: u32,
+        keystore: *const c_char,
+    ) -> Result<NewScratch, Failure> {
+        let discards = Flags::of(flags, ATREST_VOLUME_DISCARD)?.discards;
+        let options = create_options(size, sector_size)?;
+        // SAFETY: this function's contract.
+        let keystore = LocalKeystore::open_or_create(unsafe { keystore_path(keystore)? })?;
+        Ok(NewScratch { options, discards, keystore, uuid: new_uuid()? })
+    }
+
+    /// Makes the key, with a note for people where the volume lies, and the volume.
+    pub(crate) fn make(&self, storage: AnyStorage, place: Option<&Path>) -> Result<atrest_volume, Failure> {
+        let (envelope, keys) = self.keystore.create_scratch(self.uuid, place)?;
+        let volume = Volume::create(storage, &self.options, envelope, &keys)?;
+        Ok(atrest_volume::new(volume.allow_discards(self.discards)))
+    }
+
+    /// What was made; on failure no key is left.
+    pub(crate) fn or_no_key(&self, made: Result<atrest_volume, Failure>) -> Result<atrest_volume, Failure> {
+        made.inspect_err(|_| {
+            // Best effort: there is an error already that says more.
+            let _ = self.keystore.destroy_scratch(self.uuid);
         })
     }
 }
@@ -107,12 +137,30 @@ pub unsafe extern "C" fn atrest_volume_destroy(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let path = as_path(pointer::string(path)?);
+        let file = || open_exclusively(as_path(pointer::string(path)?));
+        destroy(file, uuid, keystore, flags, (error, error_len))
+    }
+}
+
+/// A call that destroys the volume in what `storage` gives.
+///
+/// # Safety
+/// As [`atrest_volume_destroy`]; `error` is a buffer and its length.
+pub(crate) unsafe fn destroy<S: Storage>(
+    storage: impl FnOnce() -> Result<S, Failure>,
+    uuid: *const u8,
+    keystore: *const c_char,
+    flags: u32,
+    error: (*mut c_char, usize),
+) -> atrest_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        explained(error.0, error.1, |line| {
             let uuid = match uuid.is_null() {
                 true => None,
                 false => Some(Uuid::from_bytes(pointer::read(uuid.cast::<[u8; 16]>())?)),
             };
+            let options = DestroyOptions::new(Expect::any()).uuid(uuid).force(force(flags)?);
             let home = keystore_path(keystore)?;
             let keystore = match home.try_exists() {
                 Ok(true) => Some(LocalKeystore::open(home)?),
@@ -123,37 +171,27 @@ pub unsafe extern "C" fn atrest_volume_destroy(
                     return Err(Failure::new(Code::KeystoreIo, text));
                 }
             };
-            destroy(path, uuid, keystore.as_ref(), force(flags)?, line)
+            let (uuid, erased, keyslots, scratch) = match (storage(), uuid) {
+                (Err(failure), Some(uuid)) if failure.status == Code::NotFound => {
+                    let erased =
+                        keystore.as_ref().map_or(Ok(false), |keystore| keystore.destroy_scratch(uuid))?;
+                    (uuid, erased, 0, true)
+                }
+                (storage, _) => {
+                    let done = Volume::destroy(&storage?, keystore.as_ref(), &Providers::new(), &options)?;
+                    (done.uuid, done.key_erased, done.keyslots, done.class != Some(Class::Persistent))
+                }
+            };
+            if keyslots != 0 {
+                line.put("copies of the header open with the passphrases that cryptsetup gave it");
+            } else if scratch && !erased {
+                line.put(&format!(
+                    "the volume {uuid} has no key in this keystore: it was erased before, or is in another one"
+                ));
+            }
+            Ok(())
         })
     }
-}
-
-fn destroy(
-    path: &Path,
-    uuid: Option<Uuid>,
-    keystore: Option<&LocalKeystore>,
-    force: bool,
-    line: &mut Line<'_>,
-) -> Result<(), Failure> {
-    let (uuid, erased, keyslots, scratch) = match (open_exclusively(path), uuid) {
-        (Err(failure), Some(uuid)) if failure.status == Code::NotFound => {
-            (uuid, keystore.map_or(Ok(false), |keystore| keystore.destroy_scratch(uuid))?, 0, true)
-        }
-        (file, uuid) => {
-            let options = DestroyOptions::new(Expect::any()).uuid(uuid).force(force);
-            let done = Volume::destroy(&file?, keystore, &Providers::new(), &options)?;
-            let scratch = done.class != Some(atrest::keys::Class::Persistent);
-            (done.uuid, done.key_erased, done.keyslots, scratch)
-        }
-    };
-    if keyslots != 0 {
-        line.put("copies of the header open with the passphrases that cryptsetup gave it");
-    } else if scratch && !erased {
-        line.put(&format!(
-            "the volume {uuid} has no key in this keystore: it was erased before, or is in another one"
-        ));
-    }
-    Ok(())
 }
 
 /// What the flags of a call say that takes ATREST_FORCE alone.

@@ -2,13 +2,11 @@
 
 use core::ffi::c_char;
 
-use super::open::open_file;
-use super::rewrap::change;
-use crate::error::explained;
-use crate::pointer;
-use crate::providers::{as_path, atrest_providers, key_ref};
+use super::open::file_at;
+use super::rewrap::{Change, change};
+use crate::providers::atrest_providers;
 use crate::status::atrest_status;
-use atrest::volume::{Mode, WrappingChange};
+use atrest::volume::Mode;
 
 /// Adds a wrapping of the key to a volume's header, behind those that are there: the volume then opens with this key,
 /// too. One of the present wrappings is opened for it, and the new one, before the header is written.
@@ -35,12 +33,8 @@ pub unsafe extern "C" fn atrest_volume_add_slot(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
-            let key = key_ref(key)?;
-            let added = WrappingChange::Add { provider: key.provider(), key: key.key() };
-            change(&open_file(path, Mode::ReadWrite)?, added, providers, timeout_ms, line)
-        })
+        let file = || file_at(path, Mode::ReadWrite);
+        change(file, Change::Add { key }, providers, timeout_ms, (error, error_len))
     }
 }
 
@@ -69,10 +63,7 @@ pub unsafe extern "C" fn atrest_volume_remove_slot(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            let (path, providers) = (as_path(pointer::string(path)?), pointer::reference(providers)?);
-            let removed = WrappingChange::Remove { slot };
-            change(&open_file(path, Mode::ReadWrite)?, removed, providers, timeout_ms, line)
-        })
+        let file = || file_at(path, Mode::ReadWrite);
+        change(file, Change::Remove { slot }, providers, timeout_ms, (error, error_len))
     }
 }

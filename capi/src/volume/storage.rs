@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 
 use super::atrest_volume;
-use super::open::{ATREST_VOLUME_DISCARD, ATREST_VOLUME_READ_ONLY, Flags, New, open};
-use super::rewrap::rewrap;
-use crate::error::{Failure, explained};
+use super::header::{backup_header, restore_header};
+use super::open::{New, open};
+use super::rewrap::{Change, change};
+use super::scratch::{NewScratch, destroy};
+use crate::error::Failure;
 use crate::handle;
 use crate::pointer;
 use crate::providers::atrest_providers;
@@ -72,11 +74,8 @@ pub unsafe extern "C" fn atrest_volume_open_storage(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        handle::make(out, error, error_len, |line| {
-            let (storage, providers) = (table(storage)?, pointer::reference(providers)?);
-            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
-            open(AnyStorage::Calls(storage), flags, providers, timeout_ms, line)
-        })
+        let calls = |_| Ok(AnyStorage::Calls(table(storage)?));
+        open(calls, flags, providers, timeout_ms, out, (error, error_len))
     }
 }
 
@@ -131,10 +130,140 @@ pub unsafe extern "C" fn atrest_volume_rewrap_storage(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        explained(error, error_len, |line| {
-            rewrap(|| Ok(AnyStorage::Calls(table(storage)?)), slot, providers, key, timeout_ms, line)
+        let calls = || table(storage);
+        change(calls, Change::Rewrap { slot, key }, providers, timeout_ms, (error, error_len))
+    }
+}
+
+/// atrest_volume_add_slot() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
+///
+/// # Safety
+/// As atrest_volume_add_slot() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_add_slot_storage(
+    storage: *const atrest_storage,
+    providers: *const atrest_providers,
+    key: *const c_char,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let calls = || table(storage);
+        change(calls, Change::Add { key }, providers, timeout_ms, (error, error_len))
+    }
+}
+
+/// atrest_volume_remove_slot() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
+///
+/// # Safety
+/// As atrest_volume_remove_slot() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_remove_slot_storage(
+    storage: *const atrest_storage,
+    slot: usize,
+    providers: *const atrest_providers,
+    timeout_ms: i32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let calls = || table(storage);
+        change(calls, Change::Remove { slot }, providers, timeout_ms, (error, error_len))
+    }
+}
+
+/// atrest_volume_backup_header() for a volume in a storage of yours, which may be one that is only read. Nobody may
+/// change its header at the same time.
+///
+/// `backup`: the path of a new file, as there.
+///
+/// # Safety
+/// As atrest_volume_backup_header() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_backup_header_storage(
+    storage: *const atrest_storage,
+    backup: *const c_char,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { backup_header(|| table(storage), backup, (error, error_len)) }
+}
+
+/// atrest_volume_restore_header() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
+///
+/// `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be at
+/// least as long as the backup's volume.
+///
+/// # Safety
+/// As atrest_volume_restore_header() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_restore_header_storage(
+    storage: *const atrest_storage,
+    backup: *const c_char,
+    flags: u32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { restore_header(|| table(storage), backup, flags, (error, error_len)) }
+}
+
+/// atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for
+/// the volume behind them. The key's file records no place of the volume.
+///
+/// `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand, but no key is left.
+/// Everything else as for atrest_volume_create_scratch().
+///
+/// # Safety
+/// As atrest_volume_create_scratch() and atrest_volume_open_storage().
+#[allow(clippy::too_many_arguments, reason = "C has no options to leave out")]
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_create_scratch_storage(
+    storage: *const atrest_storage,
+    size: u64,
+    sector_size: usize,
+    flags: u32,
+    keystore: *const c_char,
+    out: *mut *mut atrest_volume,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        handle::make(out, error, error_len, |_| {
+            let storage = table(storage)?;
+            let new = NewScratch::of(size, sector_size, flags, keystore)?;
+            new.or_no_key(new.make(AnyStorage::Calls(storage), None))
         })
     }
+}
+
+/// atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage is
+/// gone, atrest_volume_destroy() erases the key by the volume's UUID.
+///
+/// # Safety
+/// As atrest_volume_destroy() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_destroy_storage(
+    storage: *const atrest_storage,
+    uuid: *const u8,
+    keystore: *const c_char,
+    flags: u32,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { destroy(|| table(storage), uuid, keystore, flags, (error, error_len)) }
 }
 
 /// The table, however long this version or the caller's knows it to be.

@@ -43,6 +43,7 @@ fn needs_the_c_library_alone() {
     assert!(needed.len() == 1 && needed[0].contains("[libc."), "{needed:?}");
 
     let undefined = succeed(Command::new("nm").args(["--dynamic", "--undefined-only"]).arg(shared));
+    assert!(undefined.lines().any(|line| line.trim().starts_with("U abort")), "a panic does not abort");
     for line in undefined.lines().map(str::trim).filter(|line| line.starts_with("U ")) {
         let name = line[2..].split('@').next().expect("a name");
         const TAKEN: &[&str] = &[
@@ -58,6 +59,47 @@ fn needs_the_c_library_alone() {
             "strlen",
         ];
         assert!(TAKEN.contains(&name), "it needs {name}");
+    }
+}
+
+/// The end of a panic, which no call of the library is known to reach: from where the library has it, beside a function that
+/// panics. That the library has it, and what it calls, is in the list above.
+#[test]
+fn a_panic_aborts() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/without_std.rs");
+    fs::write(
+        path("panics.rs"),
+        format!(
+            "#![no_std]\n#![allow(dead_code)]\n#[path = {source:?}]\nmod without_std;\n\
+             #[unsafe(no_mangle)]\npub extern \"C\" fn element(i: usize) -> i32 {{\n[0, 1, 0][i]\n}}\n"
+        ),
+    )
+    .expect("the directory is writable");
+    fs::write(
+        path("program.c"),
+        "#include <stddef.h>\nint element(size_t i);\n\
+         int main(int argc, char **argv) { (void)argv; return element((size_t)argc); }\n",
+    )
+    .expect("the directory is writable");
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition", "2024", "-C", "opt-level=2", "-C", "panic=abort", "-C", "lto=fat"]);
+    succeed(rustc.args(["--crate-type", "staticlib", "-o"]).arg(path("libpanics.a")).arg(path("panics.rs")));
+    for compiler in compilers(Language::C) {
+        let mut command = compile(&compiler, Language::C);
+        succeed(command.arg(path("program.c")).arg(path("libpanics.a")).arg("-o").arg(path("program")));
+        let run = |arguments: &[&str]| {
+            let mut program = Command::new(path("program"));
+            program.current_dir(directory.path()).args(arguments).output().expect("the program starts")
+        };
+        assert_eq!(run(&[]).status.code(), Some(1));
+        assert_eq!(run(&["two"]).status.code(), Some(0));
+        let panicked = run(&["one", "too", "many"]);
+        assert_eq!(panicked.status.signal(), Some(rustix::process::Signal::ABORT.as_raw()));
+        assert_eq!((panicked.stdout, panicked.stderr), (vec![], vec![]));
     }
 }
 

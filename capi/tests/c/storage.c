@@ -5,6 +5,7 @@
  * Argument: an empty directory.
  */
 #define _DEFAULT_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -242,6 +243,154 @@ static void check_rewrap(struct memory *memory, const atrest_providers *provider
     atrest_volume_close(volume);
 }
 
+/* The keys that wrap the volume's key, slot by slot, are these, and the data is as it was. */
+static void opens_with(struct memory *memory, const atrest_providers *providers, const char *first, const char *second) {
+    const atrest_storage storage = table(memory);
+    atrest_volume *volume;
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_read(volume, found, SIZE, 0));
+    CHECK(memcmp(found, data, SIZE) == 0);
+    atrest_envelope *envelope;
+    IS(ATREST_OK, atrest_volume_envelope(volume, &envelope));
+    CHECK(strcmp(atrest_envelope_key(envelope, 0), first) == 0);
+    const char *const other = atrest_envelope_key(envelope, 1);
+    CHECK(second == NULL ? other == NULL : other != NULL && strcmp(other, second) == 0);
+    CHECK(atrest_envelope_key(envelope, 2) == NULL);
+    atrest_envelope_free(envelope);
+    atrest_volume_close(volume);
+}
+
+static void check_slots(struct memory *memory, const atrest_providers *providers) {
+    static uint8_t before[32768];
+    memcpy(before, memory->bytes, sizeof before);
+    atrest_storage storage = table(memory);
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot_storage(NULL, providers, key, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot_storage(&storage, NULL, key, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_add_slot_storage(&storage, providers, NULL, 0, ERROR));
+    IS(ATREST_ERROR_SLOT, atrest_volume_add_slot_storage(&storage, providers, "local:other", 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_remove_slot_storage(NULL, 0, providers, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_remove_slot_storage(&storage, 0, NULL, 0, ERROR));
+    IS(ATREST_ERROR_SLOT, atrest_volume_remove_slot_storage(&storage, 1, providers, 0, ERROR));
+    IS(ATREST_ERROR_ENVELOPE, atrest_volume_remove_slot_storage(&storage, 0, providers, 0, ERROR));
+    memory->fail_write = ENOSPC;
+    IS(ATREST_ERROR_NO_SPACE, atrest_volume_add_slot_storage(&storage, providers, key, 0, ERROR));
+    memory->fail_write = 0;
+    storage.write = NULL;
+    IS(ATREST_ERROR_READ_ONLY, atrest_volume_add_slot_storage(&storage, providers, key, 0, ERROR));
+    CHECK(memcmp(before, memory->bytes, sizeof before) == 0);
+
+    storage = table(memory);
+    const int flushes = memory->flushes;
+    IS(ATREST_OK, atrest_volume_add_slot_storage(&storage, providers, key, 0, ERROR));
+    CHECK(memory->flushes >= flushes + 2);
+    opens_with(memory, providers, "local:other", key);
+    IS(ATREST_OK, atrest_volume_remove_slot_storage(&storage, 0, providers, 0, ERROR));
+    opens_with(memory, providers, key, NULL);
+}
+
+static void check_header(struct memory *memory, const char *backup, const atrest_providers *providers) {
+    atrest_storage storage = table(memory);
+    IS(ATREST_ERROR_NULL, atrest_volume_backup_header_storage(NULL, backup, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_backup_header_storage(&storage, NULL, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_storage(NULL, backup, 0, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_storage(&storage, NULL, 0, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_restore_header_storage(&storage, backup, 2, ERROR));
+    IS(ATREST_ERROR_NOT_FOUND, atrest_volume_restore_header_storage(&storage, backup, 0, ERROR));
+    memory->fail_read = EIO;
+    CHECK(atrest_volume_backup_header_storage(&storage, backup, ERROR) != ATREST_OK);
+    memory->fail_read = 0;
+    CHECK(access(backup, F_OK) == -1);
+    /* One that is only read is enough. */
+    storage.write = NULL;
+    storage.flush = NULL;
+    IS(ATREST_OK, atrest_volume_backup_header_storage(&storage, backup, ERROR));
+    IS(ATREST_ERROR_EXISTS, atrest_volume_backup_header_storage(&storage, backup, ERROR));
+    FILE *file = fopen(backup, "rb");
+    CHECK(file != NULL);
+    uint8_t *const saved = malloc(DATA + 1);
+    CHECK(saved != NULL && fread(saved, 1, DATA + 1, file) == DATA && fclose(file) == 0);
+    CHECK(memcmp(saved, memory->bytes, DATA) == 0);
+    free(saved);
+    IS(ATREST_ERROR_READ_ONLY, atrest_volume_restore_header_storage(&storage, backup, 0, ERROR));
+
+    /* It is older than the header by then, and would bring back a key that was removed. */
+    storage = table(memory);
+    IS(ATREST_OK, atrest_volume_rewrap_storage(&storage, 0, providers, "local:other", 0, ERROR));
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_restore_header_storage(&storage, backup, 0, ERROR));
+    opens_with(memory, providers, "local:other", NULL);
+    IS(ATREST_OK, atrest_volume_restore_header_storage(&storage, backup, ATREST_FORCE, ERROR));
+    CHECK(error[0] == '\0');
+    opens_with(memory, providers, key, NULL);
+    /* With both copies gone there is nothing to compare. */
+    memset(memory->bytes, 0, 32768);
+    IS(ATREST_OK, atrest_volume_restore_header_storage(&storage, backup, 0, ERROR));
+    says("could not be read");
+    opens_with(memory, providers, key, NULL);
+}
+
+/* How many keys of scratch volumes a keystore has. */
+static int scratch_keys(const char *keystore) {
+    char path[600];
+    CHECK((size_t)snprintf(path, sizeof path, "%s/keys", keystore) < sizeof path);
+    DIR *const directory = opendir(path);
+    CHECK(directory != NULL);
+    int count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += strncmp(entry->d_name, "scratch-", 8) == 0;
+    closedir(directory);
+    return count;
+}
+
+static void check_scratch(struct memory *memory, const char *keystore, const atrest_providers *providers) {
+    atrest_storage storage = table(memory);
+    atrest_volume *volume = (atrest_volume *)(uintptr_t)1;
+    IS(ATREST_ERROR_NULL, atrest_volume_create_scratch_storage(NULL, SIZE, 0, 0, keystore, &volume, ERROR));
+    CHECK(volume == NULL);
+    IS(ATREST_ERROR_NULL, atrest_volume_create_scratch_storage(&storage, SIZE, 0, 0, keystore, NULL, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_create_scratch_storage(&storage, SIZE, 0, 1, keystore, &volume, ERROR));
+    IS(ATREST_ERROR_VOLUME_SIZE,
+       atrest_volume_create_scratch_storage(&storage, ROOM, 0, 0, keystore, &volume, ERROR));
+    memory->fail_write = ENOSPC;
+    IS(ATREST_ERROR_NO_SPACE,
+       atrest_volume_create_scratch_storage(&storage, SIZE, 0, 0, keystore, &volume, ERROR));
+    memory->fail_write = 0;
+    CHECK(volume == NULL && scratch_keys(keystore) == 0);
+
+    IS(ATREST_OK, atrest_volume_create_scratch_storage(&storage, SIZE, 0, 0, keystore, &volume, ERROR));
+    CHECK(scratch_keys(keystore) == 1);
+    IS(ATREST_OK, atrest_volume_write(volume, data, SIZE, 0));
+    uint8_t uuid[16];
+    IS(ATREST_OK, atrest_volume_uuid(volume, uuid));
+    atrest_volume_close(volume);
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_read(volume, found, SIZE, 0));
+    CHECK(memcmp(found, data, SIZE) == 0);
+    atrest_volume_close(volume);
+    /* No other key wraps its key. */
+    IS(ATREST_ERROR_KEY_NAME, atrest_volume_add_slot_storage(&storage, providers, key, 0, ERROR));
+
+    IS(ATREST_ERROR_NULL, atrest_volume_destroy_storage(NULL, NULL, keystore, 0, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_destroy_storage(&storage, NULL, keystore, 2, ERROR));
+    const uint8_t another[16] = {1};
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_destroy_storage(&storage, another, keystore, 0, ERROR));
+    CHECK(scratch_keys(keystore) == 1);
+    IS(ATREST_OK, atrest_volume_destroy_storage(&storage, uuid, keystore, 0, ERROR));
+    CHECK(error[0] == '\0' && scratch_keys(keystore) == 0);
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_destroy_storage(&storage, NULL, keystore, 0, ERROR));
+    says("no key in this keystore");
+}
+
+/* A volume that is no scratch volume: its header goes, and its keys stay. */
+static void check_destroy(struct memory *memory, const char *keystore, const atrest_providers *providers) {
+    const atrest_storage storage = table(memory);
+    atrest_volume *volume;
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_destroy_storage(&storage, NULL, keystore, 0, ERROR));
+    opens_with(memory, providers, key, NULL);
+    IS(ATREST_OK, atrest_volume_destroy_storage(&storage, NULL, keystore, ATREST_FORCE, ERROR));
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+}
+
 /* The file that cryptsetup and the other calls know: the same volume by another way. */
 static void check_against_a_file(const struct memory *memory, const char *path, const atrest_providers *providers) {
     const int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -361,7 +510,7 @@ static void *work(void *argument) {
 static void check_threads(struct memory *memory, const atrest_providers *providers) {
     atrest_storage storage = table(memory);
     atrest_volume *volume;
-    IS(ATREST_OK, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_create_storage(&storage, SIZE, 0, 0, providers, key, 0, &volume, ERROR));
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, work, volume) == 0);
     for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
@@ -370,9 +519,10 @@ static void check_threads(struct memory *memory, const atrest_providers *provide
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    char keys[512], path[512];
+    char keys[512], path[512], backup[512];
     CHECK((size_t)snprintf(keys, sizeof keys, "%s/keys", argv[1]) < sizeof keys);
     CHECK((size_t)snprintf(path, sizeof path, "%s/file", argv[1]) < sizeof path);
+    CHECK((size_t)snprintf(backup, sizeof backup, "%s/backup", argv[1]) < sizeof backup);
     IS(ATREST_OK, atrest_local_create_key(keys, key, ERROR));
     IS(ATREST_OK, atrest_local_create_key(keys, "local:other", ERROR));
     atrest_providers *providers;
@@ -383,8 +533,14 @@ int main(int argc, char **argv) {
     check_tables(memory, providers);
     check_volume(memory, providers);
     check_rewrap(memory, providers);
+    check_slots(memory, providers);
+    check_header(memory, backup, providers);
     check_sector_cipher(memory, providers);
     check_against_a_file(memory, path, providers);
+    check_destroy(memory, keys, providers);
+    memset(memory, 0, sizeof *memory);
+    check_scratch(memory, keys, providers);
+    memset(memory, 0, sizeof *memory);
     check_threads(memory, providers);
     free(memory);
     atrest_providers_free(providers);

@@ -22,7 +22,7 @@ static_assert(!std::is_default_constructible_v<atrest::providers>);
 constexpr std::uint64_t size = 100003;
 
 // A volume in memory, whose header tells what its sectors are.
-void check_storage_and_sectors(const atrest::providers &providers) {
+void check_storage_and_sectors(const std::string &directory, const atrest::providers &providers) {
     using memory = std::vector<std::uint8_t>;
     memory bytes(17 << 20);
     atrest_storage storage{};
@@ -62,6 +62,23 @@ void check_storage_and_sectors(const atrest::providers &providers) {
     CHECK(made->try_decrypt_iov(2, pieces, pieces) == ATREST_OK && found == text);
     CHECK(made->try_decrypt(256, found) == ATREST_ERROR_OUT_OF_BOUNDS);
     CHECK(made->try_encrypt(2, sector, {found.data(), 100}) == ATREST_ERROR_LENGTH_MISMATCH);
+
+    // Its header.
+    const std::string keys = directory + "/keys", backup = directory + "/backup of memory";
+    CHECK(atrest::try_backup_volume_header_storage(storage, backup.c_str()));
+    CHECK(atrest::try_create_local_key(keys.c_str(), "local:second"));
+    CHECK(atrest::try_add_volume_slot_storage(storage, providers, "local:second"));
+    CHECK(atrest::try_remove_volume_slot_storage(storage, 0, providers));
+    CHECK(atrest::volume::try_open_storage(storage, providers)->try_envelope()->key(0) == "local:second");
+    CHECK(atrest::try_restore_volume_header_storage(storage, backup.c_str()).status() == ATREST_ERROR_NEEDS_FORCE);
+    CHECK(atrest::try_restore_volume_header_storage(storage, backup.c_str(), ATREST_FORCE));
+    CHECK(atrest::volume::try_open_storage(storage, providers)->try_envelope()->key(0) == "local:default");
+    CHECK(atrest::try_destroy_volume_storage(storage, nullptr, keys.c_str()).status() == ATREST_ERROR_NEEDS_FORCE);
+    CHECK(atrest::try_destroy_volume_storage(storage, nullptr, keys.c_str(), ATREST_FORCE));
+    CHECK(atrest::volume::try_create_scratch_storage(storage, 1 << 20, keys.c_str()));
+    CHECK(atrest::volume::try_open_storage(storage, providers));
+    CHECK(atrest::try_destroy_volume_storage(storage, nullptr, keys.c_str()));
+    CHECK(!atrest::volume::try_open_storage(storage, providers));
 }
 
 // What both kinds of calls must do, without exceptions.
@@ -132,7 +149,7 @@ void check_results(const std::string &directory) {
     CHECK(atrest::envelope::try_create(providers, "local:default", 1s, &uuid));
     CHECK(!atrest::envelope::try_create(providers, "nonsense"));
 
-    check_storage_and_sectors(providers);
+    check_storage_and_sectors(directory, providers);
 
     // The header.
     CHECK(atrest::try_create_local_key(keys.c_str(), "local:other"));

@@ -1,7 +1,8 @@
 //! Local keys under passphrases: from files, and typed at a terminal that must not show them.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, ChildStdin, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -82,44 +83,87 @@ fn passphrases_are_changed_and_removed() {
     assert_eq!(output.status.code(), Some(2), "none is taken from the command line");
 }
 
-/// The program on a terminal of its own, by way of script(1); `None` where that is not installed.
-fn on_a_terminal(place: &Place, arguments: &str) -> Option<Child> {
-    let Some(script) = program("script") else {
-        left_out("script is not installed");
-        return None;
-    };
-    let mut script = place.program(script);
-    // What stty says afterwards is whether the terminal shows what is typed.
-    let command = format!("{ATREST} {arguments}; code=$?; stty -a | grep -o -- '-\\?echo '; exit $code");
-    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("SHELL", "/bin/sh");
-    Some(script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+/// The program on a terminal of its own, by way of script(1).
+struct Terminal {
+    child: Child,
+    stdin: ChildStdin,
+    /// What is shown, as it comes.
+    output: Receiver<Vec<u8>>,
 }
 
-/// Reads on until this was shown.
-fn wait_for(child: &mut Child, shown: &mut String, what: &str) {
-    let stdout = child.stdout.as_mut().unwrap();
-    let mut bytes = [0; 1000];
-    while !shown.contains(what) {
-        let count = stdout.read(&mut bytes).unwrap();
-        assert!(count > 0, "{what:?} does not come: {shown}");
-        shown.push_str(text(&bytes[..count]));
+/// Longer than a machine takes that does anything at all.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+impl Terminal {
+    /// `None` where script is not installed.
+    fn start(place: &Place, arguments: &str) -> Option<Terminal> {
+        let Some(script) = program("script") else {
+            left_out("script is not installed");
+            return None;
+        };
+        let mut script = place.program(script);
+        // What stty says afterwards is whether the terminal shows what is typed.
+        let command = format!("{ATREST} {arguments}; code=$?; stty -a | grep -o -- '-\\?echo '; exit $code");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("SHELL", "/bin/sh");
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1000];
+            while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+                let _ = sender.send(bytes[..count].to_vec());
+            }
+        });
+        Some(Terminal { child, stdin, output })
+    }
+
+    /// What is shown next; `None` at the end.
+    fn next(&mut self, before: &str) -> Option<String> {
+        match self.output.recv_timeout(DEADLINE) {
+            Ok(bytes) => Some(text(&bytes).to_owned()),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                // The program ends with its terminal.
+                self.child.kill().unwrap();
+                panic!("nothing more was shown in {DEADLINE:?} after: {before}");
+            }
+        }
+    }
+
+    /// What is shown until this is, and with it.
+    fn wait_for(&mut self, what: &str) -> String {
+        let mut shown = String::new();
+        while !shown.contains(what) {
+            let Some(more) = self.next(&shown) else { panic!("{what:?} does not come: {shown}") };
+            shown.push_str(&more);
+        }
+        shown
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Whether the program succeeds, and what is shown until then.
+    fn end(mut self) -> (bool, String) {
+        let mut shown = String::new();
+        while let Some(more) = self.next(&shown) {
+            shown.push_str(&more);
+        }
+        (self.child.wait().unwrap().success(), shown)
     }
 }
 
 /// Answers each question, and gives whether the program succeeded and all that was shown.
 fn converse(place: &Place, arguments: &str, answers: &[(&str, &str)]) -> Option<(bool, String)> {
-    let mut child = on_a_terminal(place, arguments)?;
+    let mut terminal = Terminal::start(place, arguments)?;
     let mut all = String::new();
     for (question, answer) in answers {
-        let mut shown = String::new();
-        wait_for(&mut child, &mut shown, question);
-        all.push_str(&shown);
-        child.stdin.as_mut().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
+        all.push_str(&terminal.wait_for(question));
+        terminal.answer(answer);
     }
-    let stdin = child.stdin.take();
-    child.stdout.as_mut().unwrap().read_to_string(&mut all).unwrap();
-    drop(stdin);
-    Some((child.wait().unwrap().success(), all))
+    let (success, rest) = terminal.end();
+    Some((success, all + &rest))
 }
 
 #[test]
@@ -157,15 +201,12 @@ fn a_signal_gives_the_terminal_back_as_it_was() {
             continue;
         }
         let place = guarded();
-        let Some(mut child) = on_a_terminal(&place, "decrypt v out") else { return };
-        let mut shown = String::new();
-        wait_for(&mut child, &mut shown, "Passphrase of local:default: ");
-        std::thread::sleep(Duration::from_millis(100));
+        let Some(mut terminal) = Terminal::start(&place, "decrypt v out") else { return };
+        terminal.wait_for("Passphrase of local:default: ");
         kill_process(reader_of(&place), signal).unwrap();
-        let mut rest = String::new();
-        child.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
+        let (success, rest) = terminal.end();
         assert!(rest.trim_end().ends_with("echo") && !rest.contains("-echo"), "{signal:?}: {rest}");
-        assert!(!child.wait().unwrap().success());
+        assert!(!success);
     }
 }
 

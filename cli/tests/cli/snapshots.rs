@@ -45,11 +45,13 @@ fn compare(path: &Path, found: &str) {
     );
 }
 
-/// The commands below this one, by its help.
+/// The commands below this one, by its help: a name is indented by two columns, and the rest of a long description by more.
 fn subcommands(help: &str) -> Vec<&str> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     list.take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect()
 }
@@ -63,6 +65,7 @@ fn help_of_every_command() {
         let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
         arguments.push("--help");
         let output = place.command(&arguments).env("COLUMNS", "100").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         let help = text(&output.stdout).to_owned();
         for name in subcommands(&help) {
             open.push([&command[..], &[name.to_owned()]].concat());

@@ -10,7 +10,7 @@ use atrest::keys::{EncryptionContext, ErrorClass, KeyProvider as _, ProviderErro
 use atrest_aws_kms::AwsKms;
 
 use crate::Own;
-use crate::fake::Fault;
+use crate::fake::{Fault, HANG};
 use crate::server::Server;
 
 pub const OWN: &[(&str, Own)] = &[
@@ -97,17 +97,26 @@ fn many_threads_share_one() {
 
 fn a_call_that_is_dropped_holds_up_nobody() {
     let (server, fake) = Server::fake();
-    let (kms, key) = (server.provider(), server.key());
+    let key = server.key();
+    // Whoever waited for the first call would do so until the service ends it.
+    let mut options = server.options();
+    (options.attempt_timeout, options.timeout) = (2 * HANG, 2 * HANG);
+    let kms = AwsKms::new(options).unwrap();
     let context = EncryptionContext::for_volume(new_uuid().unwrap());
     let wrapped = block_on(kms.generate(&key, &context)).unwrap();
     fake.fault("Decrypt", Fault::Hang, 1);
+    fake.calls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let started = Instant::now();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(200), kms.unwrap(&wrapped)).await.unwrap_err();
+        let mut call = kms.unwrap(&wrapped);
+        // The service has it by then.
+        while fake.calls().is_empty() {
+            tokio::time::timeout(Duration::from_millis(10), &mut call).await.unwrap_err();
+        }
     });
     block_on(kms.unwrap(&wrapped)).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < HANG);
 }
 
 /// Runs `work` in a forked child, and tells whether it returned true there.

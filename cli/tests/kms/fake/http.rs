@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::clock;
 use super::state::{Refusal, refuse};
-use super::{ACCOUNT, Asked, Fake, Fault};
+use super::{ACCOUNT, Asked, Fake, Fault, HANG};
 
 const JSON: &str = "application/x-amz-json-1.1";
 
@@ -71,7 +71,7 @@ impl Fake {
         match fault {
             Some(Fault::Reset) => return None,
             Some(Fault::Hang) => {
-                std::thread::sleep(Duration::from_secs(30));
+                std::thread::sleep(HANG);
                 return None;
             }
             Some(Fault::Html) => {

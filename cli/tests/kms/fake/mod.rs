@@ -11,19 +11,22 @@ mod state;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use state::State;
 
 pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "eu-west-1";
 
+/// For how long a request hangs: longer than any busy machine takes for what does not wait for it.
+pub const HANG: Duration = Duration::from_secs(60);
+
 /// What happens to a request instead of a proper answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The connection ends without an answer.
     Reset,
-    /// No answer ever comes.
+    /// No answer comes, and after [`HANG`] the connection ends.
     Hang,
     /// The answer comes a byte at a time, slower than anybody waits.
     Slow,
