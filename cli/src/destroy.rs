@@ -72,6 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         // What was interrupted is finished by repeating it.
         options.uuid = uuid.or(volume.filter(|_| checked.was_being_destroyed()));
         if let (Some(keystore), Some(volume)) = (&keystore, volume)
+            && envelope.as_ref().is_some_and(|envelope| envelope.class() == Class::Scratch)
             && keystore.scratch_keys().is_ok_and(|keys| keys.iter().any(|key| key.volume == volume))
         {
             checked.destroying();

@@ -123,7 +123,10 @@ impl Memory {
             known.names.clone_from(&before.names);
             let named = name.is_none_or(|name| matches!(self.at(name), Ok(Some(at)) if at == uuid));
             // Reading a volume again and again is not writing this as often.
-            if named && known.used.abs_diff(before.used) < DAY && known == (Known { used: known.used, ..before }) {
+            if named
+                && known.used.abs_diff(before.used) < DAY
+                && known == (Known { used: known.used, ..before })
+            {
                 return Ok(());
             }
         }

@@ -142,7 +142,9 @@ impl Trust {
             if checked.known.is_none() || purpose == Purpose::Change {
                 return Err(refused(format!("{why}; --accept accepts the one that is there now")));
             }
-            say(&format!("atrest: warning: {}: {why}", show(path)));
+            say(&format!("atrest: warning: {}: {why}; --accept accepts it", show(path)));
+            // A warning is no acceptance: the name stays that of the other one.
+            checked.name = None;
         }
         let was_accepted = checked.known.as_ref().is_some_and(|known| known.accepted);
         checked.accepted = match purpose {

@@ -56,7 +56,10 @@ impl Place {
     fn run(&self, program: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.0.path()).env(COMMAND, "1");
-        command.env("ATREST_STATE", self.path("state")).env("ATREST_HOME", self.path("home")).env("FILE_KEYS", self.path("keys"));
+        command
+            .env("ATREST_STATE", self.path("state"))
+            .env("ATREST_HOME", self.path("home"))
+            .env("FILE_KEYS", self.path("keys"));
         command.env_remove("ATREST_KEY").output().unwrap()
     }
 

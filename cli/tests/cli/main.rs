@@ -22,3 +22,4 @@ mod round;
 mod scratch;
 mod snapshots;
 mod texts;
+mod trust;

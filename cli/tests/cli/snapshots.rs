@@ -146,6 +146,10 @@ impl Transcript {
             });
             line.replace_range(at..at + 36, &format!("UUID{}", number + 1));
         }
+        // A pin: the commitment behind the UUID.
+        if let Some(at) = line.find(":3").filter(|at| *at > 44 && line[..*at].rfind(':') == Some(at - 44)) {
+            line.replace_range(at - 43..at, "COMMITMENT");
+        }
         if let Some(at) = line.find(" on 20") {
             line.replace_range(at..at + " on 2026-01-01T00:00:00Z".len(), " on DATE");
         }
@@ -170,6 +174,7 @@ fn messages() {
     volumes(&mut script);
     slots(&mut script);
     headers(&mut script);
+    trust(&mut script);
     scratch(&mut script);
     inputs(&mut script);
     damage(&mut script);
@@ -272,6 +277,27 @@ fn scratch(script: &mut Transcript) {
     script.run(&["destroy", "none"]);
     script.run(&["destroy", "empty-volume", "--force"]);
     script.run(&["decrypt", "empty-volume", "out", "--force"]);
+}
+
+fn trust(script: &mut Transcript) {
+    script.about("which volume it must be");
+    script.run(&["decrypt", "v", "out", "--force", "--expect", "key=local:second"]);
+    script.run(&["decrypt", "v", "out", "--force", "--expect", "colour=blue"]);
+    script.run(&["decrypt", "v", "out", "--force", "--expect-file", "none"]);
+    script.run(&["decrypt", "v", "out", "--force", "--slot", "7"]);
+    script.run(&["known", "forget", "v"]);
+    script.run(&["known", "forget", "v"]);
+    script.run(&["decrypt", "v", "out", "--force"]);
+    script.run(&["rewrap", "v", "--slot", "0"]);
+    script.run(&["rewrap", "v", "--slot", "0", "--accept"]);
+    fs::copy(script.place.path("v"), script.place.path("moved")).unwrap();
+    fs::copy(script.place.path("empty-volume"), script.place.path("v")).unwrap();
+    script.run(&["decrypt", "v", "out", "--force"]);
+    script.run(&["rewrap", "v"]);
+    script.run(&["known", "forget", "empty-volume"]);
+    script.run(&["decrypt", "v", "out", "--force"]);
+    fs::rename(script.place.path("moved"), script.place.path("v")).unwrap();
+    script.run(&["verify", "v"]);
 }
 
 fn inputs(script: &mut Transcript) {
