@@ -41,8 +41,8 @@ impl KeyDir {
     pub fn open_or_make(home: &Path) -> Result<KeyDir, ProviderError> {
         let path = home.join("keys");
         match std::fs::create_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing(home)),
-            Err(error) if !path.is_dir() => return Err(io("create the directory", &path, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(home)),
+            Err(error) if !path.is_dir() => Err(io("create the directory", &path, error)),
             _ => Ok(KeyDir { path }),
         }
     }
