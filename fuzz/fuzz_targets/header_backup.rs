@@ -3,6 +3,7 @@
 #![no_main]
 
 use atrest::{
+    keys::Expect,
     storage::{MemoryStorage, Storage as _},
     volume::{Header, HeaderBackup},
 };
@@ -49,7 +50,7 @@ fuzz_target!(|input: &[u8]| {
     for force in [false, true] {
         let storage = MemoryStorage::from(&volume[..]);
         let before = storage.len().unwrap();
-        match parsed.restore(&storage, force) {
+        match parsed.restore(&storage, &Expect::any(), force) {
             Err(error) => {
                 line(&error);
                 let mut after = vec![0; volume.len()];
