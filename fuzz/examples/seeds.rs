@@ -495,9 +495,10 @@ fn settings(seeds: &Seeds) -> Anything<()> {
 }
 
 fn sizes(seeds: &Seeds) -> Anything<()> {
-    for (i, text) in ["0", "4097B", "10G", "1KiB", "100GB", "15E", "16E", "18446744073709551615", "1.5G", "1KiBs"]
-        .into_iter()
-        .enumerate()
+    for (i, text) in
+        ["0", "4097B", "10G", "1KiB", "100GB", "15E", "16E", "18446744073709551615", "1.5G", "1KiBs"]
+            .into_iter()
+            .enumerate()
     {
         seeds.write(&format!("{i:02}"), text.as_bytes())?;
     }

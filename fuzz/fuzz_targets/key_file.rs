@@ -3,9 +3,7 @@
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
-use atrest::keys::{
-    EncryptionContext, KeyProvider, KeyState, LocalKeystore, ProviderError, Uuid, block_on,
-};
+use atrest::keys::{EncryptionContext, KeyProvider, KeyState, LocalKeystore, ProviderError, Uuid, block_on};
 use atrest_fuzz::{
     keystore::{keystore, line},
     memory::{Counting, counted},
@@ -57,7 +55,9 @@ fuzz_target!(|input: &[u8]| {
         // What is written anew says the same, but for what was changed.
         let admin = keystore.admin().expect("a keystore is administered");
         let changed = match described.state {
-            KeyState::Enabled => quiet(block_on(admin.set_enabled(&name, false))).map(|()| KeyState::Disabled),
+            KeyState::Enabled => {
+                quiet(block_on(admin.set_enabled(&name, false))).map(|()| KeyState::Disabled)
+            }
             KeyState::Disabled => quiet(block_on(admin.set_enabled(&name, true))).map(|()| KeyState::Enabled),
             _ => quiet(block_on(admin.cancel_deletion(&name))).map(|()| KeyState::Disabled),
         };

@@ -14,7 +14,10 @@ fuzz_target!(|text: &str| {
             let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
             let number: u64 = digits.parse().unwrap();
             assert!(text.is_ascii() && text.len() - digits.len() <= 3);
-            assert!(number <= bytes && (number != bytes || number == 0 || matches!(&text[digits.len()..], "" | "B")));
+            assert!(
+                number <= bytes
+                    && (number != bytes || number == 0 || matches!(&text[digits.len()..], "" | "B"))
+            );
             assert_eq!(size::parse(&bytes.to_string()), Ok(bytes));
             let shown = size::show(bytes);
             assert!(shown.len() <= 10, "{shown}");
