@@ -106,6 +106,16 @@ impl LocalKeystore {
         Ok(keys.erase(&lock, &file)? || finished)
     }
 
+    /// Whether [`destroy_scratch`](LocalKeystore::destroy_scratch) began to erase the key of this volume, and was cut off:
+    /// then nothing opens the volume any more, and the owner of the keystore has said that nothing is to.
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
+    pub fn is_destroying_scratch(&self, volume: Uuid) -> Result<bool, ProviderError> {
+        let file = file_name(&scratch_key_name(volume))?;
+        KeyDir::open(&self.home)?.map_or(Ok(false), |keys| keys.is_being_erased(&file))
+    }
+
     /// The keys of all scratch volumes, in the order of their names.
     ///
     /// # Errors

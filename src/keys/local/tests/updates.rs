@@ -92,7 +92,9 @@ fn an_erasure_is_finished_by_its_repetition() {
         (&scratch, &|| keystore.destroy_scratch(VOLUME).map(|was_there| assert!(was_there))),
     ] {
         let held = cut_off(file);
+        assert_eq!(keystore.is_destroying_scratch(VOLUME).unwrap(), file != "default.json");
         finish().unwrap();
+        assert!(!keystore.is_destroying_scratch(VOLUME).unwrap());
         let mut text = vec![1; held.metadata().unwrap().len() as usize];
         held.read_exact_at(&mut text, 0).unwrap();
         assert!(text.len() > 100 && text.iter().all(|byte| *byte == 0), "{file}");
