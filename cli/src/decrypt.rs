@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use atrest::volume::Volume;
@@ -18,11 +19,15 @@ use crate::{pipeline, stdout};
 pub struct Arguments {
     /// The volume: a file or a block device
     volume: PathBuf,
-    /// Where to write the plaintext: a file, a block device, or - for standard output
+    /// Where to write the plaintext: a file, which only its owner can read (mode 0600, whatever it replaces), a block
+    /// device, or - for standard output
     out: PathBuf,
     /// Replace an existing file, or overwrite a block device
     #[arg(long)]
     force: bool,
+    /// Leave holes in the file where the content is zeros
+    #[arg(long)]
+    sparse: bool,
     /// Open the volume with this slot alone (see `atrest slot list`)
     #[arg(long, value_name = "NUMBER")]
     slot: Option<usize>,
@@ -31,7 +36,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let refuse_holes = |why: &str| Err(Failure::new(format!("--sparse makes holes in a file, and {why}")));
     if arguments.out == Path::new("-") {
+        if arguments.sparse {
+            return refuse_holes("standard output may be none: give its name instead of -");
+        }
         return to_stdout(arguments);
     }
     // Plain text of what was worth encrypting is for its owner alone.
@@ -40,13 +49,29 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
     let name = show(&arguments.volume);
     output.refuse_if_also(&metadata, &name)?;
-    output.reserve(volume.size())?;
+    match arguments.sparse {
+        true if output.is_device() => return refuse_holes("a block device has none: leave it out"),
+        // Holes take no room; nor does what is written beside them take all of the end.
+        true => output.set_length(volume.size())?,
+        false => output.reserve(volume.size())?,
+    }
 
     let backend = volume.backend();
     let progress = Progress::start(Some(volume.size()));
     let out = show(&arguments.out);
-    let copied =
-        copy(volume, output.file(), &progress, &name, |error| Failure::io("cannot write", &out, &error))?;
+    let failed = |error| Failure::io("cannot write", &out, &error);
+    let copied = match arguments.sparse {
+        true => {
+            let mut end = 0;
+            let write = |part: &[u8]| {
+                let begin = end;
+                end += part.len() as u64;
+                write_without_zeros(output.file(), part, begin)
+            };
+            copy(volume, write, &progress, &name, failed)?
+        }
+        false => copy(volume, |part| output.file().write_all(part), &progress, &name, failed)?,
+    };
     progress.syncing();
     output.publish()?;
     say(&format!("decrypted {name} into {out}: {}, {backend}, key {opened_by}", progress.finish(copied)));
@@ -57,13 +82,32 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn to_stdout(arguments: &Arguments) -> Result<(), Failure> {
     let stdout = stdout::for_data("the volume's content")?;
     let Opened { volume, .. } = opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
-    copy(volume, &stdout, &Progress::none(), &show(&arguments.volume), |error| stdout::failed(&error))?;
+    let write = |part: &[u8]| (&stdout).write_all(part);
+    copy(volume, write, &Progress::none(), &show(&arguments.volume), |error| stdout::failed(&error))?;
+    Ok(())
+}
+
+/// What becomes a hole is whole blocks of this many bytes: those of most file systems.
+const BLOCK: usize = 4096;
+
+/// Writes what is not zero of a part that begins at a multiple of the block, into a file that is empty there.
+fn write_without_zeros(file: &File, part: &[u8], begin: u64) -> io::Result<()> {
+    let is_hole = |block: &[u8]| *block == [0; BLOCK][..block.len()];
+    let mut at = 0;
+    // Neighbours that are alike go together.
+    for run in part.chunks(BLOCK).collect::<Vec<_>>().chunk_by(|one, next| is_hole(one) == is_hole(next)) {
+        let length = run.iter().map(|block| block.len()).sum::<usize>();
+        if !is_hole(run[0]) {
+            file.write_all_at(&part[at..at + length], begin + at as u64)?;
+        }
+        at += length;
+    }
     Ok(())
 }
 
 fn copy(
     volume: Volume,
-    mut to: &File,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
     progress: &Progress,
     name: &str,
     write_failed: impl Fn(io::Error) -> Failure,
@@ -80,7 +124,7 @@ fn copy(
             Ok(length)
         },
         |part| {
-            to.write_all(part).map_err(&write_failed)?;
+            write(part).map_err(&write_failed)?;
             progress.add(part.len());
             Ok(())
         },

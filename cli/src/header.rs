@@ -70,7 +70,7 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     }
     let (backup, warnings) = HeaderBackup::take(&volume)
         .map_err(|error| Failure::volume("cannot back up the header of", &name, error))?;
-    let output = Output::create(to, force, Access::Secret)?;
+    let output = Output::create(to, force, Access::Private)?;
     let written = output.file().write_all(backup.as_bytes());
     written.map_err(|error| Failure::io("cannot write", &to_name, &error))?;
     output.publish()?;

@@ -180,18 +180,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Rotate(arguments) => life::rotate(arguments),
         Command::Policy { key, principal } => policy::run(key, principal.as_deref()),
         Command::Enable { key } => {
-            administer(key, |admin| block_on(admin.set_enabled(key.key(), true)))?;
+            change(key, |admin| block_on(admin.set_enabled(key.key(), true)))?;
             say(&format!("enabled {key}"));
             Ok(())
         }
         Command::Disable { key } => {
-            administer(key, |admin| block_on(admin.set_enabled(key.key(), false)))?;
+            change(key, |admin| block_on(admin.set_enabled(key.key(), false)))?;
             say(&format!("disabled {key}: nothing it wraps opens until it is enabled again"));
             Ok(())
         }
         Command::Delete(arguments) => life::delete(arguments),
         Command::Purge { key } => {
-            administer(key, |admin| block_on(admin.purge(key.key())))?;
+            change(key, |admin| block_on(admin.purge(key.key())))?;
             say(&format!("erased {key}: nothing it wrapped will ever open again"));
             Ok(())
         }
@@ -206,4 +206,27 @@ fn administer<T>(
     let provider = providers::administering(key)?;
     let admin = provider.admin().expect("it was asked for one");
     work(admin).map_err(|error| providers::unusable(key, &error))
+}
+
+/// The same for what changes the key.
+fn change<T>(
+    key: &KeyRef,
+    work: impl FnOnce(&dyn KeyAdmin) -> Result<T, ProviderError>,
+) -> Result<T, Failure> {
+    let done = administer(key, work)?;
+    tell_leftovers(key);
+    Ok(done)
+}
+
+/// Says what a change of a local key, which is done, could not overwrite.
+fn tell_leftovers(key: &KeyRef) {
+    if key.provider() != LocalKeystore::SCHEME {
+        return;
+    }
+    let keystore = LocalKeystore::default_path().and_then(LocalKeystore::open);
+    for why in keystore.and_then(|keystore| keystore.remove_leftovers()).unwrap_or_default() {
+        say(&format!(
+            "atrest: warning: {why}; it still holds what a key's file held before: the next change of a key tries again"
+        ));
+    }
 }

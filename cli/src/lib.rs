@@ -125,6 +125,7 @@ enum Command {
 /// The second time in one process.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
+    signals::let_large_writes_fail();
     providers::register(registry);
     let result = match Cli::parse().command {
         Command::Encrypt(arguments) => encrypt::run(&arguments),

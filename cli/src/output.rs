@@ -3,23 +3,21 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{Failure, show};
-use crate::temporary::Temporary;
+use crate::temporary::{self, Temporary};
 
 /// Who can read a new file.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Access {
-    /// Whoever the process's umask leaves.
+    /// Whoever the process's umask leaves; a file of the user's own that is replaced keeps its permissions.
     Umask,
-    /// Its owner; a file that is replaced keeps its permissions.
-    Private,
     /// Its owner alone, whoever could read the file that is replaced.
-    Secret,
+    Private,
 }
 
 /// A file or block device that is being written. What is not published is gone, except on a block device, which can
@@ -54,9 +52,10 @@ impl Output {
                 "a volume cannot be written to standard output; give a file (./- for a file of that name)",
             );
         }
-        let mut path = path.to_owned();
+        // A symbolic link stays, and what it points to is written.
+        let target = target_of(path).map_err(failed)?;
         let mut permissions = None;
-        match fs::metadata(&path) {
+        match fs::symlink_metadata(&target) {
             Ok(existing) if existing.is_dir() => {
                 return refuse("it is a directory; give a file name");
             }
@@ -64,7 +63,7 @@ impl Output {
                 if !force {
                     return refuse("it is a block device; use --force to overwrite what is on it");
                 }
-                let target = Target::Device(open_device(&path).map_err(failed)?);
+                let target = Target::Device(open_device(&target).map_err(failed)?);
                 return Ok(Output { name, target });
             }
             Ok(existing) if !existing.is_file() => {
@@ -72,29 +71,30 @@ impl Output {
             }
             Ok(_) if !force => return refuse("it exists; choose another name, or use --force to replace it"),
             Ok(existing) => {
-                permissions = (access != Access::Secret).then(|| existing.permissions());
-                // A symbolic link stays, and what it points to is replaced.
-                path = fs::canonicalize(&path).map_err(failed)?;
+                // What somebody else made may let anybody in, or do what its owner may when it is run.
+                permissions = (access == Access::Umask && is_ours(existing.uid()))
+                    .then(|| Permissions::from_mode(existing.mode() & 0o777));
             }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            Err(_) if fs::symlink_metadata(&path).is_ok() => {
+            Err(_) if target != path => {
                 return refuse("it is a symbolic link to a file that does not exist; remove it first");
             }
             Err(_) => {}
         }
         let Some(file_name) =
-            path.file_name().filter(|_| !path.as_os_str().as_encoded_bytes().ends_with(b"/"))
+            target.file_name().filter(|_| !path.as_os_str().as_encoded_bytes().ends_with(b"/"))
         else {
             return refuse("it is not a file name");
         };
-        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let parent = target.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let mode = match access {
             Access::Umask => Mode::from(0o666),
-            Access::Private | Access::Secret => Mode::from(0o600),
+            Access::Private => Mode::from(0o600),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(parent, flags, Mode::empty())
             .map_err(|error| Failure::io("cannot write to the directory", show(parent), &error.into()))?;
+        temporary::remove_abandoned(&directory);
         let temporary = Temporary::new(directory, mode)
             .map_err(|error| Failure::io("cannot create a file in", show(parent), &error))?;
         let target = Target::File { temporary, file_name: file_name.to_owned(), replace: force, permissions };
@@ -121,6 +121,16 @@ impl Output {
             return Err(Failure::new(format!("{input_name} and {name} are the same device; choose another")));
         }
         Ok(())
+    }
+
+    /// Whether it is a block device.
+    pub fn is_device(&self) -> bool {
+        matches!(self.target, Target::Device(_))
+    }
+
+    /// Makes a new file so long, with a hole where nothing is written.
+    pub fn set_length(&self, length: u64) -> Result<(), Failure> {
+        self.file().set_len(length).map_err(|error| Failure::io("cannot write", &self.name, &error))
     }
 
     /// Makes sure of room for `length` bytes, as far as the system tells beforehand.
@@ -161,6 +171,37 @@ impl Output {
             _ => failed(error),
         })
     }
+}
+
+/// How many symbolic links lead to a file at most, as on Linux (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// Whether a file with this owner is the user's own.
+fn is_ours(owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw()
+}
+
+/// What a symbolic link leads to, which may not be there; any other path as it is. A link of another user's leads to
+/// whatever that user would like to see replaced.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(link) if !link.is_symlink() => return Ok(path),
+            Ok(link) if link.uid() != 0 && !is_ours(link.uid()) => {
+                return Err(io::Error::other(
+                    "it is a symbolic link that another user made; give the file itself",
+                ));
+            }
+            Ok(_) => {
+                let to = fs::read_link(&path)?;
+                path = path.parent().map_or_else(|| to.clone(), |parent| parent.join(&to));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
 }
 
 /// A device that something else uses, a mounted file system for example, is refused by the system (open(2), O_EXCL

@@ -1,6 +1,7 @@
 //! How far a copy has come: a bar on a terminal, and a line in the end.
 
 use std::io::IsTerminal as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,7 +44,14 @@ impl Progress {
     /// All bytes are done, and have yet to come to the disk.
     pub fn syncing(&self) {
         self.bar.set_style(style(SYNCING));
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        // Without a thread to be had its clock stands still.
+        let bar = self.bar.clone();
+        let _ = thread::Builder::new().name("progress".into()).spawn(move || {
+            while !bar.is_finished() {
+                bar.tick();
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
     }
 
     /// Clears the bar, and tells size, time and rate.

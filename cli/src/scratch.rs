@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use atrest::keys::{Envelope, LocalKeystore, Uuid, VolumeKeys, new_uuid};
 use atrest::volume::Header;
@@ -28,7 +29,8 @@ pub fn make(
         LocalKeystore::open_or_create(home).map_err(|error| failed(&advice::with_keystore(&error)))?;
     let place = std::path::absolute(path).map_err(|error| failed(&error))?;
     let on_signal = {
-        let keystore = keystore.clone();
+        // Whoever ends the command does not want to wait for others; there may be no key yet.
+        let keystore = keystore.clone().with_lock_wait(Duration::from_millis(500));
         let erase = move || drop(keystore.destroy_scratch(volume));
         signals::before_end(erase).map_err(|error| failed(&error))?
     };

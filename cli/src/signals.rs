@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// Something that is done before a signal ends the process, unless this is dropped before.
@@ -42,11 +43,18 @@ impl Drop for Cleanup {
     }
 }
 
+/// Has a write beyond the limit on the size of files (setrlimit(2), RLIMIT_FSIZE) fail, instead of ending the process
+/// before it can clean up and say why.
+pub fn let_large_writes_fail() {
+    // Where that cannot be done the process ends as the system has it.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
 fn listen() -> io::Result<()> {
-    // A signal that is ignored, as under nohup, stays ignored.
-    let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
-    let mut signals = Signals::new(signals.collect::<Vec<i32>>())?;
+    // The thread comes first: signals that are caught, and that nobody hears, would not end the process any more.
+    let (give, signals) = mpsc::channel::<Signals>();
     thread::Builder::new().name("signals".into()).spawn(move || {
+        let Ok(mut signals) = signals.recv() else { return };
         for signal in signals.forever() {
             // Held to the end, so that nothing else begins in between.
             let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,6 +64,9 @@ fn listen() -> io::Result<()> {
             }
         }
     })?;
+    // A signal that is ignored, as under nohup, stays ignored.
+    let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
+    let _ = give.send(Signals::new(signals.collect::<Vec<i32>>())?);
     Ok(())
 }
 

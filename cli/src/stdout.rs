@@ -20,8 +20,9 @@ pub fn for_data(what: &str) -> Result<File, Failure> {
 
 /// Writes text for people or programs.
 pub fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| failed(&error))
+    // The standard library takes a descriptor that cannot be written for nothing to complain of.
+    let descriptor = io::stdout().as_fd().try_clone_to_owned().map_err(|error| failed(&error))?;
+    File::from(descriptor).write_all(text.as_bytes()).map_err(|error| failed(&error))
 }
 
 /// A failure to write there, which is quiet when nobody reads any more.

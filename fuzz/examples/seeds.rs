@@ -9,7 +9,7 @@ use std::{
 };
 
 use atrest::{
-    envelope::{Class, Envelope, LocalKeystore, VolumeKeys, block_on, new_uuid},
+    keys::{Class, Envelope, LocalKeystore, VolumeKeys, block_on, new_uuid},
     volume::{CreateOptions, Header, Volume},
 };
 use atrest_fuzz::{
@@ -40,7 +40,11 @@ fn main() -> Anything<()> {
     ffi(&Seeds::new(&corpus, "ffi")?)?;
     ffi_volume(&Seeds::new(&corpus, "ffi_volume")?)?;
     envelopes(&Seeds::new(&corpus, "envelope")?, &new_envelope)?;
-    headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)
+    headers(&Seeds::new(&corpus, "luks2_header")?, temp.path(), &new_envelope)?;
+    header_backups(&Seeds::new(&corpus, "header_backup")?, temp.path(), &new_envelope)?;
+    key_files(&Seeds::new(&corpus, "key_file")?)?;
+    settings(&Seeds::new(&corpus, "settings")?)?;
+    sizes(&Seeds::new(&corpus, "size")?)
 }
 
 /// One target's directory.
@@ -353,8 +357,6 @@ fn headers(
     temp: &Path,
     new_envelope: &impl Fn(Class) -> Anything<(Envelope, VolumeKeys)>,
 ) -> Anything<()> {
-    /// The first 16 KiB copy's JSON begins here.
-    const JSON: usize = 4096;
     let ours = |name: &str, sector_size| -> Anything<Vec<u8>> {
         let path = temp.join(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
@@ -362,14 +364,6 @@ fn headers(
         Volume::create(file, &CreateOptions::new(10_000).sector_size(sector_size), envelope, &keys)?;
         header_of(&path)
     };
-    let json_of =
-        |header: &[u8]| -> Vec<u8> { header[JSON..].iter().copied().take_while(|&byte| byte != 0).collect() };
-    let sealed = |shape: u8, sequences: [u8; 2], damage: (u16, u8), json: &[u8]| -> Vec<u8> {
-        let [low, high] = damage.0.to_le_bytes();
-        [&[SEALED | shape, sequences[0], sequences[1], low, high, damage.1], json].concat()
-    };
-    const NO_DAMAGE: (u16, u8) = (0, 0);
-
     let ours_512 = ours("512", 512)?;
     seeds.write("raw-512", &[&[0], &ours_512[..]].concat())?;
     let json = json_of(&ours_512);
@@ -412,6 +406,101 @@ fn headers(
         } else {
             eprintln!("without cryptsetup {name} stays as it is");
         }
+    }
+    Ok(())
+}
+
+const NO_DAMAGE: (u16, u8) = (0, 0);
+
+/// An input of `luks2_header` that is sealed.
+fn sealed(shape: u8, sequences: [u8; 2], damage: (u16, u8), json: &[u8]) -> Vec<u8> {
+    let [low, high] = damage.0.to_le_bytes();
+    [&[SEALED | shape, sequences[0], sequences[1], low, high, damage.1], json].concat()
+}
+
+/// The JSON of the first copy.
+fn json_of(header: &[u8]) -> Vec<u8> {
+    const BEGIN: usize = 4096;
+    header[BEGIN..].iter().copied().take_while(|&byte| byte != 0).collect()
+}
+
+/// Backups whose area for keyslots is small, so that it is cheap to make.
+fn header_backups(
+    seeds: &Seeds,
+    temp: &Path,
+    new_envelope: &impl Fn(Class) -> Anything<(Envelope, VolumeKeys)>,
+) -> Anything<()> {
+    let path = temp.join("backup");
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    let (envelope, keys) = new_envelope(Class::Persistent)?;
+    Volume::create(file, &CreateOptions::new(10_000), envelope, &keys)?;
+    let json = String::from_utf8(json_of(&header_of(&path)?))?;
+    let size = json.split_once("\"keyslots_size\":\"").ok_or("no keyslots_size")?.1;
+    let size = size.split_once('"').ok_or("no end")?.0;
+    let json = json.replace(&format!("\"keyslots_size\":\"{size}\""), "\"keyslots_size\":\"4096\"");
+    let other = json.replace("\"provider\":\"local\"", "\"provider\":\"aws\"");
+    let input = |volume: &[u8], backup: &[u8]| -> Vec<u8> {
+        [&(volume.len() as u16).to_le_bytes(), volume, backup].concat()
+    };
+    let of = |sequence: u8, json: &str| sealed(0, [sequence; 2], NO_DAMAGE, json.as_bytes());
+    seeds.write("same", &input(&of(1, &json), &of(1, &json)))?;
+    seeds.write("older", &input(&of(3, &other), &of(1, &json)))?;
+    seeds.write("newer", &input(&of(1, &other), &of(3, &json)))?;
+    seeds.write("no-header", &input(&[0; 2000], &of(1, &json)))?;
+    seeds.write("damaged", &input(&of(1, &json), &sealed(1 << 3, [1, 1], (5000, 1), json.as_bytes())))?;
+    seeds.write("larger-copies", &input(&of(1, &json), &sealed(1 << 5, [1, 1], NO_DAMAGE, json.as_bytes())))
+}
+
+fn key_files(seeds: &Seeds) -> Anything<()> {
+    let (id, key) = ("0b0e4c4e-7d0f-4f4a-9d0c-6d1f2a3b4c5d", "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8=");
+    let scratch = LocalKeystore::scratch_key_name("6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse()?);
+    let file = |version: u32, name: &str, more: &str, materials: &str| -> String {
+        format!(
+            r#"{{"version":{version},"name":"{name}","created":1{more},"current":"{id}","materials":[{materials}]}}"#
+        )
+    };
+    let material = format!(r#"{{"id":"{id}","created":1,"key":"{key}"}}"#);
+    let second = material.replace(id, "second");
+    let guard = r#","passphrase":{"kdf":"argon2id","memory_kib":65536,"passes":3,"lanes":4,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","check":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}"#;
+    for (seed, kind, text) in [
+        ("plain", 0, file(1, "key", "", &material)),
+        ("rotated", 0, file(1, "key", "", &format!("{second},{material}"))),
+        ("disabled", 0, file(2, "key", r#","state":"disabled""#, &material)),
+        ("deleted", 0, file(2, "key", r#","state":"pending-deletion","deletion":9"#, &material)),
+        ("guarded", 0, file(2, "key", guard, &material)),
+        ("no-current", 0, file(1, "key", "", &second)),
+        ("scratch", 1, file(1, &scratch, "", &material)),
+        ("scratch-path", 1, file(2, &scratch, r#","volume_path":"/srv/a%20b%C3%A9""#, &material)),
+        ("spaced", 0, file(1, "key", "", &material).replace(',', " ,\n\t")),
+        ("cut", 0, file(1, "key", "", "{")),
+    ] {
+        seeds.write(seed, &[&[kind], text.as_bytes()].concat())?;
+    }
+    Ok(())
+}
+
+fn settings(seeds: &Seeds) -> Anything<()> {
+    for (name, text) in [
+        ("local", r#"{"version":1,"default_key":"local:mine"}"#),
+        ("aws", "{\n  \"version\": 1,\n  \"default_key\": \"aws:alias/prod\"\n}\n"),
+        ("none", r#"{"version":1}"#),
+        ("null", r#"{"version":1,"default_key":null}"#),
+        ("later", r#"{"version":2,"default_keys":[]}"#),
+        ("no-key", r#"{"version":1,"default_key":"local:../mine"}"#),
+        ("scratch", r#"{"version":1,"default_key":"local:scratch-6ba7b810-9dad-41d1-80b4-00c04fd430c8"}"#),
+    ] {
+        seeds.write(name, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn sizes(seeds: &Seeds) -> Anything<()> {
+    for (i, text) in
+        ["0", "4097B", "10G", "1KiB", "100GB", "15E", "16E", "18446744073709551615", "1.5G", "1KiBs"]
+            .into_iter()
+            .enumerate()
+    {
+        seeds.write(&format!("{i:02}"), text.as_bytes())?;
     }
     Ok(())
 }

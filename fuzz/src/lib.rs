@@ -1,6 +1,7 @@
 //! What the targets share: reading an input field by field, and an allocator that counts.
 
 pub mod cuts;
+pub mod keystore;
 pub mod memory;
 pub mod sealed;
 pub mod sectors;

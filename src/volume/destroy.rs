@@ -62,7 +62,8 @@ pub struct Destroyed {
     pub class: Option<Class>,
     /// How many keyslots of cryptsetup's the header had: copies of it open with their passphrases, whatever the class.
     pub keyslots: usize,
-    /// Whether its header was authenticated with its keys. Else no key opened it, and its UUID was given by hand.
+    /// Whether its header was authenticated with its keys. Else no key opened it, and its UUID was given by hand, or its key
+    /// was being erased already.
     pub authenticated: bool,
     /// Whether a key of its own was in the keystore, and is erased now; the header that was there was proved not to open
     /// any more.
@@ -106,13 +107,15 @@ impl<S: Storage> Volume<S> {
             Some(Class::Persistent) => providers.without_cache(),
             _ => scratch,
         };
-        let authenticated = match &header {
-            None => false,
-            Some(header) => authenticate(header, &providers, options)?,
-        };
         // A persistent volume has no key of its own, whatever UUID its header has; but whoever names the UUID means that one.
         let named = options.uuid.is_some();
         let keystore = keystore.filter(|_| class != Some(Class::Persistent) || named);
+        // What was cut off is finished: it was asked for, and nothing opens the volume any more.
+        let begun = keystore.map_or(Ok(false), |keystore| keystore.is_destroying_scratch(uuid))?;
+        let authenticated = match &header {
+            Some(header) if !begun => authenticate(header, &providers, options)?,
+            _ => false,
+        };
         let key_erased = match keystore {
             Some(keystore) => keystore.destroy_scratch(uuid)?,
             None => false,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use atrest::keys::{KeyRef, LocalKeystore, PassphraseCost, ProviderError};
 use clap::Args;
 
+use super::tell_leftovers;
 use crate::failure::{Failure, say};
 use crate::{advice, passphrase as source, providers};
 
@@ -73,11 +74,13 @@ pub fn passphrase(arguments: &Passphrase) -> Result<(), Failure> {
     local.check_passphrase(name).map_err(|error| failed(&error))?;
     if *remove {
         local.set_passphrase(name, None).map_err(|error| failed(&error))?;
+        tell_leftovers(key);
         say(&format!("{key} no longer needs a passphrase; backups of its file still need the old one"));
         return Ok(());
     }
     let new = source::new(name, passphrase_file.as_deref()).map_err(|error| refused(&error))?;
     local.set_passphrase(name, Some((&new, PassphraseCost::default()))).map_err(|error| failed(&error))?;
+    tell_leftovers(key);
     say(&format!("{key} has a new passphrase; backups of its file keep the old one"));
     Ok(())
 }

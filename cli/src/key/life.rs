@@ -3,7 +3,7 @@
 use atrest::keys::{KeyRef, LocalKeystore, block_on};
 use clap::Args;
 
-use super::administer;
+use super::{administer, change};
 use crate::failure::{Failure, say};
 use crate::text::{Table, date};
 use crate::{providers, stdout};
@@ -47,10 +47,12 @@ pub fn rotate(arguments: &Rotate) -> Result<(), Failure> {
         })?;
         say(&format!("{} automatic rotation of {key}", if what.enable { "enabled" } else { "disabled" }));
     } else if what.now {
-        administer(key, |admin| block_on(admin.rotate(key.key())))?;
-        say(&format!(
-            "requested new material for {key}; volumes still open, and `atrest rewrap` wraps them with it"
-        ));
+        change(key, |admin| block_on(admin.rotate(key.key())))?;
+        let what = match key.of(LocalKeystore::SCHEME) {
+            Some(_) => format!("{key} has new material"),
+            None => format!("requested new material for {key}"),
+        };
+        say(&format!("{what}; volumes still open, and `atrest rewrap` wraps them with it"));
     } else {
         let status = administer(key, |admin| block_on(admin.rotation(key.key())))?;
         let mut table = Table::default();
@@ -79,13 +81,13 @@ pub struct Delete {
 pub fn delete(arguments: &Delete) -> Result<(), Failure> {
     let Delete { key, days, cancel } = arguments;
     if *cancel {
-        administer(key, |admin| block_on(admin.cancel_deletion(key.key())))?;
+        change(key, |admin| block_on(admin.cancel_deletion(key.key())))?;
         say(&format!(
             "cancelled the deletion of {key}; it may be disabled now: enable it with `atrest key enable {key}`"
         ));
         return Ok(());
     }
-    let when = administer(key, |admin| block_on(admin.schedule_deletion(key.key(), *days)))?;
+    let when = change(key, |admin| block_on(admin.schedule_deletion(key.key(), *days)))?;
     let when = when.map(|seconds| format!(" on {}", date(seconds))).unwrap_or_default();
     say(&format!(
         "{key} will be deleted{when}, and nothing it wraps will open after that; until then \

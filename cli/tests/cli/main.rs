@@ -4,11 +4,13 @@
 //! What some tests need besides (cryptsetup, mount namespaces, a loop device) is not part of the project: where it is
 //! missing a test prints so and passes, unless, for cryptsetup, `ATREST_REQUIRE_PEERS` is set.
 
+mod adversity;
 mod bench;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 mod default_key;
 mod destroy;
+mod first_use;
 mod header;
 mod interrupted;
 mod key_life;

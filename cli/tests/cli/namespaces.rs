@@ -92,10 +92,10 @@ fn a_target_that_is_read_only() {
 }
 
 /// Without /proc a file without a name could not be given one later, so the program makes one with a name, which
-/// signals remove.
+/// signals remove; what a killed process leaves the next one does.
 #[test]
 fn named_temporary_files_go_too() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
         if ignored(signal) {
             continue;
         }
@@ -107,9 +107,18 @@ fn named_temporary_files_go_too() {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&noise(8 << 20, 1)).unwrap();
         let names = place.names();
-        assert!(names.len() == 1 && names[0].starts_with(".atrest-"), "{names:?}");
+        assert!(names.len() == 2 && names.iter().all(|name| name.starts_with(".atrest-")), "{names:?}");
+        // Of one that lives nothing is touched.
+        place.succeed(&["create", "other", "--size", "1"]);
+        std::fs::remove_file(place.path("other")).unwrap();
+        assert_eq!(place.names(), names);
         kill_process(Pid::from_child(&child), signal).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        if signal == Signal::KILL {
+            assert_eq!(place.names(), names);
+            place.succeed(&["create", "other", "--size", "1"]);
+            std::fs::remove_file(place.path("other")).unwrap();
+        }
         assert!(place.files() == before, "{signal:?}: {:?}", place.names());
     }
 }

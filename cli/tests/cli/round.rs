@@ -8,7 +8,7 @@ use atrest::xts::Backend;
 
 use super::common::noise;
 use super::common::peers::{left_out, program};
-use super::place::{Place, text};
+use super::place::{ATREST, Place, text};
 
 const LENGTHS: [usize; 11] =
     [0, 1, 511, 512, 513, 4095, 4096, 4097, (1 << 19) - 1, (1 << 20) + 13, (64 << 20) + 4095];
@@ -102,7 +102,7 @@ fn force_replaces_a_file_and_keeps_its_mode() {
     let place = Place::with_key();
     place.put("in", b"new");
     place.put("v", b"old");
-    fs::set_permissions(place.path("v"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(place.path("v"), fs::Permissions::from_mode(0o4640)).unwrap();
     std::os::unix::fs::symlink("v", place.path("link")).unwrap();
     place.succeed(&["encrypt", "in", "link", "--force"]);
     assert!(fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
@@ -122,7 +122,97 @@ fn plain_text_is_for_its_owner_alone() {
     place.put("in", b"secret");
     place.succeed(&["encrypt", "in", "v"]);
     place.succeed(&["decrypt", "v", "out"]);
-    assert_eq!(fs::metadata(place.path("out")).unwrap().mode() & 0o7777, 0o600);
+    let mode = |name: &str| fs::metadata(place.path(name)).unwrap().mode() & 0o7777;
+    assert_eq!(mode("out"), 0o600);
+    // Whatever it replaces, and whatever leads there.
+    fs::hard_link(place.path("in"), place.path("linked")).unwrap();
+    std::os::unix::fs::symlink("linked", place.path("link")).unwrap();
+    for bits in [0o644, 0o666, 0o4777, 0o2775, 0o400] {
+        fs::set_permissions(place.path("linked"), fs::Permissions::from_mode(bits)).unwrap();
+        place.succeed(&["decrypt", "v", "link", "--force"]);
+        assert_eq!((mode("linked"), place.read("linked")), (0o600, b"secret".to_vec()), "{bits:o}");
+    }
+    assert_eq!(mode("in"), 0o644, "another name of the file that was replaced");
+    // A stricter umask is obeyed.
+    let mut shell = place.program("sh");
+    shell.args(["-c", "umask 0277; exec \"$0\" decrypt v strict", ATREST]);
+    assert!(shell.status().unwrap().success());
+    assert_eq!(mode("strict"), 0o400);
+}
+
+/// Only the superuser meets such files; for others there is nothing to test.
+#[test]
+fn what_others_made_decides_nothing() {
+    const OTHER: u32 = 12345;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::with_key();
+    place.put("in", b"secret");
+    place.succeed(&["encrypt", "in", "v"]);
+    let theirs = |name: &str, mode: u32| {
+        place.put(name, b"theirs");
+        std::os::unix::fs::chown(place.path(name), Some(OTHER), Some(OTHER)).unwrap();
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (command, from, mode) in [("decrypt", "v", 0o600), ("encrypt", "in", 0o644)] {
+        theirs("out", 0o6777);
+        let mut shell = place.program("sh");
+        shell.args(["-c", "umask 022; exec \"$0\" \"$@\"", ATREST, command, from, "out", "--force"]);
+        assert!(shell.status().unwrap().success());
+        let out = fs::metadata(place.path("out")).unwrap();
+        assert_eq!(
+            (out.mode() & 0o7777, out.uid(), out.gid()),
+            (mode, 0, rustix::process::getegid().as_raw())
+        );
+    }
+    // A link leads to what its owner would like to see replaced.
+    place.put("mine", b"mine");
+    for to in ["mine", "missing"] {
+        std::os::unix::fs::symlink(to, place.path("link")).unwrap();
+        std::os::unix::fs::lchown(place.path("link"), Some(OTHER), Some(OTHER)).unwrap();
+        std::os::unix::fs::symlink("link", place.path("chain")).unwrap();
+        for name in ["link", "chain"] {
+            for arguments in [&["decrypt", "v", name, "--force"][..], &["encrypt", "in", name, "--force"]] {
+                place.refuses(arguments, &[name, "symbolic link that another user made"]);
+            }
+        }
+        for name in ["link", "chain"] {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+    }
+    assert_eq!(place.read("mine"), b"mine");
+}
+
+#[test]
+fn zeros_become_holes_where_asked() {
+    let place = Place::with_key();
+    for length in [0, 1, 4096, (3 << 20) + 5, 8 << 20] {
+        // Data in few places, one of them a part of a block, and zeros to the end.
+        let mut content = vec![0; length];
+        for at in [0, 4095, 700_000, 1 << 20, (2 << 20) - 1] {
+            if let Some(byte) = content.get_mut(at) {
+                *byte = 1;
+            }
+        }
+        place.put("in", &content);
+        place.succeed(&["encrypt", "in", "v"]);
+        place.succeed(&["decrypt", "--sparse", "v", "out"]);
+        assert!(place.read("out") == content, "{length}");
+        let blocks = fs::metadata(place.path("out")).unwrap().blocks();
+        assert!(blocks * 512 <= 128 << 10, "{length}: {blocks} blocks");
+        place.succeed(&["decrypt", "v", "dense"]);
+        assert!(fs::metadata(place.path("dense")).unwrap().blocks() * 512 >= length as u64);
+        for name in ["v", "out", "dense"] {
+            fs::remove_file(place.path(name)).unwrap();
+        }
+    }
+    place.succeed(&["encrypt", "in", "v"]);
+    place.refuses(&["decrypt", "--sparse", "v", "-"], &["--sparse", "standard output"]);
+    if let Some(device) = Loop::attach(&place, 8 << 20) {
+        let arguments = ["decrypt", "--sparse", "--force", "v", &device.0];
+        place.refuses(&arguments, &["--sparse", "block device"]);
+    }
 }
 
 #[test]

@@ -63,6 +63,8 @@ enum NameChange {
     Remove(String),
     /// In one step.
     Move(String, String, usize),
+    /// Each of two names stands for what the other one did, in one step.
+    Exchange((String, usize), (String, usize)),
 }
 
 impl NameChange {
@@ -77,6 +79,10 @@ impl NameChange {
             NameChange::Move(from, to, node) => {
                 names.remove(from);
                 names.insert(to.clone(), *node);
+            }
+            NameChange::Exchange((one, first), (other, second)) => {
+                names.insert(one.clone(), *second);
+                names.insert(other.clone(), *first);
             }
         }
     }
@@ -189,6 +195,12 @@ impl Disk {
     pub fn rename(&mut self, dir: usize, from: &str, to: &str) {
         let node = self.find(dir, from).expect("what is renamed is there");
         self.change_name(dir, NameChange::Move(from.to_owned(), to.to_owned(), node));
+    }
+
+    pub fn exchange(&mut self, dir: usize, one: &str, other: &str) {
+        let [first, second] = [one, other]
+            .map(|name| (name.to_owned(), self.find(dir, name).expect("what is exchanged is there")));
+        self.change_name(dir, NameChange::Exchange(first, second));
     }
 
     pub fn write(&mut self, number: usize, offset: u64, bytes: &[u8]) {
@@ -407,6 +419,14 @@ pub fn what_is_not_synced_may_be_lost() {
     assert_eq!(states(&disk, &mut random), [(2, 2, false), (2, 2, true)]);
     disk.sync(0, true);
     assert_eq!(states(&disk, &mut random), [(2, 2, true)]);
+    let c = disk.new_file();
+    disk.link(0, "c", c);
+    disk.sync(0, true);
+    disk.exchange(0, "b", "c");
+    assert_eq!((disk.find(0, "b"), disk.find(0, "c")), (Some(c), Some(b)));
+    assert_eq!(disk.after_power_cut(100, &mut random).len(), 2, "both names, or none");
+    disk.unlink(0, "c");
+    disk.sync(0, true);
     disk.rename(0, "a", "b");
     disk.unlink(0, "b");
     let mut empty = 0;

@@ -280,6 +280,24 @@ const SCENARIOS: &[Scenario] = &[
         let moments = done(&mut lab, &["key", "enable", "local:a"]);
         cut(name, &moments[moments.len() - 1..], &opens);
     }),
+    ("key_purged_in_two_tries", |name| {
+        let mut moments = Vec::new();
+        let more = ["flock", "unlinkat"].iter().flat_map(|call| (1..=4).map(move |when| (call, when)));
+        let more = more.map(|(call, when)| format!("{call}:signal=KILL:when={when}"));
+        for fault in faults().into_iter().chain(more) {
+            let mut lab = with_key_to_purge();
+            let arguments = ["key", "purge", "local:b"];
+            // After one that was cut off at its end there is no such key any more.
+            if run(&mut lab, &arguments, Some(&fault)).code != Some(0) {
+                let again = run(&mut lab, &arguments, None);
+                let gone = again.said.contains("there is no local key b");
+                assert!(again.code == Some(0) || gone, "{fault}: {}", again.said);
+            }
+            assert_eq!(is_purged(lab.path()), Ok(()), "{fault}");
+            moments.push(lab.disk.clone());
+        }
+        cut(name, &moments, &is_purged);
+    }),
     ("scratch_destroyed", |name| {
         let mut lab = scratch_volume();
         let moments = done(&mut lab, &["destroy", "v"]);
@@ -297,6 +315,34 @@ const SCENARIOS: &[Scenario] = &[
         cut(name, &moments, &is_gone);
     }),
 ];
+
+/// The material of the key b in [`with_key_to_purge`].
+const SECRET: &str = "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8=";
+
+/// A keystore with the key b, which may be purged.
+fn with_key_to_purge() -> Lab {
+    Lab::new(|place| {
+        set_up(place);
+        succeed(place, &["key", "delete", "local:b"]);
+        let path = place.join("ks/keys/b.json");
+        let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["deletion"] = 1.into();
+        file["materials"][0]["key"] = SECRET.into();
+        std::fs::write(&path, file.to_string()).unwrap();
+    })
+}
+
+/// No file of the keystore holds the material any more.
+fn is_purged(place: &Path) -> Result<(), String> {
+    for entry in std::fs::read_dir(place.join("ks/keys")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = std::fs::read(&path).unwrap();
+        if content.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()) {
+            return Err(format!("the purged key is in {}", path.display()));
+        }
+    }
+    Ok(())
+}
 
 fn scratch_volume() -> Lab {
     Lab::new(|place| {

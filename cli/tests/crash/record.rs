@@ -201,8 +201,10 @@ impl Replay<'_> {
                 let (from, to) = (self.place(from.0, from.1), self.place(to.0, to.1));
                 let (Some((dir, from)), Some((other, to))) = (from, to) else { return };
                 assert_eq!(dir, other, "renames from directory to directory are not modelled");
-                assert!(!text.contains("EXCHANGE"), "exchanges are not modelled");
-                self.disk.rename(dir, &from, &to);
+                match text.contains("EXCHANGE") {
+                    true => self.disk.exchange(dir, &from, &to),
+                    false => self.disk.rename(dir, &from, &to),
+                }
             }
             "link" | "linkat" => {
                 let (from, to) = match call {

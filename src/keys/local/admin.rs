@@ -105,9 +105,18 @@ impl KeyAdmin for LocalKeystore {
     fn purge<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
             refuse_care(key)?;
-            let (keys, lock) = self.begin_change(key)?;
-            self.with_file_in(&keys, key, |file| Ok(file.state().erasable(key)?))?;
-            keys.erase(&lock, &file_name(key)?)
+            let file = file_name(key)?;
+            let keys = KeyDir::open(&self.home)?.ok_or_else(|| self.no_key(key))?;
+            if !keys.is_being_erased(&file)? {
+                self.describe_key(key)?;
+            }
+            // One that was cut off is finished by the lock.
+            let mut lock = keys.lock(self.lock_wait)?;
+            let finished = lock.leftovers.finished(&file)?;
+            match self.with_file_in(&keys, key, |file| Ok(file.state().erasable(key)?)) {
+                Err(error) if finished && error.class() == ErrorClass::KeyNotFound => Ok(()),
+                erasable => erasable.and_then(|()| keys.erase(&lock, &file)).map(drop),
+            }
         })
     }
 }
@@ -145,8 +154,8 @@ impl LocalKeystore {
     /// Nothing is made or locked for a key that is not there, or that nobody could read.
     fn begin_change(&self, name: &str) -> Result<(KeyDir, Lock), ProviderError> {
         self.describe_key(name)?;
-        let keys = KeyDir::open(&self.home)?;
-        let lock = keys.lock()?;
+        let keys = KeyDir::open(&self.home)?.ok_or_else(|| self.no_key(name))?;
+        let lock = keys.lock(self.lock_wait)?;
         Ok((keys, lock))
     }
 
@@ -164,7 +173,7 @@ impl LocalKeystore {
             let opened = self.unwrap_local(wrapped).map(drop);
             permissions.push(PermissionCheck::new("unwrap the volume's key", true, outcome(opened)));
         }
-        let writable = KeyDir::open(&self.home)?.writable();
+        let writable = KeyDir::open(&self.home)?.ok_or_else(|| self.no_key(name))?.writable();
         permissions.push(PermissionCheck::new("change the key", false, outcome(writable)));
         Ok(KeyCheck::new(Some(key), Some(RotationStatus::default()), unusable, permissions))
     }

@@ -14,7 +14,7 @@ mod state;
 mod tests;
 
 use super::{ErrorClass, KeyDescription, ProviderError, Scheme, envelope::scratch_volume_of};
-use dir::{KeyDir, io};
+use dir::{KeyDir, LOCK_WAIT, io};
 use keyfile::{Fault, KeyFile};
 use names::{EXTENSION, NAME, NAMES, file_name, is_name, refuse_reserved};
 use passphrase::Source;
@@ -22,6 +22,7 @@ pub use passphrase::{Passphrase, PassphraseCost};
 pub use scratch::ScratchKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A directory of key-encryption keys, each in a file of its own, `keys/NAME.json`.
 ///
@@ -32,13 +33,15 @@ use std::path::{Path, PathBuf};
 /// Root keys are wrapped by AES-256-GCM-SIV (RFC 8452) with the key's name, its material id and the encryption
 /// context as associated data, so that a wrapped key opens nowhere but where it belongs. Files are written
 /// beside their place, synced, and put there in one step that never replaces another: several processes may
-/// create the same key at the same time, and agree on one.
+/// create the same key at the same time, and agree on one. A change that was cut off is finished by its repetition, and
+/// leaves nothing that the next change does not remove.
 ///
 /// As a [`KeyProvider`](super::KeyProvider) it reads one small file for each call, on the thread that polls.
 #[derive(Clone)]
 pub struct LocalKeystore {
     home: PathBuf,
     passphrase: Option<Source>,
+    lock_wait: Duration,
 }
 
 /// The same directory; passphrases are not compared.
@@ -70,7 +73,7 @@ impl LocalKeystore {
             .names(|name| if is_name(name) { Ok(()) } else { Err(NAMES.to_owned()) })
     }
 
-    /// The keystore at `path`, which must exist.
+    /// The keystore at `path`, which must exist; it may be an empty directory.
     ///
     /// # Errors
     /// [`ErrorClass::LocalIo`] when it does not exist or cannot be read, [`ErrorClass::LocalPermissions`] when
@@ -78,7 +81,7 @@ impl LocalKeystore {
     pub fn open(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
         let home = absolute(path.as_ref())?;
         KeyDir::open(&home)?;
-        Ok(LocalKeystore { home, passphrase: None })
+        Ok(LocalKeystore { home, passphrase: None, lock_wait: LOCK_WAIT })
     }
 
     /// The keystore at `path`, with its directories made where they are missing.
@@ -87,8 +90,16 @@ impl LocalKeystore {
     /// As [`LocalKeystore::open`].
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<LocalKeystore, ProviderError> {
         let home = absolute(path.as_ref())?;
-        KeyDir::open_or_create(&home)?;
-        Ok(LocalKeystore { home, passphrase: None })
+        KeyDir::create(&home)?;
+        Ok(LocalKeystore { home, passphrase: None, lock_wait: LOCK_WAIT })
+    }
+
+    /// Has changes wait so long, and no longer, for another process that is changing the same keystore; 15 seconds
+    /// unless this is called. Reading takes no lock that others hold for more than a moment.
+    #[must_use]
+    pub fn with_lock_wait(mut self, wait: Duration) -> LocalKeystore {
+        self.lock_wait = wait;
+        self
     }
 
     /// The keystore's directory, absolute.
@@ -144,7 +155,8 @@ impl LocalKeystore {
     }
 
     fn all_names(&self) -> Result<Vec<String>, ProviderError> {
-        let mut names: Vec<String> = KeyDir::open(&self.home)?
+        let Some(keys) = KeyDir::open(&self.home)? else { return Ok(Vec::new()) };
+        let mut names: Vec<String> = keys
             .files()?
             .into_iter()
             .filter_map(|file| file.strip_suffix(EXTENSION).map(str::to_owned))
@@ -171,7 +183,7 @@ impl LocalKeystore {
         volume_path: Option<&str>,
     ) -> Result<bool, ProviderError> {
         let file = file_name(name)?;
-        let keys = KeyDir::open(&self.home)?;
+        let keys = KeyDir::open_or_make(&self.home)?;
         if keys.exists(&file)? {
             // Whoever made it may not have come to the sync yet.
             keys.sync()?;
@@ -180,7 +192,16 @@ impl LocalKeystore {
         let lock = self.derive(name, guard)?;
         let text =
             keyfile::create(name, lock.as_ref(), volume_path).map_err(|fault| self.explain(name, fault))?;
-        keys.publish(&keys.lock()?, &file, &text)
+        let lock = keys.lock(self.lock_wait)?;
+        let made = keys.publish(&lock, &file, &text)?;
+        keys.sync().inspect_err(|_| {
+            // Others may use a key as soon as they see it, but not that of a scratch volume. The error that matters is the
+            // first one.
+            if made && scratch_volume_of(name).is_some() {
+                let _ = keys.erase(&lock, &file);
+            }
+        })?;
+        Ok(made)
     }
 
     fn describe_key(&self, name: &str) -> Result<KeyDescription, ProviderError> {
@@ -201,7 +222,10 @@ impl LocalKeystore {
         name: &str,
         use_it: impl FnOnce(KeyFile<'_>) -> Result<T, Fault>,
     ) -> Result<T, ProviderError> {
-        self.with_file_in(&KeyDir::open(&self.home)?, name, use_it)
+        // A name that is none comes first, wherever it is looked for.
+        file_name(name)?;
+        let keys = KeyDir::open(&self.home)?.ok_or_else(|| self.no_key(name))?;
+        self.with_file_in(&keys, name, use_it)
     }
 
     /// The same, in the directory that is open.
@@ -217,7 +241,19 @@ impl LocalKeystore {
 
     /// Makes sure that the key's file is on the disk.
     fn persist(&self, name: &str) -> Result<(), ProviderError> {
-        KeyDir::open(&self.home)?.persist(&file_name(name)?)
+        let keys = KeyDir::open(&self.home)?.ok_or_else(|| self.no_key(name))?;
+        if keys.persist(&file_name(name)?)? { Ok(()) } else { Err(self.no_key(name)) }
+    }
+
+    /// Finishes changes that were cut off, and says of each that cannot be finished now why not: a hidden file then still
+    /// holds what a key's file held before it was replaced or erased, and the next change tries again. None is the rule.
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
+    pub fn remove_leftovers(&self) -> Result<Vec<ProviderError>, ProviderError> {
+        let Some(keys) = KeyDir::open(&self.home)? else { return Ok(Vec::new()) };
+        let stuck = keys.lock(self.lock_wait)?.leftovers.stuck;
+        Ok(stuck.into_iter().map(|(_, why)| why).collect())
     }
 
     fn no_key(&self, name: &str) -> ProviderError {

@@ -92,16 +92,28 @@ impl LocalKeystore {
     /// neither itself nor any copy of it or of its header, unless somebody has a copy of the key's file, or has the
     /// volume open. `Volume::destroy` does this, and wipes the header.
     ///
-    /// The file is overwritten and synced before it is removed. File systems and drives that write elsewhere than
+    /// The file is overwritten and synced before it is removed, under all names that it has. File systems and drives that write elsewhere than
     /// where they are told (copy on write, snapshots, flash) may keep what it held.
     ///
     /// # Errors
     /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`]; repeat it then.
     pub fn destroy_scratch(&self, volume: Uuid) -> Result<bool, ProviderError> {
-        let keys = KeyDir::open(&self.home)?;
-        // The lock comes first: what an interrupted erasure left goes with it.
-        let lock = keys.lock()?;
-        keys.erase_everywhere(&lock, &file_name(&scratch_key_name(volume))?)
+        let file = file_name(&scratch_key_name(volume))?;
+        let Some(keys) = KeyDir::open(&self.home)? else { return Ok(false) };
+        // The lock comes first: it finishes an erasure that was cut off.
+        let mut lock = keys.lock(self.lock_wait)?;
+        let finished = lock.leftovers.finished(&file)?;
+        Ok(keys.erase(&lock, &file)? || finished)
+    }
+
+    /// Whether [`destroy_scratch`](LocalKeystore::destroy_scratch) began to erase the key of this volume, and was cut off:
+    /// then nothing opens the volume any more, and the owner of the keystore has said that nothing is to.
+    ///
+    /// # Errors
+    /// [`ErrorClass::LocalPermissions`], [`ErrorClass::LocalIo`].
+    pub fn is_destroying_scratch(&self, volume: Uuid) -> Result<bool, ProviderError> {
+        let file = file_name(&scratch_key_name(volume))?;
+        KeyDir::open(&self.home)?.map_or(Ok(false), |keys| keys.is_being_erased(&file))
     }
 
     /// The keys of all scratch volumes, in the order of their names.

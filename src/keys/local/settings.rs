@@ -118,7 +118,7 @@ impl LocalKeystore {
             refuse_reserved(name)?;
         }
         let home = KeyDir::open_home(&self.home)?;
-        let lock = home.lock()?;
+        let lock = home.lock(self.lock_wait)?;
         if self.default_key()?.as_ref() == key {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! The keystore as its users meet it: keys, files, permissions, and several processes at once.
 
 use super::{
-    dir::{LOCK, MAX_FILE, is_leftover, leftover_name, portable},
+    dir::{Hidden, LOCK, LOCK_WAIT, MAX_FILE, portable},
     *,
 };
 use crate::keys::{EncryptionContext, KeyProvider, WrappedKey, block_on, new_uuid};
@@ -237,10 +237,13 @@ fn the_plain_directory_keeps_the_same_rules() {
     let parent = tempfile::tempdir().unwrap();
     let home = parent.path().join("home");
     assert!(portable::KeyDir::open(&home).is_err() && portable::KeyDir::open_home(&home).is_err());
-    let keys = portable::KeyDir::open_or_create(&home).unwrap();
+    std::fs::create_dir(&home).unwrap();
+    assert!(portable::KeyDir::open(&home).unwrap().is_none());
+    let keys = portable::KeyDir::create(&home).unwrap();
+    assert!(portable::KeyDir::open(&home).unwrap().is_some());
     assert!(!keys.exists("a.json").unwrap() && keys.read("a.json").unwrap().is_none());
     assert_eq!(portable::KeyDir::open_home(&home).unwrap().files().unwrap(), ["keys"]);
-    let lock = keys.lock().unwrap();
+    let lock = keys.lock(LOCK_WAIT).unwrap();
     assert!(keys.publish(&lock, "a.json", b"first").unwrap());
     assert!(!keys.publish(&lock, "a.json", b"second").unwrap());
     keys.sync().unwrap();
@@ -250,10 +253,12 @@ fn the_plain_directory_keeps_the_same_rules() {
     keys.replace(&lock, "a.json", b"third").unwrap();
     assert_eq!(keys.read("a.json").unwrap().unwrap().as_slice(), b"third");
     std::fs::write(keys.path().join(".b.json.0.new"), b"cut off").unwrap();
-    keys.erase(&lock, "a.json").unwrap();
-    keys.erase(&lock, "a.json").unwrap();
+    std::fs::write(keys.path().join(".c.json.0.erased"), b"cut off").unwrap();
+    assert!(keys.erase(&lock, "a.json").unwrap());
+    assert!(!keys.erase(&lock, "a.json").unwrap());
     drop(lock);
-    keys.lock().unwrap();
+    let mut lock = keys.lock(LOCK_WAIT).unwrap();
+    assert!(lock.leftovers.finished("c.json").unwrap() && !lock.leftovers.finished("b.json").unwrap());
     assert_eq!(keys.files().unwrap(), [".lock"], "no temporary file is left");
     std::fs::write(keys.path().join("large"), vec![b' '; MAX_FILE + 1]).unwrap();
     refused(keys.read("large"), ErrorClass::Malformed, &["longer than 65536"]);
@@ -272,10 +277,13 @@ mod updates;
 
 #[test]
 fn temporary_names_are_unique_and_no_key_names() {
-    let [a, b] = [(); 2].map(|()| leftover_name("default.json").unwrap());
-    assert_ne!(a, b);
-    assert!(is_leftover(&a) && !is_leftover(LOCK) && !is_leftover("default.json"));
-    assert!(!is_name(&a));
+    for hidden in [Hidden::Spare, Hidden::Erased] {
+        let [a, b] = [(); 2].map(|()| hidden.name("default.json").unwrap());
+        assert_ne!(a, b);
+        assert_eq!(Hidden::of(&a), Some((hidden, "default.json")));
+        assert!(!is_name(&a));
+    }
+    assert!(Hidden::of(LOCK).is_none() && Hidden::of("default.json").is_none());
     assert_ne!(new_uuid().unwrap(), new_uuid().unwrap());
     assert_eq!(new_uuid().unwrap().get_version_num(), 4);
 }

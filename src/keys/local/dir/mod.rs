@@ -10,17 +10,23 @@ pub mod portable;
 #[cfg(unix)]
 mod unix;
 
-use super::super::{ErrorClass, ProviderError, new_uuid};
+use super::{
+    super::{ErrorClass, ProviderError, envelope::scratch_volume_of, new_uuid},
+    names::EXTENSION,
+};
 #[cfg(not(unix))]
 pub use portable::{KeyDir, Lock};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 #[cfg(unix)]
 pub use unix::{KeyDir, Lock};
 
 /// The longest key file, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
+/// How long a change waits for others, for want of another time.
+pub const LOCK_WAIT: Duration = Duration::from_secs(15);
 /// The file that is locked by whoever changes others beside it. No key has such a name, since it begins with a dot.
 pub const LOCK: &str = ".lock";
 
@@ -38,15 +44,110 @@ pub fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(filled)
 }
 
-/// A name for a file that is not yet in its place, or no longer: a process that ends then leaves it behind.
-pub fn leftover_name(file: &str) -> Result<String, ProviderError> {
-    let unique = new_uuid()?;
-    Ok(format!(".{}.{}.new", file.trim_start_matches('.'), unique.simple()))
+/// Why a file has a hidden name, which begins with a dot and so is no key's. A process that ends then leaves it behind,
+/// and the next change removes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hidden {
+    /// It is not in its place yet, or was replaced there.
+    Spare,
+    /// It is being erased: nothing is to be in its place.
+    Erased,
 }
 
-/// Whether it is one of those names. No key has such a name, since it begins with a dot.
-pub fn is_leftover(file: &str) -> bool {
-    file.starts_with('.') && file.ends_with(".new")
+impl Hidden {
+    fn ending(self) -> &'static str {
+        match self {
+            Hidden::Spare => ".new",
+            Hidden::Erased => ".erased",
+        }
+    }
+
+    /// A hidden name that no other file has.
+    pub fn name(self, file: &str) -> Result<String, ProviderError> {
+        let unique = new_uuid()?;
+        Ok(format!(".{}.{}{}", file.trim_start_matches('.'), unique.simple(), self.ending()))
+    }
+
+    /// What a hidden name says: why it is one, and whose.
+    pub fn of(name: &str) -> Option<(Hidden, &str)> {
+        let rest = name.strip_prefix('.')?;
+        [Hidden::Spare, Hidden::Erased].into_iter().find_map(|hidden| {
+            let rest = rest.strip_suffix(hidden.ending())?;
+            Some((hidden, rest.rsplit_once('.').map_or(rest, |(file, _)| file)))
+        })
+    }
+}
+
+impl KeyDir {
+    /// Whether an erasure of this file was cut off.
+    pub fn is_being_erased(&self, file: &str) -> Result<bool, ProviderError> {
+        Ok(self.files()?.iter().any(|name| Hidden::of(name) == Some((Hidden::Erased, file))))
+    }
+}
+
+/// The files of changes that were cut off, as the next one met them.
+#[derive(Default)]
+pub struct Leftovers {
+    /// The files whose erasure it finished.
+    pub erased: Vec<String>,
+    /// The hidden names of those that cannot be removed, and why not.
+    pub stuck: Vec<(String, ProviderError)>,
+}
+
+impl Leftovers {
+    /// Takes note of what became of a hidden file.
+    fn note(&mut self, name: &str, removed: Result<(), ProviderError>) {
+        match (removed, Hidden::of(name)) {
+            (Ok(()), Some((Hidden::Erased, file))) => self.erased.push(file.to_owned()),
+            (Ok(()), _) => {}
+            (Err(error), _) => self.stuck.push((name.to_owned(), error)),
+        }
+    }
+
+    /// Whether an erasure of this file had been cut off, and is finished now.
+    ///
+    /// # Errors
+    /// It cannot be finished.
+    pub fn finished(&mut self, file: &str) -> Result<bool, ProviderError> {
+        let of_file = |(name, _): &(String, _)| Hidden::of(name) == Some((Hidden::Erased, file));
+        match self.stuck.iter().position(of_file) {
+            Some(i) => Err(self.stuck.swap_remove(i).1),
+            None => Ok(self.erased.iter().any(|erased| erased == file)),
+        }
+    }
+}
+
+/// Up to how many names a file is overwritten that is being erased: of a key that others may hold in backups by hard
+/// links, one; of a scratch volume's, all, since no copy of it may open.
+fn most_names(file: &str) -> u64 {
+    let key = file.strip_suffix(EXTENSION).unwrap_or(file);
+    if scratch_volume_of(key).is_some() { u64::MAX } else { 1 }
+}
+
+/// How often a lock that somebody else holds is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Tries a lock for so long; `false` if somebody else holds it all the time.
+fn lock_within(wait: Duration, lock: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+        }
+    }
+}
+
+/// Somebody else holds a lock.
+fn locked(path: &Path, wait: Duration) -> ProviderError {
+    let (path, seconds) = (path.display(), wait.as_secs());
+    let message = format!(
+        "another process has held the lock {path} for {seconds} seconds, as one does that is stopped in the middle of a \
+         change: end it (`fuser {path}` shows it), or try again"
+    );
+    ProviderError::new(ErrorClass::LocalIo, message)
 }
 
 /// Overwrites the first `length` bytes of a file, and brings that to the disk.

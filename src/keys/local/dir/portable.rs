@@ -3,17 +3,23 @@
 
 use super::{
     super::super::{ErrorClass, ProviderError},
-    LOCK, MAX_FILE, fill, fill_zeros, io, is_leftover, leftover_name, missing,
+    Hidden, LOCK, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, locked, missing,
 };
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
 /// The right to change files in a directory, which one holder has at a time, among all processes and threads.
-pub struct Lock(#[allow(dead_code, reason = "closing it gives the right back")] File);
+pub struct Lock {
+    /// Closing it gives the right back.
+    _file: File,
+    /// What was found of changes that were cut off.
+    pub leftovers: Leftovers,
+}
 
 /// A directory of a keystore: its `keys`, or its home.
 pub struct KeyDir {
@@ -21,17 +27,30 @@ pub struct KeyDir {
 }
 
 impl KeyDir {
-    /// The keys of the keystore at `home`.
-    pub fn open(home: &Path) -> Result<KeyDir, ProviderError> {
+    /// The keys of the keystore at `home`, which must be there; `None` where no key was made in it yet.
+    pub fn open(home: &Path) -> Result<Option<KeyDir>, ProviderError> {
         let path = home.join("keys");
-        if path.is_dir() { Ok(KeyDir { path }) } else { Err(missing(home)) }
+        match (path.is_dir(), home.is_dir()) {
+            (true, _) => Ok(Some(KeyDir { path })),
+            (false, true) => Ok(None),
+            (false, false) => Err(missing(home)),
+        }
     }
 
-    /// The keys of the keystore at `home`, after making what is missing.
-    pub fn open_or_create(home: &Path) -> Result<KeyDir, ProviderError> {
+    /// The keys of the keystore at `home`, which must be there, after making their directory where it is missing.
+    pub fn open_or_make(home: &Path) -> Result<KeyDir, ProviderError> {
         let path = home.join("keys");
-        std::fs::create_dir_all(&path).map_err(|error| io("create the directory", &path, error))?;
-        KeyDir::open(home)
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(home)),
+            Err(error) if !path.is_dir() => Err(io("create the directory", &path, error)),
+            _ => Ok(KeyDir { path }),
+        }
+    }
+
+    /// Makes the home of a keystore where it is missing, and the keys in it.
+    pub fn create(home: &Path) -> Result<KeyDir, ProviderError> {
+        std::fs::create_dir_all(home).map_err(|error| io("create the directory", home, error))?;
+        KeyDir::open_or_make(home)
     }
 
     /// The home of a keystore itself, for files that are no keys.
@@ -67,7 +86,7 @@ impl KeyDir {
     /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
     /// name, which is left alone.
     pub fn publish(&self, _: &Lock, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
-        let temporary = self.path.join(leftover_name(file)?);
+        let temporary = self.path.join(Hidden::Spare.name(file)?);
         let path = self.path.join(file);
         let placed = write_new(&temporary, text).and_then(|()| {
             // A link, because a rename would replace.
@@ -83,23 +102,26 @@ impl KeyDir {
         Ok(placed)
     }
 
-    /// Waits for the right to change files here; then nothing is left of changes that were cut off.
-    pub fn lock(&self) -> Result<Lock, ProviderError> {
+    /// Waits for the right to change files here, for so long. Then what is left of changes that were cut off is removed;
+    /// what cannot be is no reason not to change other files.
+    pub fn lock(&self, wait: Duration) -> Result<Lock, ProviderError> {
         let path = self.path.join(LOCK);
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = opened.map_err(|error| io("open", &path, error))?;
-        file.lock().map_err(|error| io("lock", &path, error))?;
-        let lock = Lock(file);
-        for name in self.files()?.iter().filter(|name| is_leftover(name)) {
-            self.erase(&lock, name)?;
+        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
+            return Err(locked(&path, wait));
         }
-        Ok(lock)
+        let mut leftovers = Leftovers::default();
+        for name in self.files()?.iter().filter(|name| Hidden::of(name).is_some()) {
+            leftovers.note(name, self.clear(name));
+        }
+        Ok(Lock { _file: file, leftovers })
     }
 
     /// Puts `text` in the place of the file, in one step, whole and synced. What it held is not overwritten: others
     /// may be reading it.
     pub fn replace(&self, _: &Lock, file: &str, text: &[u8]) -> Result<(), ProviderError> {
-        let temporary = self.path.join(leftover_name(file)?);
+        let temporary = self.path.join(Hidden::Spare.name(file)?);
         let path = self.path.join(file);
         let placed = write_new(&temporary, text).and_then(|()| std::fs::rename(&temporary, &path));
         placed.map_err(|error| {
@@ -109,24 +131,26 @@ impl KeyDir {
         })
     }
 
-    /// Removes the file, and overwrites what it held. None of that name is fine.
-    pub fn erase(&self, lock: &Lock, file: &str) -> Result<(), ProviderError> {
-        self.erase_everywhere(lock, file).map(drop)
+    /// Removes the file, and overwrites what it held. Tells whether there was one. After a failure it is no longer in its
+    /// place, and [`lock`](KeyDir::lock) finishes what was begun.
+    pub fn erase(&self, _: &Lock, file: &str) -> Result<bool, ProviderError> {
+        let path = self.path.join(file);
+        let hidden = Hidden::Erased.name(file)?;
+        match std::fs::rename(&path, self.path.join(&hidden)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            renamed => renamed.map_err(|error| io("remove", &path, error))?,
+        }
+        self.clear(&hidden)?;
+        Ok(true)
     }
 
-    /// The same; and tells whether there was one.
-    pub fn erase_everywhere(&self, _: &Lock, file: &str) -> Result<bool, ProviderError> {
-        let path = self.path.join(file);
-        let hidden = self.path.join(leftover_name(file)?);
+    /// Overwrites and removes a file that has a hidden name.
+    fn clear(&self, hidden: &str) -> Result<(), ProviderError> {
+        let path = self.path.join(hidden);
         let failed = |error| io("remove", &path, error);
-        match std::fs::rename(&path, &hidden) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            renamed => renamed.map_err(failed)?,
-        }
-        let old = OpenOptions::new().write(true).open(&hidden).map_err(failed)?;
+        let old = OpenOptions::new().write(true).open(&path).map_err(failed)?;
         let length = old.metadata().map_err(failed)?.len();
-        fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&hidden)).map_err(failed)?;
-        Ok(true)
+        fill_zeros(&old, length).and_then(|()| std::fs::remove_file(&path)).map_err(failed)
     }
 
     /// Whether files can be changed here.
@@ -138,12 +162,15 @@ impl KeyDir {
         }
     }
 
-    /// Makes sure that a file is on the disk, whoever made it.
-    pub fn persist(&self, name: &str) -> Result<(), ProviderError> {
+    /// Makes sure that a file is on the disk, whoever made it. Tells whether there is one.
+    pub fn persist(&self, name: &str) -> Result<bool, ProviderError> {
         let path = self.path.join(name);
         // Some systems sync what is open for writing alone.
-        let file = OpenOptions::new().read(true).write(true).open(&path);
-        file.and_then(|file| file.sync_all()).map_err(|error| io("sync", &path, error))
+        match OpenOptions::new().read(true).write(true).open(&path).and_then(|file| file.sync_all()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io("sync", &path, error)),
+        }
     }
 
     /// There is no portable way to sync a directory.

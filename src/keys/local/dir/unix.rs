@@ -4,7 +4,8 @@
 
 use super::{
     super::super::{ErrorClass, ProviderError},
-    LOCK, MAX_FILE, fill, fill_zeros, io, is_leftover, leftover_name, missing,
+    Hidden, LOCK, LOCK_WAIT, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, locked, missing,
+    most_names,
 };
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
@@ -15,11 +16,14 @@ use std::{
     io::Write,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
 const PRIVATE_DIR: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// How often a file is opened anew that was replaced before it could be read. Somebody else has got on each time.
+const MOST_READS: usize = 1000;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// A directory of a keystore, open and checked: its `keys`, or its home.
@@ -29,29 +33,28 @@ pub struct KeyDir {
 }
 
 impl KeyDir {
-    /// Opens the keys of the keystore at `home`. The home itself may be a symbolic link, which its owner set;
-    /// what it leads to is checked.
-    pub fn open(home: &Path) -> Result<KeyDir, ProviderError> {
+    /// Opens the keys of the keystore at `home`, which must be there; `None` where no key was made in it yet. The home
+    /// itself may be a symbolic link, which its owner set; what it leads to is checked.
+    pub fn open(home: &Path) -> Result<Option<KeyDir>, ProviderError> {
         KeyDir::open_in(&open_home(home)?, home)
     }
 
     /// The same in a home that is open and checked.
-    fn open_in(home_fd: &OwnedFd, home: &Path) -> Result<KeyDir, ProviderError> {
+    fn open_in(home_fd: &OwnedFd, home: &Path) -> Result<Option<KeyDir>, ProviderError> {
         let path = home.join("keys");
         let fd = match rustix::fs::openat(home_fd, "keys", DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
-            Err(Errno::NOENT) => return Err(missing(home)),
+            Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => {
                 return Err(wrong_type(&path, FileType::Directory));
             }
             opened => opened.map_err(|error| io("open", &path, error))?,
         };
         check(fd.as_fd(), &path, FileType::Directory)?;
-        Ok(KeyDir { fd, path })
+        Ok(Some(KeyDir { fd, path }))
     }
 
-    /// Opens the keys of the keystore at `home` after making what is missing, with mode 0700.
-    pub fn open_or_create(home: &Path) -> Result<KeyDir, ProviderError> {
-        make_dir(home)?;
+    /// Opens the keys of the keystore at `home`, which must be there, after making their directory where it is missing.
+    pub fn open_or_make(home: &Path) -> Result<KeyDir, ProviderError> {
         // Nothing is made in a directory that is not the user's own.
         let home_fd = open_home(home)?;
         match rustix::fs::mkdirat(&home_fd, "keys", PRIVATE_DIR) {
@@ -59,7 +62,14 @@ impl KeyDir {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(io("create the directory", &home.join("keys"), error)),
         }
-        KeyDir::open_in(&home_fd, home)
+        // Whoever removes it again meanwhile destroys the keystore.
+        KeyDir::open_in(&home_fd, home)?.ok_or_else(|| missing(home))
+    }
+
+    /// Makes the home of a keystore where it is missing, with mode 0700, and the keys in it.
+    pub fn create(home: &Path) -> Result<KeyDir, ProviderError> {
+        make_dir(home)?;
+        KeyDir::open_or_make(home)
     }
 
     /// The home of a keystore itself, for files that are no keys.
@@ -84,18 +94,30 @@ impl KeyDir {
     /// The text of a file, or `None` if there is none of that name.
     pub fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProviderError> {
         let path = self.path.join(name);
-        while let Some(mut file) = self.open_file(name, Access::Read)? {
+        for _ in 0..MOST_READS {
+            let Some(mut file) = self.open_file(name, Access::Read)? else { return Ok(None) };
             // Whoever replaces the file overwrites what it held, but not while it is read. Where there are no locks
             // nothing is changed either.
-            let locked = file.lock_shared();
+            if matches!(lock_within(LOCK_WAIT, || file.try_lock_shared()), Ok(false)) {
+                return Err(locked(&path, LOCK_WAIT));
+            }
             let stat = rustix::fs::fstat(&file).map_err(|error| io("examine", &path, error))?;
-            if locked.is_ok() && stat.st_nlink == 0 {
+            let text = read_whole(&mut file, &path, u64::try_from(stat.st_size).unwrap_or(0))?;
+            // The count of its names would tell as well, but there are file systems that count none.
+            let overwritten = !text.is_empty() && text.iter().all(|byte| *byte == 0);
+            if overwritten && !self.leads_to(name, &stat) {
                 continue;
             }
-            let length = u64::try_from(stat.st_size).unwrap_or(0);
-            return read_whole(&mut file, &path, length).map(Some);
+            return Ok(Some(text));
         }
-        Ok(None)
+        let message = format!("the file {} is replaced again and again; try again later", path.display());
+        Err(ProviderError::new(ErrorClass::LocalIo, message))
+    }
+
+    /// Whether this file, and no other, is what has the name.
+    fn leads_to(&self, name: &str, file: &rustix::fs::Stat) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|there| (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino))
     }
 
     /// Opens a file and checks it; `None` if there is none of that name.
@@ -119,17 +141,15 @@ impl KeyDir {
     }
 
     /// Puts a new file in its place, whole and synced, and tells whether it did: `false` if there is one of that
-    /// name, which is left alone.
+    /// name, which is left alone. Its name is on the disk after [`KeyDir::sync`].
     pub fn publish(&self, lock: &Lock, file: &str, text: &[u8]) -> Result<bool, ProviderError> {
-        let temporary = leftover_name(file)?;
+        let temporary = Hidden::Spare.name(file)?;
         let placed = self.write_new(&temporary, text).and_then(|()| self.place(&temporary, file));
         if !matches!(placed, Ok(true)) {
             // It may not have come into being; and the error that matters is the first one.
-            let _ = self.erase(lock, &temporary);
+            let _ = self.clear(lock, &temporary);
         }
-        let placed = placed.map_err(|error| io("write", &self.path.join(file), error))?;
-        self.sync()?;
-        Ok(placed)
+        placed.map_err(|error| io("write", &self.path.join(file), error))
     }
 
     fn write_new(&self, name: &str, text: &[u8]) -> std::io::Result<()> {
@@ -172,25 +192,37 @@ impl KeyDir {
     }
 
     /// Makes sure that a file of the keys is on the disk, under its name and on the way that leads there, whoever made it
-    /// and however that ended.
-    pub fn persist(&self, name: &str) -> Result<(), ProviderError> {
+    /// and however that ended. Tells whether there is one.
+    pub fn persist(&self, name: &str) -> Result<bool, ProviderError> {
         let path = self.path.join(name);
-        if let Some(file) = self.open_file(name, Access::Read)? {
-            file.sync_all().map_err(|error| io("sync", &path, error))?;
-        }
+        let Some(file) = self.open_file(name, Access::Read)? else { return Ok(false) };
+        file.sync_all().map_err(|error| io("sync", &path, error))?;
         self.sync()?;
-        // The keystore's own directory, and the one that it is in; whoever uses a keystore may not be able to open that.
-        let mut above = self.path.as_path();
-        for _ in 0..2 {
-            let Some(parent) = above.parent() else { break };
-            match rustix::fs::open(parent, DIRECTORY, Mode::empty()) {
-                Ok(fd) => sync_dir(fd.as_fd(), parent)?,
-                Err(Errno::ACCESS | Errno::PERM) => {}
-                Err(error) => return Err(io("open", parent, error)),
-            }
-            above = parent;
+        // The home may be a symbolic link: then its name is not where its keys are.
+        if let Some(parent) = self.path.parent().and_then(Path::parent)
+            && let Ok(fd) = rustix::fs::open(parent, DIRECTORY, Mode::empty())
+        {
+            sync_dir(fd.as_fd(), parent)?;
         }
-        Ok(())
+        // All that is above, to where the file system begins: any of it may have been made just now.
+        let examine = |fd: &OwnedFd| rustix::fs::fstat(fd).map_err(|error| io("examine", &self.path, error));
+        let mut below = examine(&self.fd)?;
+        let mut above = PathBuf::from("..");
+        loop {
+            let fd = match rustix::fs::openat(&self.fd, &above, DIRECTORY, Mode::empty()) {
+                Ok(fd) => fd,
+                // Whoever may use a keystore need not be able to open what it is in.
+                Err(Errno::ACCESS | Errno::PERM) => return Ok(true),
+                Err(error) => return Err(io("open", &self.path.join(above), error)),
+            };
+            let stat = examine(&fd)?;
+            if stat.st_dev != below.st_dev || stat.st_ino == below.st_ino {
+                return Ok(true);
+            }
+            sync_dir(fd.as_fd(), &self.path.join(&above))?;
+            below = stat;
+            above.push("..");
+        }
     }
 
     /// Brings the names of the files to the disk.
@@ -212,12 +244,20 @@ impl KeyDir {
 }
 
 /// The right to change files in a directory, which one holder has at a time, among all processes and threads.
-pub struct Lock(#[allow(dead_code, reason = "closing it gives the right back")] File);
+pub struct Lock {
+    /// Closing it gives the right back.
+    _file: File,
+    /// How long is waited for others.
+    wait: Duration,
+    /// What was found of changes that were cut off.
+    pub leftovers: Leftovers,
+}
 
 /// Changes.
 impl KeyDir {
-    /// Waits for the right to change files here; then no file is left of changes that were cut off.
-    pub fn lock(&self) -> Result<Lock, ProviderError> {
+    /// Waits for the right to change files here, for so long. Then what is left of changes that were cut off is removed;
+    /// what cannot be is no reason not to change other files.
+    pub fn lock(&self, wait: Duration) -> Result<Lock, ProviderError> {
         let path = self.path.join(LOCK);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&self.fd, LOCK, flags, PRIVATE_FILE) {
@@ -230,70 +270,106 @@ impl KeyDir {
         // The umask may have taken even the owner's permissions.
         rustix::fs::fchmod(&fd, PRIVATE_FILE).map_err(|error| io("open", &path, error))?;
         let file = File::from(fd);
-        file.lock().map_err(|error| io("lock", &path, error))?;
-        let lock = Lock(file);
-        for name in self.files()?.iter().filter(|name| is_leftover(name)) {
-            self.erase(&lock, name)?;
+        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
+            return Err(locked(&path, wait));
+        }
+        let mut lock = Lock { _file: file, wait, leftovers: Leftovers::default() };
+        for name in self.files()?.iter().filter(|name| Hidden::of(name).is_some()) {
+            let removed = self.clear(&lock, name);
+            lock.leftovers.note(name, removed);
         }
         Ok(lock)
     }
 
-    /// Puts `text` in the place of the file, in one step, whole and synced; then overwrites what the file held.
+    /// Puts `text` in the place of the file, in one step, whole and synced; then overwrites what the file held, unless it
+    /// has other names, of somebody's backup with hard links. What cannot be overwritten stays under a hidden name for the
+    /// next change: this one is done.
     pub fn replace(&self, lock: &Lock, file: &str, text: &[u8]) -> Result<(), ProviderError> {
+        let failed = |error| io("write", &self.path.join(file), error);
+        let temporary = Hidden::Spare.name(file)?;
         let old = self.open_file(file, Access::Write)?;
-        let temporary = leftover_name(file)?;
-        let placed = self
-            .write_new(&temporary, text)
-            .and_then(|()| rustix::fs::renameat(&self.fd, &temporary, &self.fd, file).map_err(Into::into));
-        if let Err(error) = placed {
+        let replaced = self.write_new(&temporary, text).and_then(|()| match old {
+            Some(_) => self.exchange(&temporary, file),
+            None => Ok(rustix::fs::renameat(&self.fd, &temporary, &self.fd, file).map(|()| None)?),
+        });
+        let hidden = replaced.map_err(|error| {
             // The error that matters is the first one; and the next change looks for leftovers.
-            let _ = self.erase(lock, &temporary);
-            return Err(io("write", &self.path.join(file), error));
+            let _ = self.clear(lock, &temporary);
+            failed(error)
+        })?;
+        self.sync().map_err(|error| {
+            let path = self.path.join(file);
+            let message =
+                format!("{} was changed, and may be as it was after a loss of power", path.display());
+            ProviderError::new(ErrorClass::LocalIo, message).with_source(error)
+        })?;
+        match (old, hidden) {
+            (Some(_), Some(hidden)) => {
+                let _ = self.clear(lock, &hidden);
+                Ok(())
+            }
+            // It has no name of ours any more by which it could be found again.
+            (Some(old), None) => self.overwrite(lock, &old, file, 0),
+            (None, _) => Ok(()),
         }
-        self.sync()?;
-        match old {
-            Some(old) => self.overwrite(&old, file, 0),
-            None => Ok(()),
+    }
+
+    /// Puts one file in the place of another in one step, and gives the hidden name that the other one then has; `None`
+    /// on file systems where it cannot keep one.
+    fn exchange(&self, new: &str, file: &str) -> std::io::Result<Option<String>> {
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        match rustix::fs::renameat_with(&self.fd, new, &self.fd, file, rustix::fs::RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(Some(new.to_owned())),
+            // The file system or the kernel knows no such rename. (Two names for one number on Linux.)
+            Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
+            Err(error) => return Err(error.into()),
         }
+        let hidden = Hidden::Spare.name(file).map_err(std::io::Error::other)?;
+        let linked = rustix::fs::linkat(&self.fd, file, &self.fd, &hidden, AtFlags::empty());
+        rustix::fs::renameat(&self.fd, new, &self.fd, file)?;
+        Ok(linked.is_ok().then_some(hidden))
     }
 
-    /// Removes the file, and overwrites what it held. None of that name is fine. A file that has other names, of
-    /// somebody's backup with hard links, keeps its content under those.
-    pub fn erase(&self, lock: &Lock, file: &str) -> Result<(), ProviderError> {
-        self.remove(lock, file, 1).map(drop)
-    }
-
-    /// The same, under all names that the file has; and tells whether there was one.
-    pub fn erase_everywhere(&self, lock: &Lock, file: &str) -> Result<bool, ProviderError> {
-        self.remove(lock, file, u64::MAX)
-    }
-
-    fn remove(&self, _: &Lock, file: &str, most_names: u64) -> Result<bool, ProviderError> {
-        let Some(old) = self.open_file(file, Access::Write)? else { return Ok(false) };
+    /// Removes the file, and overwrites what it held, if it has no other names; that of a scratch volume's key under all
+    /// names that it has. Tells whether there was one. After a failure it is no longer in its place, and
+    /// [`lock`](KeyDir::lock) finishes what was begun.
+    pub fn erase(&self, lock: &Lock, file: &str) -> Result<bool, ProviderError> {
+        if self.open_file(file, Access::Write)?.is_none() {
+            return Ok(false);
+        }
         // First out of its place: a process that ends in between must not leave a broken file there. Then overwritten,
         // and only then without a name: what a process leaves that ends in between is found by the next change.
-        let failed = |error| io("remove", &self.path.join(file), error);
-        let hidden = match is_leftover(file) {
-            true => file.to_owned(),
-            false => leftover_name(file)?,
-        };
-        if hidden != file {
-            rustix::fs::renameat(&self.fd, file, &self.fd, &hidden).map_err(failed)?;
-            self.sync()?;
-        }
-        self.overwrite(&old, file, most_names)?;
-        rustix::fs::unlinkat(&self.fd, &hidden, AtFlags::empty()).map_err(failed)?;
-        self.sync()?;
-        // Until here `old` is locked: who waits to read it finds that it has no name any more.
+        let hidden = Hidden::Erased.name(file)?;
+        rustix::fs::renameat(&self.fd, file, &self.fd, &hidden)
+            .map_err(|error| io("remove", &self.path.join(file), error))?;
+        self.clear(lock, &hidden)?;
         Ok(true)
+    }
+
+    /// Overwrites and removes a file that has a hidden name. None of that name is fine.
+    fn clear(&self, lock: &Lock, hidden: &str) -> Result<(), ProviderError> {
+        let Some(old) = self.open_file(hidden, Access::Write)? else { return Ok(()) };
+        // On the disk, too, it has this name before it is overwritten: whoever gave it that may not have come so far.
+        self.sync()?;
+        let most = match Hidden::of(hidden) {
+            Some((Hidden::Erased, file)) => most_names(file),
+            _ => 1,
+        };
+        self.overwrite(lock, &old, hidden, most)?;
+        rustix::fs::unlinkat(&self.fd, hidden, AtFlags::empty())
+            .map_err(|error| io("remove", &self.path.join(hidden), error))?;
+        // Until here `old` is locked: who waits to read it finds that it is no longer in its place.
+        self.sync()
     }
 
     /// Overwrites what a file holds that is no longer in its place, when nobody reads it, unless it has more than so
     /// many names. It stays locked as long as it is open.
-    fn overwrite(&self, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
+    fn overwrite(&self, lock: &Lock, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
         let path = self.path.join(name);
         let failed = |error| io("overwrite the former content of", &path, error);
-        old.lock().map_err(failed)?;
+        if !lock_within(lock.wait, || old.try_lock()).map_err(failed)? {
+            return Err(locked(&path, lock.wait));
+        }
         let stat = rustix::fs::fstat(old).map_err(|error| failed(error.into()))?;
         // The type of the count differs between platforms.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
