@@ -6,6 +6,7 @@ use std::path::Path;
 use atrest::keys::{Envelope, Expect, VolumeKeys, block_on};
 use atrest::volume::{ClosedVolume, Error, Mode, Volume};
 
+use crate::backends::warn_of_wrong_ones;
 use crate::failure::{Failure, show, warn};
 use crate::source::open_volume;
 use crate::wrappings::named;
@@ -36,6 +37,7 @@ pub fn open(path: &Path) -> Result<Opened, Failure> {
     let expect = Expect::any();
     let opened = block_on(closed.unwrap(&providers, &expect)).map_err(|error| failed(error.into()))?;
     let wrapped_by = wrapped_by(closed.envelope());
+    warn_of_wrong_ones();
     let volume = closed.open(&opened, &expect).map_err(|error| failed(error.into()))?;
     for warning in volume.warnings() {
         warn(show(path), warning);
