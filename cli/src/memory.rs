@@ -66,7 +66,7 @@ impl Memory {
     pub fn of_user() -> Option<Memory> {
         let root = rustix::process::geteuid().is_root();
         let home = std::env::home_dir();
-        place(|name| std::env::var_os(name), home, root).map(|dir| Memory { dir })
+        place(atrest::environment::variable, home, root).map(|dir| Memory { dir })
     }
 
     /// Where it is.

@@ -10,6 +10,7 @@ mod bench;
 mod common;
 mod default_key;
 mod destroy;
+mod elevated;
 mod first_use;
 mod header;
 mod interrupted;
