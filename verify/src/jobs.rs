@@ -136,7 +136,7 @@ pub const FULL: [&str; 59] = [
     "unit:16:4200:1",
     "unit:16384:16400:5",
     "unit:1048592:1048592:1",
-    "unit:2097152:2097664:512",
+    "past:2097152:2097664:512",
     "laps:4096:16777216:0:1",
     "sectors:512:1:136:1:7",
     "sectors:512:144:264:8:18446744073709551600",
@@ -226,6 +226,9 @@ pub const SHORT: [&str; 23] = [
 pub enum Job {
     /// `unit:FROM:TO:STEP`: data units of these lengths, under any tweak.
     Units { from: usize, to: usize, step: usize },
+    /// `past:FROM:TO:STEP`: the same, but for rows alone, which go past the caches from there on. Others treat such units as
+    /// shorter ones, and `laps` has them.
+    Past { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
     /// `far:SIZE:COUNT`: so many sectors, and one more; more than caches hold. For rows alone: nothing else treats them differently.
@@ -264,6 +267,7 @@ impl FromStr for Job {
         };
         match (fields[0], fields.len()) {
             ("unit", 4) => Ok(Job::Units { from: size(1)?, to: size(2)?, step: size(3)? }),
+            ("past", 4) => Ok(Job::Past { from: size(1)?, to: size(2)?, step: size(3)? }),
             ("sectors", 6) => Ok(Job::Sectors {
                 size: size(1)?,
                 from: size(2)?,
@@ -320,6 +324,14 @@ impl Call {
         match self {
             Call::Unit { len } if *len >= 1 << 20 => Some((len + len / 512) % 2),
             Call::Sectors { size, count, .. } if size * count >= 1 << 17 => Some(count % 2),
+            // There are thousands of these.
+            Call::Sectors {
+                size,
+                count,
+                numbers:
+                    Numbers::Plain(First::Any { value, ones, .. })
+                    | Numbers::Layout(_, First::Any { value, ones, .. }),
+            } if size * count >= 1 << 10 => Some((*value as usize + ones.unwrap_or(0)) % 2),
             Call::Laps(laps) => Some(laps.rest % 2),
             _ => None,
         }
@@ -393,7 +405,7 @@ impl Job {
     fn calls(&self, target: &Target) -> Vec<Call> {
         let plain = |first: u64| Numbers::Plain(First::Number(u128::from(first)));
         match self {
-            Job::Units { from, to, step } => {
+            Job::Units { from, to, step } | Job::Past { from, to, step } => {
                 (*from..=*to).step_by(*step).map(|len| Call::Unit { len }).collect()
             }
             Job::Sectors { size, from, to, step, first } => (*from..=*to)
@@ -475,7 +487,7 @@ impl Job {
 
     /// Whether a backend and its schedule have anything of their own for it.
     pub fn concerns(&self, target: &Target) -> bool {
-        !matches!(self, Job::Far { .. }) || target.name.ends_with(":rows")
+        !matches!(self, Job::Far { .. } | Job::Past { .. }) || target.name.ends_with(":rows")
     }
 
     /// Its theorems: each call in both directions, in place and apart; of what takes long, one direction in place and the
