@@ -4,7 +4,11 @@
 //! Two executions are the same if their inputs are: the same results of executions, or the same bits, all of which are
 //! compared. Hashes only lead to what to compare with.
 
-use std::{cell::OnceCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::{Rc, Weak},
+};
 
 use crate::{
     aes::{self, Block},
@@ -50,6 +54,8 @@ pub struct Result {
     state: Lane,
     key: Lane,
     bits: OnceCell<Rc<Block>>,
+    /// What was last executed on it, which is likely to be executed again.
+    next: RefCell<Weak<Result>>,
 }
 
 impl Result {
@@ -110,6 +116,13 @@ impl Rounds {
             return Lane::from_bits(&round.of(&state.bits(), &key.bits()));
         };
         // Mostly the state is a result itself, and the key has come by before.
+        if let Lane::Round(before) = state
+            && let Some(next) = before.next.borrow().upgrade()
+            && next.round == round
+            && place(&next.key) == Some(key_at)
+        {
+            return Lane::Round(next);
+        }
         if let Some(result) = self.results.get(&(round, state_at, key_at)) {
             return Lane::Round(result.clone());
         }
@@ -121,8 +134,13 @@ impl Rounds {
             other => other.clone(),
         });
         let (Some(state_at), Some(key_at)) = (place(&state), place(&key)) else { return state };
-        let result = self.results.entry((round, state_at, key_at));
-        let result = result.or_insert_with(|| Rc::new(Result { round, state, key, bits: OnceCell::new() }));
+        let result = self.results.entry((round, state_at, key_at)).or_insert_with(|| {
+            let (bits, next) = (OnceCell::new(), RefCell::default());
+            Rc::new(Result { round, state: state.clone(), key, bits, next })
+        });
+        if let Lane::Round(before) = &state {
+            *before.next.borrow_mut() = Rc::downgrade(result);
+        }
         Lane::Round(result.clone())
     }
 }
