@@ -362,20 +362,19 @@ mod image {
 
     /// An uninterpreted function of a byte.
     pub fn byte_function(which: Function, input: &[Bit; 8]) -> [Bit; 8] {
-        let mut output = [Bit::ZERO; 8];
-        functions::<1>(which, input, &mut output);
-        output
+        functions::<1>(which, input)[0].map(Bit)
     }
 
     /// The same for the bytes of a block.
     pub fn block_function(which: Function, input: &[Bit; 128]) -> [Bit; 128] {
-        let mut output = [Bit::ZERO; 128];
-        functions::<16>(which, input, &mut output);
-        output
+        let values = functions::<16>(which, input);
+        let values = values.as_flattened();
+        std::array::from_fn(|i| Bit(values[i]))
     }
 
     // Many at once: each waits for AES twice.
-    fn functions<const N: usize>(which: Function, input: &[Bit], output: &mut [Bit]) {
+    #[inline(always)]
+    fn functions<const N: usize>(which: Function, input: &[Bit]) -> [[u128; 8]; N] {
         let (mut chain, mut second) = ([0; N], [0; N]);
         for (i, byte) in input.chunks(8).enumerate() {
             [chain[i], second[i]] = hashes(byte);
@@ -385,14 +384,17 @@ mod image {
             *chain ^= second;
         }
         RANDOM.function[1].apply(&mut chain);
-        let mut values = [[0; 8]; N];
-        for (i, value) in values.as_flattened_mut().iter_mut().enumerate() {
-            *value = chain[i / 8] ^ ((i % 8) as u128 | (which as u128) << 8);
-        }
+        let mut values =
+            chain.map(|chain| std::array::from_fn(|i| chain ^ (i as u128 | (which as u128) << 8)));
         RANDOM.function[2].apply(values.as_flattened_mut());
-        for (bit, value) in output.iter_mut().zip(values.as_flattened()) {
-            *bit = Bit(*value);
-        }
+        values
+    }
+
+    /// Whether they are the same bits.
+    pub fn same(a: &[Bit], b: &[Bit]) -> bool {
+        // Without a branch for each bit.
+        let different = |(a, b): (&[Bit], &[Bit])| a.iter().zip(b).fold(0, |all, (a, b)| all | (a.0 ^ b.0));
+        a.len() == b.len() && a.chunks(32).zip(b.chunks(32)).all(|chunks| different(chunks) == 0)
     }
 
     /// Whether memory is short: never.
@@ -556,6 +558,11 @@ mod exact {
         *bytes.map(|byte| byte_function(which, &byte)).as_flattened().as_array().expect("128 bits")
     }
 
+    /// Whether they are the same bits.
+    pub fn same(a: &[Bit], b: &[Bit]) -> bool {
+        a == b
+    }
+
     /// Whether memory is short, so that [`forget`] is due.
     pub fn is_full() -> bool {
         WORLD.with_borrow(|world| world.sets.len() > MANY)
@@ -591,6 +598,17 @@ mod tests {
         assert_eq!((a ^ b).known(), None);
         assert_ne!(a, !a);
         assert_ne!(a ^ b, c ^ d);
+    }
+
+    #[test]
+    fn sequences_are_the_same_bit_by_bit() {
+        let bits: [Bit; 70] = bits(Kind::Data, 0);
+        assert!(same(&bits, &bits) && same(&[], &[]) && !same(&bits, &bits[..69]));
+        for i in 0..bits.len() {
+            let mut other = bits;
+            other[i] = !other[i];
+            assert!(!same(&bits, &other), "bit {i}");
+        }
     }
 
     #[test]

@@ -106,19 +106,80 @@ impl Coverage {
 const PANICS: [&str; 6] =
     ["core::panicking::", "unwrap_failed", "expect_failed", "_fail", "panic_already", "_Unwind_Resume"];
 
-/// Of instructions that were not reached, those behind which nothing comes but a panic, or the end of unwinding. They are
-/// checks of what the call, or the constructor of a job, has checked before, which the compiler does not see. On x86-64.
-fn doomed(library: &Library, function: &Function, missing: &[u64]) -> HashSet<u64> {
-    let mut doomed: HashSet<u64> = HashSet::new();
-    if library.architecture != Architecture::X86_64 {
-        return doomed;
-    }
+/// What may come behind an instruction.
+#[derive(Clone, Copy)]
+enum Flow {
+    /// The next one: it begins at that address.
+    Next(u64),
+    /// Another one.
+    Jump(u64),
+    /// The next one or another one.
+    Either(u64, u64),
+    /// What is called, if that is known, and then perhaps the next one.
+    Call(Option<u64>, u64),
+    /// Nothing: a trap.
+    Trap,
+    /// Something else.
+    Unknown,
+}
+
+/// What may come behind each instruction of a function, and behind what fills gaps.
+fn flows(library: &Library, function: &Function) -> HashMap<u64, Flow> {
     let code = library.bytes(function.start);
     let code = &code[..code.len().min(function.len as usize)];
-    let all: HashMap<u64, Instruction> = Decoder::with_ip(64, code, function.start, DecoderOptions::NONE)
-        .iter()
-        .map(|instruction| (instruction.ip(), instruction))
-        .collect();
+    // Through the table of addresses, as most calls go.
+    let through = |at: u64| library.bytes(at).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let x86 = |instruction: &Instruction| {
+        let (next, to) = (instruction.next_ip(), instruction.near_branch64());
+        match instruction.flow_control() {
+            _ if matches!(instruction.mnemonic(), Mnemonic::Ud2 | Mnemonic::Int3) => Flow::Trap,
+            FlowControl::Next => Flow::Next(next),
+            FlowControl::UnconditionalBranch => Flow::Jump(to),
+            FlowControl::ConditionalBranch => Flow::Either(next, to),
+            FlowControl::Call => Flow::Call(Some(BASE + to), next),
+            FlowControl::IndirectCall if instruction.is_ip_rel_memory_operand() => {
+                Flow::Call(Some(through(instruction.ip_rel_memory_address())), next)
+            }
+            FlowControl::IndirectCall => Flow::Call(None, next),
+            _ => Flow::Unknown,
+        }
+    };
+    let aarch64 = |at: u64, code: u32| {
+        let (next, to) = (at + 4, |offset| at.wrapping_add_signed(offset));
+        match decode(code) {
+            // BRK and UDF.
+            None if code & 0xffe0_001f == 0xd420_0000 || code >> 16 == 0 => Flow::Trap,
+            None | Some(A64::BranchTo { link: false, .. }) => Flow::Unknown,
+            Some(A64::Branch { link: false, offset }) => Flow::Jump(to(offset)),
+            Some(A64::Branch { link: true, offset }) => Flow::Call(Some(BASE + to(offset)), next),
+            Some(A64::BranchTo { link: true, .. }) => Flow::Call(None, next),
+            Some(
+                A64::BranchIf { offset, .. } | A64::BranchZero { offset, .. } | A64::BranchBit { offset, .. },
+            ) => Flow::Either(next, to(offset)),
+            Some(_) => Flow::Next(next),
+        }
+    };
+    match library.architecture {
+        Architecture::X86_64 => Decoder::with_ip(64, code, function.start, DecoderOptions::NONE)
+            .iter()
+            .map(|instruction| (instruction.ip(), x86(&instruction)))
+            .collect(),
+        Architecture::Aarch64 => (function.start..)
+            .step_by(4)
+            .zip(code.as_chunks().0)
+            .map(|(at, code)| (at, aarch64(at, u32::from_le_bytes(*code))))
+            .collect(),
+    }
+}
+
+/// Of instructions that were not reached, those behind which nothing comes but a panic, or the end of unwinding. They are
+/// checks of what the call, or the constructor of a job, has checked before, which the compiler does not see.
+fn doomed(library: &Library, function: &Function, missing: &[u64]) -> HashSet<u64> {
+    let all = flows(library, function);
+    let gaps: HashSet<u64> = {
+        let instructions: HashSet<u64> = instructions(library, function).into_iter().collect();
+        all.keys().copied().filter(|at| !instructions.contains(at)).collect()
+    };
     let panics = |at: u64| {
         let name = match library.imports.get(&at) {
             Some(name) => name,
@@ -129,31 +190,24 @@ fn doomed(library: &Library, function: &Function, missing: &[u64]) -> HashSet<u6
         };
         PANICS.iter().any(|part| name.contains(part))
     };
-    // Through the table of addresses, as most calls go.
-    let through = |at: u64| library.bytes(at).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    doomed.extend(missing);
+    let mut doomed: HashSet<u64> = missing.iter().copied().collect();
     loop {
         let before = doomed.len();
         let is = |doomed: &HashSet<u64>, mut at: u64| loop {
             match all.get(&at) {
-                Some(gap) if gap.mnemonic() == Mnemonic::Nop => at = gap.next_ip(),
-                Some(end) if matches!(end.mnemonic(), Mnemonic::Ud2 | Mnemonic::Int3) => return true,
+                Some(Flow::Trap) => return true,
+                Some(Flow::Next(next)) if gaps.contains(&at) => at = *next,
                 _ => return doomed.contains(&at),
             }
         };
         for at in missing {
-            let Some(instruction) = all.get(at) else { continue };
-            let next = is(&doomed, instruction.next_ip());
-            let stays = match instruction.flow_control() {
-                FlowControl::Next => next,
-                FlowControl::UnconditionalBranch => is(&doomed, instruction.near_branch64()),
-                FlowControl::ConditionalBranch => next && is(&doomed, instruction.near_branch64()),
-                FlowControl::Call => panics(BASE + instruction.near_branch64()) || next,
-                FlowControl::IndirectCall if instruction.is_ip_rel_memory_operand() => {
-                    panics(through(instruction.ip_rel_memory_address())) || next
-                }
-                FlowControl::IndirectCall => next,
-                _ => false,
+            let stays = match all.get(at).copied().unwrap_or(Flow::Unknown) {
+                Flow::Next(next) => is(&doomed, next),
+                Flow::Jump(to) => is(&doomed, to),
+                Flow::Either(next, to) => is(&doomed, next) && is(&doomed, to),
+                Flow::Call(to, next) => to.is_some_and(panics) || is(&doomed, next),
+                Flow::Trap => true,
+                Flow::Unknown => false,
             };
             if !stays {
                 doomed.remove(at);

@@ -64,7 +64,7 @@ pub const SLICE: [&str; 87] = [
     "sectors:1024:1:9:1:5",
     "sectors:1536:1:5:1:5",
     "sectors:8192:1:3:1:5",
-    "far:4096:512",
+    "sectors:4096:512:513:1:5",
     "pieces:512:40:0:9:512:512",
     "pieces:512:40:1:9:1000:4096",
     "pieces:4096:9:2:64:4096:1000",
@@ -228,8 +228,6 @@ pub enum Job {
     Units { from: usize, to: usize, step: usize },
     /// `sectors:SIZE:FROM:TO:STEP:FIRST`: so many sectors of SIZE bytes, from number FIRST on.
     Sectors { size: usize, from: usize, to: usize, step: usize, first: u64 },
-    /// `far:SIZE:COUNT`: so many sectors, and one more; more than caches hold. For rows alone: nothing else treats them differently.
-    Far { size: usize, count: usize },
     /// `numbers:SIZE:COUNT:LAYOUT`: so many sectors, from any number on.
     Numbers { size: usize, count: usize, layout: Layout },
     /// `layouts:SIZE:COUNT`: so many sectors in each layout, from 0 and across carries.
@@ -271,7 +269,6 @@ impl FromStr for Job {
                 step: size(4)?,
                 first: number(5)?,
             }),
-            ("far", 3) => Ok(Job::Far { size: size(1)?, count: size(2)? }),
             ("numbers", 4) => Ok(Job::Numbers { size: size(1)?, count: size(2)?, layout: layout(3)? }),
             ("layouts", 3) => Ok(Job::Layouts { size: size(1)?, count: size(2)? }),
             ("pieces", 7) => {
@@ -315,11 +312,33 @@ enum Call {
 }
 
 impl Call {
+    /// How many bytes it works on, if that is one number.
+    fn bytes(&self) -> usize {
+        match self {
+            Call::Unit { len } => *len,
+            Call::Sectors { size, count, .. } | Call::Pieces { size, count, .. } => size * count,
+            Call::Laps(_) | Call::Refusals => 0,
+        }
+    }
+
     /// Of what takes long, whether encryption is apart and decryption in place (0), or the other way round (1).
     fn turn(&self) -> Option<usize> {
         match self {
             Call::Unit { len } if *len >= 1 << 20 => Some((len + len / 512) % 2),
             Call::Sectors { size, count, .. } if size * count >= 1 << 17 => Some(count % 2),
+            // There are thousands of these.
+            Call::Sectors {
+                size,
+                count,
+                numbers:
+                    Numbers::Plain(First::Any { value, ones, .. })
+                    | Numbers::Layout(_, First::Any { value, ones, .. }),
+            } if size * count >= 1 << 10 => Some((*value as usize + ones.unwrap_or(0)) % 2),
+            Call::Sectors {
+                size,
+                count,
+                numbers: Numbers::Sequence(Sequence { first, step, flags, .. }),
+            } if size * count >= 1 << 10 => Some(((first ^ step ^ u128::from(*flags)) % 2) as usize),
             Call::Laps(laps) => Some(laps.rest % 2),
             _ => None,
         }
@@ -386,6 +405,9 @@ impl Theorem {
     }
 }
 
+/// Bytes of a call from which on rows go past the caches, or fetch ahead.
+const FAR: usize = 2 << 20;
+
 /// Numbers that some code makes beyond those that it needs.
 const AHEAD: u64 = 16;
 
@@ -400,10 +422,6 @@ impl Job {
                 .step_by(*step)
                 .map(|count| Call::Sectors { size: *size, count, numbers: plain(*first) })
                 .collect(),
-            // Two, since one of them is thinned out in each direction and place.
-            Job::Far { size, count } => [*count, count + 1]
-                .map(|count| Call::Sectors { size: *size, count, numbers: plain(5) })
-                .to_vec(),
             Job::Numbers { size, count, layout } => cases(*count as u64 * layout.step(*size), *layout)
                 .into_iter()
                 .map(|first| Call::Sectors {
@@ -473,13 +491,8 @@ impl Job {
         }
     }
 
-    /// Whether a backend and its schedule have anything of their own for it.
-    pub fn concerns(&self, target: &Target) -> bool {
-        !matches!(self, Job::Far { .. }) || target.name.ends_with(":rows")
-    }
-
     /// Its theorems: each call in both directions, in place and apart; of what takes long, one direction in place and the
-    /// other one apart, taking turns.
+    /// other one apart, taking turns. Calls from [`FAR`] on are those of rows alone: nothing else treats them differently.
     pub fn theorems(&self, target: &Target) -> Vec<Theorem> {
         let mut theorems = Vec::new();
         for direction in [Direction::Encrypt, Direction::Decrypt] {
@@ -489,6 +502,9 @@ impl Job {
                 }
                 let turn = usize::from((direction == Direction::Encrypt) == (place == Place::Same));
                 for mut call in self.calls(target) {
+                    if call.bytes() >= FAR && !target.name.ends_with(":rows") {
+                        continue;
+                    }
                     if call.turn().is_some_and(|other| other != turn) {
                         continue;
                     }

@@ -67,6 +67,40 @@ const BORDERS: [usize; 4] = [8704, 10240, 16384, 2 << 20];
 /// How often the place may be reached in one period.
 const MOST_LAPS: u64 = 16;
 
+/// How a range of lengths was proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Induction,
+    /// What is below a border by itself, and what is above it.
+    Border(usize),
+    OneByOne,
+    /// Three periods at once, each of their three rests by itself.
+    Thrice,
+}
+
+/// What the way of a proof hardly depends on the rest of: lengths, a direction, a place, and where the stack begins.
+type Like = (usize, usize, usize, Direction, Place, u64);
+
+fn like(laps: &Laps, direction: Direction, place: Place, skew: u64) -> Like {
+    (laps.period, laps.least, laps.most, direction, place, skew / 2 % 4)
+}
+
+/// How proofs went. What went for one rest is tried first for the next one: it is likely to do. Whatever is tried is proved in
+/// full.
+#[derive(Debug, Default)]
+pub struct Experience {
+    ways: HashMap<Like, Way>,
+    steps: HashMap<Like, Vec<Step>>,
+}
+
+/// An induction: its small n, its lap, and which parts are old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    small: u64,
+    lap: Lap,
+    old: BTreeSet<Part>,
+}
+
 /// One of the three runs.
 #[derive(Clone, Copy)]
 struct Run {
@@ -105,21 +139,57 @@ impl Subject<'_> {
     /// # Errors
     /// What stands in the way.
     pub fn laps(&mut self, laps: &Laps, direction: Direction, place: Place, skew: u64) -> Outcome<()> {
-        let Err(fault) = self.by_induction(laps, direction, place, skew) else { return Ok(()) };
-        let Laps { period, rest, least, most } = *laps;
-        let inside = BORDERS.iter().copied().find(|border| (least + 1..=most).contains(border));
-        if let Some(border) = inside {
-            self.laps(&Laps { most: border - 1, ..*laps }, direction, place, skew)?;
-            return self.laps(&Laps { least: border, ..*laps }, direction, place, skew);
+        let like = like(laps, direction, place, skew);
+        if let Some(way) = self.experience.ways.get(&like).copied()
+            && self.by_way(way, laps, direction, place, skew).is_ok()
+        {
+            return Ok(());
         }
-        let lengths = laps.numbers().map(|n| period * n + rest);
-        if lengths.len() <= 3 {
-            return lengths.into_iter().try_for_each(|len| self.unit(len, direction, place, skew));
+        let result = self.by_way(Way::Induction, laps, direction, place, skew);
+        let inside = BORDERS.into_iter().find(|border| (laps.least + 1..=laps.most).contains(border));
+        let (way, result) = match (result, inside) {
+            (Ok(()), _) => (Way::Induction, Ok(())),
+            (Err(_), Some(border)) => {
+                let way = Way::Border(border);
+                (way, self.by_way(way, laps, direction, place, skew))
+            }
+            (Err(_), None) if laps.numbers().len() <= 3 => {
+                (Way::OneByOne, self.by_way(Way::OneByOne, laps, direction, place, skew))
+            }
+            // Some loops take three tiles at once.
+            (Err(fault), None) => {
+                (Way::Thrice, self.by_way(Way::Thrice, laps, direction, place, skew).map_err(|_| fault))
+            }
+        };
+        if result.is_ok() {
+            self.experience.ways.insert(like, way);
         }
-        // Some loops take three tiles at once.
-        let thrice = |i| Laps { period: 3 * period, rest: rest + i * period, ..*laps };
-        let result = (0..3).try_for_each(|i| self.by_induction(&thrice(i), direction, place, skew));
-        result.map_err(|_| fault)
+        result
+    }
+
+    fn by_way(
+        &mut self,
+        way: Way,
+        laps: &Laps,
+        direction: Direction,
+        place: Place,
+        skew: u64,
+    ) -> Outcome<()> {
+        let Laps { period, rest, .. } = *laps;
+        match way {
+            Way::Induction => self.by_induction(laps, direction, place, skew),
+            Way::Border(border) => {
+                self.laps(&Laps { most: border - 1, ..*laps }, direction, place, skew)?;
+                self.laps(&Laps { least: border, ..*laps }, direction, place, skew)
+            }
+            Way::OneByOne => {
+                laps.numbers().try_for_each(|n| self.unit(period * n + rest, direction, place, skew))
+            }
+            Way::Thrice => (0..3).try_for_each(|i| {
+                let laps = Laps { period: 3 * period, rest: rest + i * period, ..*laps };
+                self.by_induction(&laps, direction, place, skew)
+            }),
+        }
     }
 
     /// Proves all of these lengths at once.
@@ -130,30 +200,31 @@ impl Subject<'_> {
         }
         // A's n: B's is one more.
         let range = Range { least: numbers.start as u64, most: numbers.end as u64 - 2 };
-        let attempt = |subject: &mut Self, small: u64, lap: Option<Lap>| {
+        let attempt = |subject: &mut Self, small: u64, lap: Option<Lap>, old: BTreeSet<Part>| {
             pointers::set_range(range);
             subject.case((laps, range), direction, place, skew).and_then(|case| {
-                let result = subject.induction(&case, small, lap);
+                let result = subject.induction(&case, small, lap, old);
                 subject.set_object(&case.object);
                 result
             })
         };
-        // What other rests took is likely to do.
-        let known: Vec<(u64, Lap)> = self
-            .laps
-            .iter()
-            .filter(|(key, small, _)| *key == (laps.period, direction, place) && *small <= range.least)
-            .map(|(_, small, lap)| (*small, *lap))
-            .collect();
-        let is_known = known.into_iter().rev().any(|(small, lap)| attempt(self, small, Some(lap)).is_ok());
+        let like = like(laps, direction, place, skew);
+        let known = self.experience.steps.get(&like).cloned().unwrap_or_default();
+        let is_known = known
+            .into_iter()
+            .rev()
+            .take(3)
+            .filter(|step| step.small <= range.least)
+            .any(|step| attempt(self, step.small, Some(step.lap), step.old).is_ok());
         let mut result = if is_known { Ok(()) } else { Err(Fault::no_model("a loop")) };
         // The loop may have parts, of which the last ones are for the last n alone.
         for small in [1, 3, 5, 6].into_iter().filter(|small| *small <= range.least) {
             if result.is_ok() {
                 break;
             }
-            result = attempt(self, small, None)
-                .map(|lap| self.laps.push(((laps.period, direction, place), small, lap)));
+            result = attempt(self, small, None, BTreeSet::new()).map(|(lap, old)| {
+                self.experience.steps.entry(like).or_default().push(Step { small, lap, old });
+            });
             if result.as_ref().is_err_and(|fault| fault.kind != Kind::Secret) {
                 break;
             }
@@ -247,14 +318,16 @@ impl Subject<'_> {
             .map(|(part, held)| {
                 let held = match held {
                     Held::Value(value) => Held::Value(one(value)),
-                    Held::Bits(mut bits) => {
+                    Held::Bits(bits) => {
                         // A vector register may hold pointers.
-                        for half in bits.chunks_exact_mut(64) {
+                        let mut renamed = None;
+                        for (i, half) in bits.chunks_exact(64).enumerate() {
                             if let Some(pointer) = Pointer::from_bits(half) {
-                                half.copy_from_slice(&pointer.renamed(&names).bits());
+                                let all = renamed.get_or_insert_with(|| bits.to_vec());
+                                all[64 * i..64 * (i + 1)].copy_from_slice(&pointer.renamed(&names).bits());
                             }
                         }
-                        Held::Bits(bits)
+                        Held::Bits(renamed.map_or(bits, Into::into))
                     }
                 };
                 (part, held)
@@ -262,8 +335,15 @@ impl Subject<'_> {
             .collect()
     }
 
-    /// Proves it for one range of n, with this lap or the one that it finds; gives the lap.
-    fn induction(&mut self, case: &Case<'_>, small: u64, lap: Option<Lap>) -> Outcome<Lap> {
+    /// Proves it for one range of n, with this lap or the one that it finds, and with at least these old parts; gives the lap
+    /// and the old parts.
+    fn induction(
+        &mut self,
+        case: &Case<'_>,
+        small: u64,
+        lap: Option<Lap>,
+        mut old: BTreeSet<Part>,
+    ) -> Outcome<(Lap, BTreeSet<Part>)> {
         let Laps { period, rest, .. } = *case.laps;
         let Range { least, most } = case.range;
         // What the entry's n is more than the small one, and how long units of that one are.
@@ -274,6 +354,7 @@ impl Subject<'_> {
         let b = Run { from: 0, least: least + period, scale: period };
         let c = Run { from: 0, ..a };
         let steps = 10_000 + 1000 * period as u64;
+        self.expect(shortest + 4 * period);
         let static_writes = self.machine.memory().static_writes;
 
         // The encrypted tweaks.
@@ -308,7 +389,6 @@ impl Subject<'_> {
         };
 
         // The step, from a state whose old parts are anything.
-        let mut old = BTreeSet::new();
         let mut whole;
         loop {
             pointers::set_range(case.range);
@@ -370,7 +450,7 @@ impl Subject<'_> {
         }
         let tweak = case.tweak;
         self.check(&["the destination".into()], (shortest, 1), |_, _| Ok(tweak), case.direction)?;
-        Ok(Lap { start, end: time })
+        Ok((Lap { start, end: time }, old))
     }
 
     /// How often B reaches the place before it is where A is: that is where least is different.
@@ -464,7 +544,7 @@ impl Subject<'_> {
         let block = |j: usize| data.bits(16 * j, 16).try_into().expect("16 bytes");
         let mut comparison = Comparison::new(self, &["the destination".into()])?;
         let output = |bits: &[Bit]| comparison.next(bits);
-        standard::unit(&self.key1, &self.key2, &case.tweak, period, block, output, case.direction);
+        self.specify(&case.tweak, period, block, output, case.direction);
         comparison.result_so_far(period)
     }
 }
@@ -484,7 +564,7 @@ fn value_of(state: &State, part: Part) -> Option<Value> {
     for part in words(part) {
         match state.get(&part)? {
             Held::Value(value) => return Some(*value),
-            Held::Bits(some) => bits.extend(some),
+            Held::Bits(some) => bits.extend_from_slice(some),
         }
     }
     Word::from_bits(bits.get(..64)?).value()

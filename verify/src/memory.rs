@@ -107,31 +107,30 @@ impl Memory {
 
     /// Makes what the stack holds unknown again.
     pub fn forget_stack(&mut self) {
+        let lowest = std::mem::replace(&mut self.stack_lowest, u64::MAX);
         if let Some(stack) = self.region(STACK) {
             stack.contents.reset();
-            stack.writers.fill(0);
+            let unused = (lowest.saturating_sub(stack.base) as usize).min(stack.len());
+            stack.writers[unused..].fill(0);
         }
-        self.stack_lowest = u64::MAX;
     }
 
-    /// The parts of the stack that were used, and what they hold. Pointers are seen where they are aligned.
+    /// The parts of the stack that were written to, and what they hold. Pointers are seen where they are aligned.
     pub fn stack(&self) -> Vec<(Part, Held)> {
         let mut parts = Vec::new();
         let Some(stack) = self.regions.iter().find(|region| region.name == STACK) else { return parts };
-        let lowest = self.stack_lowest.saturating_sub(stack.base) as usize & !7;
-        if lowest >= stack.len() {
-            return parts;
-        }
-        let bits = stack.contents.bits(lowest, stack.len() - lowest);
-        for (at, word) in (stack.base + lowest as u64..).step_by(8).zip(bits.chunks(64)) {
-            let pointer = Pointer::from_bits(word);
-            parts.extend((at..).zip(word.chunks(8)).map(|(at, byte)| {
-                let held = match pointer {
-                    Some(pointer) => Held::Value(Value::Pointer(pointer)),
-                    None => Held::Bits(byte.to_vec()),
-                };
-                (Part::Stack(at), held)
-            }));
+        for (at, lane) in stack.contents.all_written() {
+            let bits = lane.bits();
+            for (at, word) in (stack.base + at as u64..).step_by(8).zip(bits.chunks(64)) {
+                let pointer = Pointer::from_bits(word);
+                parts.extend((at..).zip(word.chunks(8)).map(|(at, byte)| {
+                    let held = match pointer {
+                        Some(pointer) => Held::Value(Value::Pointer(pointer)),
+                        None => Held::Bits(byte.into()),
+                    };
+                    (Part::Stack(at), held)
+                }));
+            }
         }
         parts
     }
@@ -276,9 +275,26 @@ impl Memory {
 
     /// Reads a lane.
     pub fn load_lane(&mut self, at: u64) -> Outcome<Lane> {
-        let mut bits = [Bit::ZERO; 128];
-        self.load(at, &mut bits)?;
-        Ok(Lane::from_bits(&bits))
+        match self.target(at, 16, false)? {
+            Target::Region(which, offset) => Ok(self.regions[which].contents.read_lane(offset)),
+            Target::Segment(which, offset) => {
+                let bytes = self.segments[which].bytes[offset..].first_chunk();
+                Ok(Lane::Known(u128::from_le_bytes(*bytes.expect("the target has so many"))))
+            }
+        }
+    }
+
+    /// Writes a lane.
+    pub fn store_lane(&mut self, at: u64, lane: &Lane) -> Outcome<()> {
+        match self.target(at, 16, true)? {
+            Target::Region(which, offset) => {
+                let region = &mut self.regions[which];
+                region.contents.write_lane(offset, lane);
+                region.writers[offset..offset + 16].fill(self.now + 1);
+                Ok(())
+            }
+            Target::Segment(..) => self.store(at, &lane.bits()),
+        }
     }
 
     /// Reads up to eight bytes; zeros above them.

@@ -6,6 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, Mnemonic};
@@ -84,10 +85,17 @@ fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> R
     prove::run(&plan).expect("there is no record")
 }
 
-/// Which instructions each job executes. Jobs that do not execute a changed one prove the same as before.
-fn executed(library: &Library, target: Target, key_bits: usize) -> Vec<(&'static str, BTreeSet<u64>)> {
+/// A job, and which instructions it executes. If it does not execute a changed one, it proves the same as before.
+struct Tried {
+    job: &'static str,
+    executed: BTreeSet<u64>,
+    takes: Duration,
+}
+
+/// Those of SHORT and SLICE, the quickest first.
+fn jobs(library: &Library, target: Target, key_bits: usize) -> Vec<Tried> {
     let jobs: Vec<&str> = SHORT.into_iter().chain(SLICE).collect();
-    let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -98,12 +106,37 @@ fn executed(library: &Library, target: Target, key_bits: usize) -> Vec<(&'static
                     let results = prove(library, target, key_bits, &[job]);
                     assert_eq!(results.totals().1, 0, "the library itself is not proved");
                     let mut all = all.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    all.insert(i, (*job, results.executed));
+                    let takes = results.time();
+                    all.push(Tried { job, executed: results.executed, takes });
                 }
             });
         }
     });
-    all.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect()
+    let mut all = all.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    all.sort_by_key(|tried| tried.takes);
+    all
+}
+
+/// What takes longer is tried with all changes at once that are left, and one by one only where it fails then: that two
+/// changes make up for each other is no more likely than that the proof is wrong.
+const QUICK: Duration = Duration::from_millis(300);
+
+/// The first failure with these changes.
+fn refutation(
+    library: &Library,
+    (target, key_bits): (Target, usize),
+    changes: &[&Mutant],
+    jobs: &[&Tried],
+) -> Option<String> {
+    let mut changed = library.clone();
+    changes.iter().for_each(|change| changed.patch(change.at, &change.code));
+    let executes = |tried: &&&Tried| changes.iter().any(|change| tried.executed.contains(&change.at));
+    // One by one, since a job that has little to do with it may take long.
+    let failures = jobs
+        .iter()
+        .filter(executes)
+        .flat_map(|tried| prove(&changed, target, key_bits, &[tried.job]).failures);
+    failures.map(|failure| format!("refuted: {:?}", failure.fault.kind)).next()
 }
 
 /// Tries so many mutants of a backend's code, with the jobs of SHORT and SLICE that execute it; prints the survivors. Gives
@@ -115,43 +148,55 @@ pub fn run(
     count: usize,
     seed: u64,
 ) -> BTreeMap<String, usize> {
-    let jobs = executed(library, target, key_bits);
+    let jobs = jobs(library, target, key_bits);
     let executed: BTreeSet<u64> = jobs
         .iter()
-        .flat_map(|(_, executed)| executed.iter().copied())
+        .flat_map(|tried| tried.executed.iter().copied())
         .filter(|at| library.function(*at).is_some_and(|function| function.name.contains(OF)))
         .collect();
     let executed: Vec<u64> = executed.into_iter().collect();
     println!("{} instructions to choose from", executed.len());
     let mutants = choose(library, &executed, count, &mut Random(seed));
+    let (quick, long): (Vec<&Tried>, Vec<&Tried>) = jobs.iter().partition(|tried| tried.takes <= QUICK);
+    let which = (target, key_bits);
 
-    let (next, kinds) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new((BTreeMap::<String, usize>::new(), Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(mutant) = mutants.get(next.fetch_add(1, Relaxed)) {
-                    let mut changed = library.clone();
-                    changed.patch(mutant.at, &mutant.code);
-                    // One by one, since a job that has little to do with it may take long.
-                    let found = jobs
-                        .iter()
-                        .filter(|(_, executed)| executed.contains(&mutant.at))
-                        .flat_map(|(job, _)| prove(&changed, target, key_bits, &[job]).failures)
-                        .next();
-                    let kind = match found {
-                        Some(failure) => format!("refuted: {:?}", failure.fault.kind),
-                        None => {
-                            let place = library.place(mutant.at);
-                            println!("survives: {} -> {}, {place}", mutant.was, mutant.is);
-                            "survives".into()
-                        }
-                    };
-                    let mut kinds = kinds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    *kinds.entry(kind).or_default() += 1;
+                    let refuted = refutation(library, which, &[mutant], &quick);
+                    let mut found = found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    match refuted {
+                        Some(kind) => *found.0.entry(kind).or_default() += 1,
+                        None => found.1.push(mutant),
+                    }
                 }
             });
         }
     });
-    kinds.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    let (mut kinds, mut left) = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for tried in long {
+        // Two changes of one instruction cannot be made at once.
+        let mut seen = HashSet::new();
+        let (group, single): (Vec<&Mutant>, Vec<&Mutant>) =
+            left.iter().copied().partition(|mutant| seen.insert(mutant.at));
+        let alone = match refutation(library, which, &group, &[tried]) {
+            Some(_) => group.into_iter().chain(single).collect(),
+            None => single,
+        };
+        for mutant in alone {
+            if let Some(kind) = refutation(library, which, &[mutant], &[tried]) {
+                *kinds.entry(kind).or_default() += 1;
+                left.retain(|other| !std::ptr::eq(*other, mutant));
+            }
+        }
+    }
+    for mutant in &left {
+        println!("survives: {} -> {}, {}", mutant.was, mutant.is, library.place(mutant.at));
+    }
+    kinds.insert("survives".into(), left.len());
+    kinds
 }

@@ -36,7 +36,7 @@ pub fn json(plan: &Plan<'_>, results: &Results, coverage: Option<&Coverage>, sec
     let jobs = results.tallies.iter().map(|((target, key, job), tally)| {
         format!(
             "{{ \"backend\": {}, \"key_bits\": {}, \"job\": {}, \"proved\": {}, \"failed\": {}, \"instructions\": {}, \
-             \"seconds\": {:.1} }}",
+             \"processor_seconds\": {:.1} }}",
             quoted(plan.targets[*target].name),
             plan.key_bits[*key],
             quoted(&plan.jobs[*job]),

@@ -91,12 +91,12 @@ pub fn block(key1: &[Block], t: &Block, input: &Block, direction: Direction) -> 
     xor(&cc, t)
 }
 
-/// IEEE 1619, 5.3.2 and 5.4.2: a data unit of `len` bytes, at least 16. `p(j)` is its block j; of a partial one the first
-/// bytes count. `output` is given what it becomes, from the first byte on.
+/// IEEE 1619, 5.3.2 and 5.4.2: a data unit of `len` bytes, at least 16. `t` is its encrypted tweak, which is
+/// `cipher(key2, tweak)`; `block(t, p)` is [`block`] of the first key and a direction. `p(j)` is its block j; of a partial one
+/// the first bytes count. `output` is given what it becomes, from the first byte on.
 pub fn unit(
-    key1: &[Block],
-    key2: &[Block],
-    tweak: &Block,
+    mut t: Block,
+    mut block: impl FnMut(&Block, &Block) -> Block,
     len: usize,
     p: impl Fn(usize) -> Block,
     mut output: impl FnMut(&[Bit]),
@@ -104,9 +104,8 @@ pub fn unit(
 ) {
     // m whole blocks, and b bytes.
     let (m, b) = (len / 16, len % 16);
-    let mut t = cipher(key2, tweak);
     for j in 0..if b == 0 { m } else { m - 1 } {
-        output(&block(key1, &t, &p(j), direction));
+        output(&block(&t, &p(j)));
         t = times_alpha(&t);
     }
     if b != 0 {
@@ -116,10 +115,10 @@ pub fn unit(
             Direction::Encrypt => (t, behind),
             Direction::Decrypt => (behind, t),
         };
-        let cc = block(key1, &first, &p(m - 1), direction);
+        let cc = block(&first, &p(m - 1));
         let mut pp = cc;
         pp[..8 * b].copy_from_slice(&p(m)[..8 * b]);
-        output(&block(key1, &second, &pp, direction));
+        output(&block(&second, &pp));
         output(&cc[..8 * b]);
     }
 }
@@ -186,14 +185,15 @@ mod tests {
             let tweak = known_block(u128::to_le_bytes(number));
             let unit = |input: &[Bit], direction| {
                 let mut output = Vec::new();
-                let block = |j: usize| {
+                let p = |j: usize| {
                     let mut block = [Bit::ZERO; 128];
                     let part = &input[128 * j..input.len().min(128 * j + 128)];
                     block[..part.len()].copy_from_slice(part);
                     block
                 };
                 let take = |bits: &[Bit]| output.extend_from_slice(bits);
-                unit(&key1, &key2, &tweak, input.len() / 8, block, take, direction);
+                let block = |t: &Block, p: &Block| block(&key1, t, p, direction);
+                unit(cipher(&key2, &tweak), block, input.len() / 8, p, take, direction);
                 output
             };
             let encrypted = unit(&known(&plain), Direction::Encrypt);

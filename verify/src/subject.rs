@@ -8,11 +8,12 @@ use crate::{
     elf::Library,
     fault::{Fault, Kind, Outcome},
     inputs::Inputs,
-    laps::Lap,
+    laps::Experience,
     machine::{self, Machine, Processor},
     memory::STACK,
     numbers::{Numbers, Sequence},
     pointers,
+    remembered::Remembered,
     residue::{self, Residue},
     standard::{self, Direction},
     words::Word,
@@ -69,6 +70,14 @@ pub enum Place {
     Apart,
 }
 
+/// What the standard made of blocks and tweaks before, with a subject's keys.
+#[derive(Default)]
+struct Specified {
+    tweaks: Remembered,
+    encrypted: Remembered,
+    decrypted: Remembered,
+}
+
 /// What is proved about: a backend, a key size, and a key of that size.
 pub struct Subject<'a> {
     /// The library.
@@ -80,10 +89,12 @@ pub struct Subject<'a> {
     /// The round keys, by the standard.
     pub key1: Vec<Block>,
     pub key2: Vec<Block>,
+    /// What blocks and tweaks are to become, as far as that was computed.
+    specified: Specified,
     /// The size of the key object, in bytes.
     size: usize,
-    /// Laps that were found, by period, direction and place, and with their small n.
-    pub laps: Vec<((usize, Direction, Place), u64, Lap)>,
+    /// How proofs of all lengths went.
+    pub experience: Experience,
     /// The most stack that a call used, in bytes.
     pub stack_used: u64,
     /// What calls left behind, if that is looked for.
@@ -123,8 +134,9 @@ impl<'a> Subject<'a> {
             inputs,
             key1: standard::key_expansion(key[..8 * half].as_chunks().0),
             key2: standard::key_expansion(key[8 * half..].as_chunks().0),
+            specified: Specified::default(),
             size,
-            laps: Vec::new(),
+            experience: Experience::default(),
             stack_used: 0,
             residue: None,
             at_known_addresses: false,
@@ -158,6 +170,7 @@ impl<'a> Subject<'a> {
         let function = self.library.export(name)?;
         let arguments: Vec<Word> = arguments.iter().map(|argument| self.placed(argument)).collect();
         let arguments = &arguments;
+        self.expect(len);
         // A hundred times what the slowest backend takes.
         let most_steps = 1_000_000 + 1000 * len as u64;
         let status = self.machine.call(function, arguments, most_steps)?;
@@ -170,6 +183,17 @@ impl<'a> Subject<'a> {
             return Err(Fault::new(Kind::Status, format!("{name}() returns {status}, not {want}")));
         }
         Ok(())
+    }
+
+    /// Calls on so many bytes are to come.
+    pub fn expect(&mut self, bytes: usize) {
+        self.machine.expect(bytes);
+        let Specified { tweaks, encrypted, decrypted } = &mut self.specified;
+        // What is longer is seldom called twice.
+        let blocks = if bytes < 1 << 20 { bytes / 16 } else { 0 };
+        for known in [tweaks, encrypted, decrypted] {
+            known.expect(2 * blocks);
+        }
     }
 
     /// An address, if it is one, where it may lie anywhere.
@@ -367,7 +391,7 @@ impl<'a> Subject<'a> {
                     all.extend_from_slice(bits);
                 }
             };
-            standard::unit(&self.key1, &self.key2, &tweak, size, block, output, direction);
+            self.specify(&tweak, size, block, output, direction);
             if residue.is_some() {
                 tweaks.push(tweak);
             }
@@ -385,6 +409,25 @@ impl<'a> Subject<'a> {
             return found;
         }
         Ok(())
+    }
+
+    /// What a data unit of `len` bytes is to become, by the standard: see [`standard::unit`].
+    pub fn specify(
+        &mut self,
+        tweak: &Block,
+        len: usize,
+        p: impl Fn(usize) -> Block,
+        output: impl FnMut(&[Bit]),
+        direction: Direction,
+    ) {
+        let Subject { key1, key2, specified, .. } = self;
+        let t = specified.tweaks.once(tweak, tweak, |tweak, _| standard::cipher(key2, tweak));
+        let known = match direction {
+            Direction::Encrypt => &mut specified.encrypted,
+            Direction::Decrypt => &mut specified.decrypted,
+        };
+        let block = |t: &Block, p: &Block| known.once(t, p, |t, p| standard::block(key1, t, p, direction));
+        standard::unit(t, block, len, p, output, direction);
     }
 
     /// Calls that break a rule: each returns its status, and leaves the destination as it is.
@@ -604,7 +647,7 @@ impl Comparison {
             let mut bits = [Bit::ZERO; 128];
             let bits = &mut bits[..8 * len];
             contents.read(self.offset, bits);
-            if *bits != want[..8 * len] {
+            if !algebra::same(bits, &want[..8 * len]) {
                 for (i, _) in bits.chunks(8).zip(want.chunks(8)).enumerate().filter(|(_, (a, b))| a != b) {
                     let writer = writers[self.offset + i].checked_sub(1);
                     self.first.get_or_insert((self.at + i, name.clone(), writer));

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::{
     algebra::{self, Bit, NotLinear},
     pointers::{Pointer, Value},
+    rounds,
 };
 
 /// 64 bits.
@@ -135,6 +136,8 @@ pub enum Lane {
     Known(u128),
     /// Bits, some of which are not known.
     Bits(Rc<[Bit; 128]>),
+    /// What an AES instruction makes of others that are not known.
+    Round(Rc<rounds::Result>),
 }
 
 impl Lane {
@@ -146,6 +149,24 @@ impl Lane {
         match self {
             Lane::Known(x) => std::array::from_fn(|i| Bit::from(x >> i & 1 != 0)),
             Lane::Bits(bits) => **bits,
+            Lane::Round(result) => **result.bits(),
+        }
+    }
+
+    /// Its bits, if some of them are not known.
+    pub fn unknown(&self) -> Option<&Rc<[Bit; 128]>> {
+        match self {
+            Lane::Known(_) => None,
+            Lane::Bits(bits) => Some(bits),
+            Lane::Round(result) => Some(result.bits()),
+        }
+    }
+
+    /// Its bits, without a copy if they are not known.
+    pub fn shared(&self) -> Rc<[Bit]> {
+        match self.unknown() {
+            Some(bits) => bits.clone(),
+            None => Rc::new(self.bits()),
         }
     }
 
@@ -165,16 +186,20 @@ impl Lane {
     pub fn known(&self) -> Option<u128> {
         match self {
             Lane::Known(x) => Some(*x),
-            Lane::Bits(_) => None,
+            Lane::Bits(_) | Lane::Round(_) => None,
         }
     }
 
     /// The exclusive or.
     pub fn xor(&self, other: &Lane) -> Lane {
         match (self, other) {
-            (Lane::Known(a), Lane::Known(b)) => Lane::Known(a ^ b),
-            (Lane::Known(0), x) | (x, Lane::Known(0)) => x.clone(),
-            (Lane::Bits(a), Lane::Bits(b)) if Rc::ptr_eq(a, b) => Lane::ZERO,
+            (Lane::Known(a), Lane::Known(b)) => return Lane::Known(a ^ b),
+            (Lane::Known(0), x) | (x, Lane::Known(0)) => return x.clone(),
+            _ => {}
+        }
+        match (self.unknown(), other.unknown()) {
+            (Some(a), Some(b)) if Rc::ptr_eq(a, b) => Lane::ZERO,
+            (Some(a), Some(b)) => Lane::from_bits(&std::array::from_fn(|i| a[i] ^ b[i])),
             _ => {
                 let (a, b) = (self.bits(), other.bits());
                 Lane::from_bits(&std::array::from_fn(|i| a[i] ^ b[i]))
@@ -213,6 +238,7 @@ impl Lane {
         match self {
             Lane::Known(x) => Word::Known((x >> (64 * which)) as u64),
             Lane::Bits(bits) => Word::from_bits(&bits[64 * which..64 * which + 64]),
+            Lane::Round(result) => Word::from_bits(&result.bits()[64 * which..64 * which + 64]),
         }
     }
 
@@ -235,12 +261,13 @@ impl Lane {
 
     /// Output byte `i` is input byte `from(i)`, or 0.
     pub fn bytes(&self, from: impl Fn(usize) -> Option<usize>) -> Lane {
-        match self {
-            Lane::Known(x) => {
+        match (self.known(), self.unknown()) {
+            (Some(x), _) => {
                 let bytes = x.to_le_bytes();
                 Lane::Known(u128::from_le_bytes(std::array::from_fn(|i| from(i).map_or(0, |j| bytes[j]))))
             }
-            Lane::Bits(bits) => {
+            (None, None) => Lane::ZERO,
+            (None, Some(bits)) => {
                 let mut out = [Bit::ZERO; 128];
                 for i in 0..16 {
                     if let Some(j) = from(i) {

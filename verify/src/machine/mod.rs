@@ -21,7 +21,10 @@ pub mod aarch64;
 pub mod contracts;
 pub mod x86;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use crate::{
     algebra::Bit,
@@ -79,7 +82,7 @@ pub enum Held {
     /// A number or a pointer.
     Value(Value),
     /// Bits; none, where a flag is not known.
-    Bits(Vec<Bit>),
+    Bits(Rc<[Bit]>),
 }
 
 impl Held {
@@ -96,12 +99,12 @@ impl From<&Word> for Held {
     fn from(word: &Word) -> Held {
         match word.value() {
             Some(value) => Held::Value(value),
-            None => Held::Bits(word.bits().to_vec()),
+            None => Held::Bits(Rc::from(word.bits())),
         }
     }
 }
 
-/// A machine's registers and its stack, as far as it was used.
+/// A machine's registers and its stack, as far as it was written to.
 pub type State = BTreeMap<Part, Held>;
 
 /// What executed code did, over all calls.
@@ -127,6 +130,9 @@ pub trait Machine {
     /// Places the stack for the calls to come. `anywhere`: nothing is known of its address but the last bits. `skew`: what
     /// those are; any number.
     fn place_stack(&mut self, anywhere: bool, skew: u64);
+
+    /// Calls on so many bytes are to come: what is executed often is remembered for these.
+    fn expect(&mut self, bytes: usize);
 
     /// Where new unknown bits come from.
     fn unknowns(&mut self) -> &mut Unknowns;
@@ -160,7 +166,7 @@ pub trait Machine {
     /// If it did not.
     fn end(&mut self) -> Outcome<u64>;
 
-    /// The registers, and the stack as far as it was used.
+    /// The registers, and the stack as far as it was written to.
     fn state(&mut self) -> State;
 
     /// Makes parts of the state unknown, and forgets what is known about unknown words.

@@ -24,6 +24,7 @@ use crate::{
     inputs::Inputs,
     memory::{Memory, STACK},
     pointers::{Pointer, Value},
+    rounds::Rounds,
     words::{Lane, Unknowns, Word},
 };
 
@@ -98,6 +99,8 @@ pub struct Aarch64 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
+    /// AES instructions that were executed before.
+    rounds: Rounds,
     /// What registers hold before each call. They may be the same bits each time, as those of the stack are: nothing goes
     /// from one call to the next but the key object, which was made without them.
     unknown_registers: Registers,
@@ -141,6 +144,7 @@ impl Aarch64 {
             processor,
             imports: library.imports.clone(),
             unknowns,
+            rounds: Rounds::default(),
             counts: Counts::default(),
             anywhere: false,
             skew: 0,
@@ -334,6 +338,10 @@ impl Machine for Aarch64 {
         self.skew = 16 * (skew % 4);
     }
 
+    fn expect(&mut self, bytes: usize) {
+        self.rounds.expect(bytes);
+    }
+
     fn unknowns(&mut self) -> &mut Unknowns {
         &mut self.unknowns
     }
@@ -387,7 +395,7 @@ impl Machine for Aarch64 {
             state.insert(Part::General(i), Held::from(word));
         }
         for (i, lane) in registers.vectors.iter().enumerate() {
-            state.insert(Part::Lane(i, 0), Held::Bits(lane.bits().to_vec()));
+            state.insert(Part::Lane(i, 0), Held::Bits(lane.shared()));
         }
         let Flags { negative, zero, carry, overflow } = &registers.flags;
         for (i, flag) in [*negative, zero.map(Bit::from), *carry, *overflow].into_iter().enumerate() {

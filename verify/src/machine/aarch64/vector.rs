@@ -5,9 +5,9 @@ use super::{
     decode::{Aes, Compare, Constant, ElementShift, Four, Instruction, Permute, Three, Two},
 };
 use crate::{
-    aes,
     algebra::{Bit, Function, NotLinear, add},
     fault::{Fault, Outcome},
+    rounds::Round,
     words::{Lane, Word, mask},
 };
 
@@ -191,20 +191,16 @@ impl Aarch64 {
                 self.registers.vectors[to] = Lane::from_bits(&out);
             }
             I::Aes { which, to, from } => {
-                let state = match which {
-                    Aes::Encrypt | Aes::Decrypt => {
-                        self.registers.vectors[to].xor(&self.registers.vectors[from])
-                    }
-                    Aes::Mix | Aes::InverseMix => self.registers.vectors[from].clone(),
+                use Function::{InverseSub, Sub};
+                let (round, first) = match which {
+                    Aes::Encrypt => (Round::Substitution(Sub), to),
+                    Aes::Decrypt => (Round::Substitution(InverseSub), to),
+                    Aes::Mix => (Round::Mixing(Sub), from),
+                    Aes::InverseMix => (Round::Mixing(InverseSub), from),
                 };
-                let state = state.bits();
-                let state = match which {
-                    Aes::Encrypt => aes::shift_rows(&aes::sub_bytes(Function::Sub, &state)),
-                    Aes::Decrypt => aes::sub_bytes(Function::InverseSub, &aes::inv_shift_rows(&state)),
-                    Aes::Mix => aes::mix_columns(&state),
-                    Aes::InverseMix => aes::inv_mix_columns(&state),
-                };
-                self.registers.vectors[to] = Lane::from_bits(&state);
+                let [state, key] = [first, from].map(|i| &self.registers.vectors[i]);
+                let result = self.rounds.execute(round, state, key);
+                self.registers.vectors[to] = result;
             }
             I::Four { which, to, a, b, c } => {
                 let [a, b, c] = [a, b, c].map(|i| &self.registers.vectors[i]);
@@ -227,10 +223,14 @@ impl Aarch64 {
     fn transfer(&mut self, load: bool, bytes: usize, registers: &[usize], address: u64) -> Outcome<()> {
         for (i, &register) in registers.iter().enumerate() {
             let address = address.wrapping_add((i * bytes) as u64);
-            if load {
+            if load && bytes == 16 {
+                self.registers.vectors[register] = self.memory.load_lane(address)?;
+            } else if load {
                 let mut bits = [Bit::ZERO; 128];
                 self.memory.load(address, &mut bits[..8 * bytes])?;
                 self.registers.vectors[register] = Lane::from_bits(&bits);
+            } else if bytes == 16 {
+                self.memory.store_lane(address, &self.registers.vectors[register])?;
             } else {
                 self.memory.store(address, &self.registers.vectors[register].bits()[..8 * bytes])?;
             }

@@ -23,6 +23,7 @@ use crate::{
     inputs::Inputs,
     memory::{Memory, STACK},
     pointers::{Pointer, Value},
+    rounds::Rounds,
     words::{Lane, Unknowns, Word},
 };
 
@@ -113,6 +114,8 @@ pub struct X86 {
     processor: &'static Processor,
     imports: BTreeMap<u64, String>,
     unknowns: Unknowns,
+    /// AES instructions that were executed before.
+    rounds: Rounds,
     /// What registers hold before each call. They may be the same bits each time, as those of the stack are: nothing goes
     /// from one call to the next but the key object, which was made without them.
     unknown_registers: Registers,
@@ -157,6 +160,7 @@ impl X86 {
             processor,
             imports: library.imports.clone(),
             unknowns,
+            rounds: Rounds::default(),
             counts: Counts::default(),
             anywhere: false,
             skew: 0,
@@ -323,6 +327,10 @@ impl Machine for X86 {
         self.skew = 16 * (skew % 4);
     }
 
+    fn expect(&mut self, bytes: usize) {
+        self.rounds.expect(bytes);
+    }
+
     fn unknowns(&mut self) -> &mut Unknowns {
         &mut self.unknowns
     }
@@ -376,7 +384,7 @@ impl Machine for X86 {
         }
         for (i, vector) in registers.vectors.iter().enumerate() {
             for (j, lane) in vector.iter().enumerate() {
-                state.insert(Part::Lane(i, j), Held::Bits(lane.bits().to_vec()));
+                state.insert(Part::Lane(i, j), Held::Bits(lane.shared()));
             }
         }
         let Flags { carry, zero, sign, overflow, parity } = &registers.flags;
@@ -384,7 +392,7 @@ impl Machine for X86 {
         for (i, flag) in [*carry].into_iter().chain(flags).enumerate() {
             state.insert(Part::Flag(i), Held::Bits(flag.into_iter().collect()));
         }
-        state.insert(Part::Unfenced, Held::Bits(vec![Bit::from(self.unfenced)]));
+        state.insert(Part::Unfenced, Held::Bits([Bit::from(self.unfenced)].into()));
         state.extend(self.memory.stack());
         state
     }

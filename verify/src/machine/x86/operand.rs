@@ -15,13 +15,15 @@ use crate::{
 
 /// A general register's number and size in bytes.
 fn general(register: Register) -> Outcome<(usize, usize)> {
-    if matches!(register, Register::AH | Register::BH | Register::CH | Register::DH) {
-        return Err(Fault::no_model("a high byte register"));
-    }
     if !register.is_gpr() {
         return Err(Fault::no_model(format!("{register:?} as a number")));
     }
     Ok((register.full_register().number(), register.size()))
+}
+
+/// Whether a register is the second byte of another one.
+fn is_second_byte(register: Register) -> bool {
+    matches!(register, Register::AH | Register::BH | Register::CH | Register::DH)
 }
 
 /// The size of an operand, in bytes. What is at hand is as long as the first operand.
@@ -113,8 +115,13 @@ impl X86 {
     pub(super) fn read(&mut self, instruction: &Instruction, operand: u32) -> Outcome<Word> {
         match instruction.op_kind(operand) {
             OpKind::Register => {
-                let (number, bytes) = general(instruction.op_register(operand))?;
-                Ok(self.registers.general[number].low(bytes))
+                let register = instruction.op_register(operand);
+                let (number, bytes) = general(register)?;
+                let whole = &self.registers.general[number];
+                if is_second_byte(register) {
+                    return Ok(whole.moved(|i| (i < 8).then_some(i + 8)));
+                }
+                Ok(whole.low(bytes))
             }
             OpKind::Memory => {
                 let at = self.address(instruction)?;
@@ -133,8 +140,15 @@ impl X86 {
     pub(super) fn write(&mut self, instruction: &Instruction, operand: u32, value: &Word) -> Outcome<()> {
         match instruction.op_kind(operand) {
             OpKind::Register => {
-                let (number, bytes) = general(instruction.op_register(operand))?;
+                let register = instruction.op_register(operand);
+                let (number, bytes) = general(register)?;
                 let old = &self.registers.general[number];
+                if is_second_byte(register) {
+                    let mut bits = old.bits();
+                    bits[8..16].copy_from_slice(&value.bits()[..8]);
+                    self.registers.general[number] = Word::from_bits(&bits);
+                    return Ok(());
+                }
                 self.registers.general[number] = match (bytes, old, value) {
                     (8, _, _) => value.clone(),
                     (4, _, _) => value.low(4),

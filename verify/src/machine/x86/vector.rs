@@ -12,6 +12,7 @@ use crate::{
     algebra::{self, Bit, Function, NotLinear, add},
     fault::{Fault, Kind, Outcome},
     pointers,
+    rounds::Round,
     words::{Lane, Word},
 };
 
@@ -247,19 +248,12 @@ impl X86 {
                 let out = pick(&low, 1, n, |i| if i % to < from { i / to * from + i % to } else { nothing });
                 self.vector_write(instruction, out, n, to)
             }
-            O::Aes { function, last } => self.by_lane(instruction, 16, |state, key| {
-                let state = state.bits();
-                let state = match function {
-                    Function::Sub => aes::shift_rows(&aes::sub_bytes(function, &state)),
-                    Function::InverseSub => aes::sub_bytes(function, &aes::inv_shift_rows(&state)),
-                };
-                let state = match (function, last) {
-                    (_, true) => state,
-                    (Function::Sub, false) => aes::mix_columns(&state),
-                    (Function::InverseSub, false) => aes::inv_mix_columns(&state),
-                };
-                Ok(Lane::from_bits(&state).xor(key))
-            }),
+            O::Aes { function, last } => {
+                let (mut rounds, round) = (std::mem::take(&mut self.rounds), Round::Whole { function, last });
+                let done = self.by_lane(instruction, 16, |state, key| Ok(rounds.execute(round, state, key)));
+                self.rounds = rounds;
+                done
+            }
             O::InverseMixColumns => {
                 let [state, ..] = self.vector_read(instruction, 1, 1)?;
                 let state = Lane::from_bits(&aes::inv_mix_columns(&state.bits()));
@@ -329,7 +323,7 @@ impl X86 {
             let at = self.address(instruction)?;
             aligned(instruction, at, n)?;
             for (i, lane) in value[..n].iter().enumerate() {
-                self.memory.store(at.wrapping_add(16 * i as u64), &lane.bits())?;
+                self.memory.store_lane(at.wrapping_add(16 * i as u64), lane)?;
             }
             return Ok(());
         }
