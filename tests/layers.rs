@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("code", &[], &[]),
     ("fork", &[], &[]),
     ("stack", &[], &[]),
+    ("waiting", &[], &["volume"]),
     ("xts::simd", BASE, &["std", "unstable-limit"]),
     ("xts", &["code", "fork", "stack", "xts::simd"], &["std", "rayon", "unstable-limit"]),
     ("keys", BASE, &["std", "keys"]),
@@ -22,12 +23,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("storage", BASE, &["std"]),
     (
         "volume",
-        &["code", "fork", "stack", "xts", "xts::simd", "keys", "luks2", "storage"],
+        &["code", "fork", "stack", "waiting", "xts", "xts::simd", "keys", "luks2", "storage"],
         &["std", "rayon", "volume"],
     ),
 ];
 
-const BASE: &[&str] = &["code", "fork", "stack"];
+const BASE: &[&str] = &["code", "fork", "stack", "waiting"];
 
 /// The packages, each with the other packages of the workspace that it may depend on.
 const PACKAGES: &[(&str, &[&str])] = &[

@@ -6,18 +6,21 @@ use super::{
     super::super::{ErrorClass, ProviderError},
     LOCK, MAX_FILE, fill, fill_zeros, io, is_leftover, leftover_name, missing,
 };
+use crate::waiting;
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
     io::Errno,
 };
 use std::{
     fs::File,
-    io::Write,
+    io::{ErrorKind, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
+/// What its locks stand for.
+const KEYSTORE: &str = "the local keystore";
 const PRIVATE_DIR: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -87,9 +90,13 @@ impl KeyDir {
         while let Some(mut file) = self.open_file(name, Access::Read)? {
             // Whoever replaces the file overwrites what it held, but not while it is read. Where there are no locks
             // nothing is changed either.
-            let locked = file.lock_shared();
+            let locked = match waiting::lock_file(&file, File::try_lock_shared, KEYSTORE, waiting::LIMIT) {
+                Ok(()) => true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(io("lock", &path, error)),
+                Err(_) => false,
+            };
             let stat = rustix::fs::fstat(&file).map_err(|error| io("examine", &path, error))?;
-            if locked.is_ok() && stat.st_nlink == 0 {
+            if locked && stat.st_nlink == 0 {
                 continue;
             }
             let length = u64::try_from(stat.st_size).unwrap_or(0);
@@ -230,7 +237,8 @@ impl KeyDir {
         // The umask may have taken even the owner's permissions.
         rustix::fs::fchmod(&fd, PRIVATE_FILE).map_err(|error| io("open", &path, error))?;
         let file = File::from(fd);
-        file.lock().map_err(|error| io("lock", &path, error))?;
+        waiting::lock_file(&file, File::try_lock, KEYSTORE, waiting::LIMIT)
+            .map_err(|error| io("lock", &path, error))?;
         let lock = Lock(file);
         for name in self.files()?.iter().filter(|name| is_leftover(name)) {
             self.erase(&lock, name)?;
@@ -293,7 +301,7 @@ impl KeyDir {
     fn overwrite(&self, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
         let path = self.path.join(name);
         let failed = |error| io("overwrite the former content of", &path, error);
-        old.lock().map_err(failed)?;
+        waiting::lock_file(old, File::try_lock, KEYSTORE, waiting::LIMIT).map_err(failed)?;
         let stat = rustix::fs::fstat(old).map_err(|error| failed(error.into()))?;
         // The type of the count differs between platforms.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
@@ -398,7 +406,7 @@ fn sync_dir(fd: BorrowedFd<'_>, path: &Path) -> Result<(), ProviderError> {
     // By way of the standard library, which knows what a sync takes on each platform.
     match fd.try_clone_to_owned().and_then(|fd| File::from(fd).sync_all()) {
         // Some network file systems sync names by themselves, and do not know this call.
-        Err(error) if error.kind() != std::io::ErrorKind::InvalidInput => Err(io("sync", path, error)),
+        Err(error) if error.kind() != ErrorKind::InvalidInput => Err(io("sync", path, error)),
         _ => Ok(()),
     }
 }
