@@ -20,6 +20,7 @@ use crate::luks2::{
     HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
     VolumeKeyError,
 };
+use crate::storage::Held;
 use crate::xts;
 
 /// Errors of operations: each a list of what can go wrong.
@@ -104,6 +105,7 @@ operations! {
     OpenError {
         Storage(StorageError),
         NotWritable(NotWritable),
+        Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
         NotSupported(NotSupported),
@@ -160,6 +162,7 @@ operations! {
         Cipher(xts::Error),
         Target(TargetError),
         NotWritable(NotWritable),
+        Busy(Busy),
         Envelope(EnvelopeTooLarge),
         Storage(StorageError),
         NotVerified(NotVerified),
@@ -174,6 +177,7 @@ operations! {
 
     /// Why a volume that was filled is not completed: [`Writer::finish`](super::Writer::finish).
     FinishError {
+        Busy(Busy),
         Envelope(EnvelopeTooLarge),
         Storage(StorageError),
         NotVerified(NotVerified),
@@ -243,7 +247,6 @@ operations! {
     /// Why there is no backup of a header: [`HeaderBackup::take`](super::HeaderBackup::take).
     BackupError {
         Storage(StorageError),
-        Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
         NotSupported(NotSupported),
@@ -355,7 +358,7 @@ includes! {
         in ExpectedError, OpenError, SetEnvelopeError, HeaderError, WrappingError, RestoreError, DestroyError, RecheckError, Error;
     AuthenticityError { NotSupported, Forged, Reencrypted, WrongKeys } in OpenError, SetEnvelopeError, WrappingError;
     OpenError {
-        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Unexpected, NoSlotOpened, Forged,
+        Storage, NotWritable, Busy, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Unexpected, NoSlotOpened, Forged,
         Reencrypted, WrongKeys, VolumeKey, Truncated, Cipher
     } in Error;
     SectorError { OutOfBounds, Cipher } in Error;
@@ -375,7 +378,7 @@ includes! {
         NotVouchedFor, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent,
         NotVerified, Random
     } in Error;
-    BackupError { Storage, Busy, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
+    BackupError { Storage, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
     RestoreError {
         Storage, NotWritable, Busy, Header, Token, Uuid, Envelope, Unexpected, NotRestored, Truncated, Full,
         SequenceSpent, NotVerified, NotOverwritten, Random
@@ -401,8 +404,8 @@ macro_rules! made {
     )*};
 }
 made! {
-    CreateError { Options, WrongKeys, Cipher, Target, NotWritable, Storage, NotVerified, Random } in Error;
-    FinishError { Storage, NotVerified, Random } in Error;
+    CreateError { Options, WrongKeys, Cipher, Target, NotWritable, Busy, Storage, NotVerified, Random } in Error;
+    FinishError { Busy, Storage, NotVerified, Random } in Error;
 }
 
 /// Parts of operations.
@@ -482,7 +485,7 @@ operations! {
         Random(RandomError),
     }
 
-    /// Why a lock is not taken.
+    /// Why a storage is not claimed.
     BusyError {
         Storage(StorageError),
         Busy(Busy),
@@ -506,7 +509,7 @@ includes! {
     GeometryError { NotSupported, Token, Truncated } in OpenError;
     WriteHeaderError { Storage, Full, SequenceSpent, NotVerified, Random } in HeaderError, RestoreError;
     NewHeaderError { Envelope, Random } in CreateError, FinishError;
-    BusyError { Storage, Busy } in LockError, BackupError;
+    BusyError { Storage, Busy } in LockError, OpenError, CreateError, FinishError;
     AccessError { Storage, NotWritable } in LockError, OpenError, CreateError;
     LockError { Storage, NotWritable, Busy } in HeaderError, RestoreError, DestroyError;
     OverwriteError { Storage, NotOverwritten } in RestoreError, DestroyError;
@@ -727,10 +730,10 @@ pub struct NeedsKeys;
 #[error("the envelope is too large for a header: its JSON takes {} bytes, and there are {}", .0.needed, .0.limit)]
 pub struct EnvelopeTooLarge(pub HeaderFull);
 
-/// Somebody else holds the lock of the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another process is changing the header (cryptsetup, perhaps): try again when it is done")]
-pub struct Busy;
+/// Somebody else writes to the volume, or changes its header.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: try again when that is over")]
+pub struct Busy(pub Held);
 
 /// The header on the storage is not the one that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
