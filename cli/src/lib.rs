@@ -37,6 +37,7 @@ mod progress;
 mod providers;
 mod rewrap;
 mod scratch;
+mod sharing;
 mod signals;
 mod size;
 mod slot;
@@ -53,6 +54,8 @@ use std::process::ExitCode;
 
 use atrest::keys::Registry;
 use clap::{Parser, Subcommand};
+
+use failure::say;
 
 pub use providers::built_in;
 
@@ -126,6 +129,7 @@ enum Command {
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     providers::register(registry);
+    atrest::on_waiting(|waiting| say(&format!("atrest: {waiting}")));
     let result = match Cli::parse().command {
         Command::Encrypt(arguments) => encrypt::run(&arguments),
         Command::Decrypt(arguments) => decrypt::run(&arguments),

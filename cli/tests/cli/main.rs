@@ -12,6 +12,7 @@ mod destroy;
 mod header;
 mod interrupted;
 mod key_life;
+mod locks;
 mod namespaces;
 mod passphrase;
 mod peers;
