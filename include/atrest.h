@@ -890,7 +890,8 @@ atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
  *
  * After fork() a child may use the volumes that no other thread was using at that moment. One that was in use answers
  * ATREST_ERROR_FORKED in the child, which opens it again. Parent and child know nothing of each other: only one of
- * them may write. (So a daemon can open its volumes, report what fails, and then go into the background.)
+ * them may write. Both keep others from opening it for writing, until both have closed it. (So a daemon can open its
+ * volumes, report what fails, and then go into the background.)
  */
 typedef struct atrest_volume atrest_volume;
 
@@ -906,6 +907,13 @@ typedef struct atrest_volume atrest_volume;
  * then tell which sectors are unused, and reading those gives undefined bytes.
  */
 #define ATREST_VOLUME_DISCARD 2
+
+/*
+ * A flag for calls that open or destroy a volume, or restore its header: others may have it open for writing at the
+ * same time, with this flag as well; whoever coordinates them stands above (a cluster file system, a live migration).
+ * Since 0.2.0.
+ */
+#define ATREST_VOLUME_SHARED 4
 
 /*
  * Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
@@ -924,8 +932,12 @@ typedef struct atrest_volume atrest_volume;
  * that a user should see, for example that one of the header's two copies is damaged. It may be NULL, and `error_len`
  * 0. It may not overlap any other argument.
  *
- * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
- * lock on the file: make sure that nobody else writes to the volume.
+ * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile.
+ *
+ * Opened for writing, a volume has one user: others get ATREST_ERROR_BUSY, after up to two seconds, in this process
+ * and in others, until it is closed; so does QEMU, whose locks are understood, and a device cannot be mounted. Volumes
+ * that all of them opened with ATREST_VOLUME_SHARED are an exception. Reading is no matter of locks. docs/abi.md has
+ * the details.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NO_EXPECTATION (for writing, and nothing is
  * expected); for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE, _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED,
@@ -947,8 +959,8 @@ atrest_status atrest_volume_open(const char *path,
  *
  * `fd`: open for reading and writing (with ATREST_VOLUME_READ_ONLY, for reading), and not for appending. The volume
  * works on a duplicate with close-on-exec: `fd` stays yours, and you may close it at any time. Its file offset is
- * undefined afterwards. Everything else as for atrest_volume_open(); also _DESCRIPTOR (not open, or open for
- * appending) and _READ_ONLY (not open for writing).
+ * undefined afterwards. A device must not be open with O_EXCL, which the volume takes itself. Everything else as for
+ * atrest_volume_open(); also _DESCRIPTOR (not open, or open for appending) and _READ_ONLY (not open for writing).
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_fd(int fd,
@@ -1234,8 +1246,8 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
  * those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
  * providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
- * It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
- * warnings included.
+ * It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
+ * atrest_volume_open(), warnings included.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
  * needed), _KEY_NAME, _SLOT, _BUSY (another process is changing the header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
@@ -1253,7 +1265,7 @@ atrest_status atrest_volume_rewrap(const char *path,
 /*
  * atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
  *
- * `fd` stays yours. Its file offset is undefined afterwards, and a lock (flock) that you hold through it is released.
+ * `fd` stays yours. Its file offset is undefined afterwards. A lock (flock) that you hold through it is in the way.
  * Everything else as for atrest_volume_rewrap(); also _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
  */
 ATREST_MUST_USE
@@ -1318,9 +1330,9 @@ atrest_status atrest_volume_remove_slot(const char *path,
  *
  * `path`: the volume's file. `backup`: must not exist; only its owner can read it. When the call returns it is on the
  * disk; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. Needs no
- * key. Waits up to five seconds for the file's lock (flock).
+ * key. Takes no lock; while somebody changes the header it reads it again, for up to ten seconds.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, and what atrest_volume_open()
  * answers for the file and for what is in it.
  */
 ATREST_MUST_USE
@@ -1334,10 +1346,11 @@ atrest_status atrest_volume_backup_header(const char *path,
  * compared first: a backup of another volume, or an older one, which would bring back a key that was removed since,
  * takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
  *
- * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+ * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0, or ATREST_FORCE and ATREST_VOLUME_SHARED,
+ * or-ed together. `error`, `error_len`: as
  * for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
  * after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
- * to five seconds for the file's lock (flock).
+ * to ten seconds for whoever changes the header.
  *
  * Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
  * backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.
@@ -1418,8 +1431,8 @@ atrest_status atrest_volume_create_scratch(const char *path,
  * passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
  * network.
  *
- * Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
- * they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+ * Whoever has the volume open for reading keeps its keys until it is closed. File systems and drives that write
+ * elsewhere than they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
  * UUID), _DAMAGED without a UUID, _NO_EXPECTATION (no key opens it, and there is no UUID), _FORGED, _REENCRYPTED, _BUSY,
@@ -1469,15 +1482,36 @@ typedef struct {
   int (*write_zeros)(void *context, uint64_t len, uint64_t offset);
   /* Gives the space of `len` bytes at `offset` back; they read as anything then. NULL: it cannot be given back. */
   int (*discard)(void *context, uint64_t len, uint64_t offset);
+  /*
+   * Takes a lock, without waiting, until `unlock` is called with the same `claim`; EBUSY or EAGAIN if somebody else
+   * holds one that keeps it out, and then it is tried again for a while. `claim`: ATREST_CLAIM_DATA,
+   * ATREST_CLAIM_SHARED_DATA or ATREST_CLAIM_HEADER. NULL: whoever uses the storage sees to it that there is one
+   * writer, and one who changes the header, and needs no lock for that. Since 0.2.0.
+   */
+  int (*lock)(void *context, uint32_t claim);
+  /* Gives a lock back that was taken, by whatever thread. NULL if and only if `lock` is. Since 0.2.0. */
+  void (*unlock)(void *context, uint32_t claim);
 } atrest_storage;
+
+/* For `lock` of atrest_storage: a volume is opened for writing. It keeps out other claims of data. */
+#define ATREST_CLAIM_DATA 1
+
+/*
+ * For `lock` of atrest_storage: a volume is opened for writing beside others, with ATREST_VOLUME_SHARED. It keeps out
+ * ATREST_CLAIM_DATA.
+ */
+#define ATREST_CLAIM_SHARED_DATA 2
+
+/* For `lock` of atrest_storage: the header is changed, beside whoever writes data. It keeps out claims of its kind. */
+#define ATREST_CLAIM_HEADER 3
 
 /*
  * Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
  *
  * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY
- * alone. Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED
- * for one with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It
- * reads at most 8 MiB of header.
+ * alone. Without `lock` nobody is kept from writing at the same time. Everything else as for atrest_volume_open(); and
+ * _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one with functions that this version does not know,
+ * _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most 8 MiB of header.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_storage(const atrest_storage *storage,
@@ -1508,8 +1542,8 @@ atrest_status atrest_volume_create_storage(const atrest_storage *storage,
                                            size_t error_len);
 
 /*
- * atrest_volume_rewrap() for a volume in a storage of yours. Nobody else may change its header at the same time: your
- * storage has no lock that this library knows.
+ * atrest_volume_rewrap() for a volume in a storage of yours. Without `lock` in the table nobody else may change its
+ * header at the same time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
@@ -1993,7 +2027,7 @@ enum atrest_status
    * it again in this process, with new providers.
    */
   ATREST_ERROR_FORKED = 50,
-  /* Another process is changing the volume's header. */
+  /* Somebody else, here or in another process, has the volume open for writing or changes its header. */
   ATREST_ERROR_BUSY = 51,
   /* The system gave no random bytes. */
   ATREST_ERROR_RANDOM = 52,

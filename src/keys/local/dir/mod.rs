@@ -19,7 +19,9 @@ pub use portable::{KeyDir, Lock};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::waiting;
 #[cfg(unix)]
 pub use unix::{KeyDir, Lock};
 
@@ -124,28 +126,24 @@ fn most_names(file: &str) -> u64 {
     if scratch_volume_of(key).is_some() { u64::MAX } else { 1 }
 }
 
-/// How often a lock that somebody else holds is tried.
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
-
-/// Tries a lock for so long; `false` if somebody else holds it all the time.
-fn lock_within(wait: Duration, lock: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<bool> {
-    let begun = Instant::now();
-    loop {
-        match lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-        }
-    }
+/// Waits for the lock of a file, for so long at most.
+fn lock_within(
+    wait: Duration,
+    file: &File,
+    lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> std::io::Result<()> {
+    waiting::lock_file(file, lock, "the local keystore", wait)
 }
 
-/// Somebody else holds a lock.
-fn locked(path: &Path, wait: Duration) -> ProviderError {
+/// The lock of the file at `path` was not to be had, for this reason.
+fn not_locked(path: &Path, wait: Duration, error: std::io::Error) -> ProviderError {
+    if error.kind() != ErrorKind::WouldBlock {
+        return io("lock", path, error);
+    }
     let (path, seconds) = (path.display(), wait.as_secs());
     let message = format!(
-        "another process has held the lock {path} for {seconds} seconds, as one does that is stopped in the middle of a \
-         change: end it (`fuser {path}` shows it), or try again"
+        "{error}, and has held the lock {path} for {seconds} seconds, as one does that is stopped in the middle of a change: \
+         end it, or try again"
     );
     ProviderError::new(ErrorClass::LocalIo, message)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     super::super::{ErrorClass, ProviderError},
-    Hidden, LOCK, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, locked, missing,
+    Hidden, LOCK, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, missing, not_locked,
 };
 use std::{
     fs::{File, OpenOptions},
@@ -108,9 +108,7 @@ impl KeyDir {
         let path = self.path.join(LOCK);
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = opened.map_err(|error| io("open", &path, error))?;
-        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
-            return Err(locked(&path, wait));
-        }
+        lock_within(wait, &file, File::try_lock).map_err(|error| not_locked(&path, wait, error))?;
         let mut leftovers = Leftovers::default();
         for name in self.files()?.iter().filter(|name| Hidden::of(name).is_some()) {
             leftovers.note(name, self.clear(name));

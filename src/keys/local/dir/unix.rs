@@ -4,8 +4,8 @@
 
 use super::{
     super::super::{ErrorClass, ProviderError},
-    Hidden, LOCK, LOCK_WAIT, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, locked, missing,
-    most_names,
+    Hidden, LOCK, LOCK_WAIT, Leftovers, MAX_FILE, fill, fill_zeros, io, lock_within, missing, most_names,
+    not_locked,
 };
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
@@ -13,7 +13,7 @@ use rustix::{
 };
 use std::{
     fs::File,
-    io::Write,
+    io::{ErrorKind, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     time::Duration,
@@ -98,8 +98,10 @@ impl KeyDir {
             let Some(mut file) = self.open_file(name, Access::Read)? else { return Ok(None) };
             // Whoever replaces the file overwrites what it held, but not while it is read. Where there are no locks
             // nothing is changed either.
-            if matches!(lock_within(LOCK_WAIT, || file.try_lock_shared()), Ok(false)) {
-                return Err(locked(&path, LOCK_WAIT));
+            if let Err(error) = lock_within(LOCK_WAIT, &file, File::try_lock_shared)
+                && error.kind() == ErrorKind::WouldBlock
+            {
+                return Err(not_locked(&path, LOCK_WAIT, error));
             }
             let stat = rustix::fs::fstat(&file).map_err(|error| io("examine", &path, error))?;
             let text = read_whole(&mut file, &path, u64::try_from(stat.st_size).unwrap_or(0))?;
@@ -270,9 +272,7 @@ impl KeyDir {
         // The umask may have taken even the owner's permissions.
         rustix::fs::fchmod(&fd, PRIVATE_FILE).map_err(|error| io("open", &path, error))?;
         let file = File::from(fd);
-        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
-            return Err(locked(&path, wait));
-        }
+        lock_within(wait, &file, File::try_lock).map_err(|error| not_locked(&path, wait, error))?;
         let mut lock = Lock { _file: file, wait, leftovers: Leftovers::default() };
         for name in self.files()?.iter().filter(|name| Hidden::of(name).is_some()) {
             let removed = self.clear(&lock, name);
@@ -367,9 +367,7 @@ impl KeyDir {
     fn overwrite(&self, lock: &Lock, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
         let path = self.path.join(name);
         let failed = |error| io("overwrite the former content of", &path, error);
-        if !lock_within(lock.wait, || old.try_lock()).map_err(failed)? {
-            return Err(locked(&path, lock.wait));
-        }
+        lock_within(lock.wait, old, File::try_lock).map_err(|error| not_locked(&path, lock.wait, error))?;
         let stat = rustix::fs::fstat(old).map_err(|error| failed(error.into()))?;
         // The type of the count differs between platforms.
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
@@ -474,7 +472,7 @@ fn sync_dir(fd: BorrowedFd<'_>, path: &Path) -> Result<(), ProviderError> {
     // By way of the standard library, which knows what a sync takes on each platform.
     match fd.try_clone_to_owned().and_then(|fd| File::from(fd).sync_all()) {
         // Some network file systems sync names by themselves, and do not know this call.
-        Err(error) if error.kind() != std::io::ErrorKind::InvalidInput => Err(io("sync", path, error)),
+        Err(error) if error.kind() != ErrorKind::InvalidInput => Err(io("sync", path, error)),
         _ => Ok(()),
     }
 }
