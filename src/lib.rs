@@ -36,11 +36,15 @@ pub mod storage;
 pub mod text;
 #[cfg(feature = "volume")]
 pub mod volume;
+#[cfg(feature = "keys")]
+mod waiting;
 pub mod xts;
 
 pub use code::Code;
 #[cfg(feature = "keys")]
 pub use fork::Process;
+#[cfg(feature = "keys")]
+pub use waiting::{Holder, Waiting, on_waiting};
 
 /// Not part of the API: it may change or go in any version.
 #[cfg(feature = "unstable-limit")]

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("environment", &[], &[]),
     ("fork", &[], &[]),
     ("stack", &[], &[]),
+    ("waiting", &[], &["volume"]),
     ("xts::simd", BASE, &["std", "unstable-limit"]),
     ("text", &[], &[]),
     (
@@ -28,12 +29,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("storage", BASE, &["std"]),
     (
         "volume",
-        &["code", "environment", "fork", "stack", "text", "xts", "xts::simd", "keys", "luks2", "storage"],
+        &["code", "environment", "fork", "stack", "text", "waiting", "xts", "xts::simd", "keys", "luks2", "storage"],
         &["std", "rayon", "volume"],
     ),
 ];
 
-const BASE: &[&str] = &["code", "environment", "fork", "stack", "text"];
+const BASE: &[&str] = &["code", "environment", "fork", "stack", "text", "waiting"];
 
 /// The packages, each with the other packages of the workspace that it may depend on.
 const PACKAGES: &[(&str, &[&str])] = &[

@@ -16,10 +16,11 @@ use super::{
 };
 #[cfg(not(unix))]
 pub use portable::{KeyDir, Lock};
+use crate::waiting;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 #[cfg(unix)]
 pub use unix::{KeyDir, Lock};
 
@@ -124,19 +125,16 @@ fn most_names(file: &str) -> u64 {
     if scratch_volume_of(key).is_some() { u64::MAX } else { 1 }
 }
 
-/// How often a lock that somebody else holds is tried.
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
-
 /// Tries a lock for so long; `false` if somebody else holds it all the time.
-fn lock_within(wait: Duration, lock: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<bool> {
-    let begun = Instant::now();
-    loop {
-        match lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-        }
+fn lock_within(
+    wait: Duration,
+    file: &File,
+    lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> std::io::Result<bool> {
+    match waiting::lock_file(file, lock, "the local keystore", wait) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

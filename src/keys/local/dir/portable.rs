@@ -108,7 +108,7 @@ impl KeyDir {
         let path = self.path.join(LOCK);
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = opened.map_err(|error| io("open", &path, error))?;
-        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
+        if !lock_within(wait, &file, File::try_lock).map_err(|error| io("lock", &path, error))? {
             return Err(locked(&path, wait));
         }
         let mut leftovers = Leftovers::default();

@@ -98,7 +98,7 @@ impl KeyDir {
             let Some(mut file) = self.open_file(name, Access::Read)? else { return Ok(None) };
             // Whoever replaces the file overwrites what it held, but not while it is read. Where there are no locks
             // nothing is changed either.
-            if matches!(lock_within(LOCK_WAIT, || file.try_lock_shared()), Ok(false)) {
+            if matches!(lock_within(LOCK_WAIT, &file, File::try_lock_shared), Ok(false)) {
                 return Err(locked(&path, LOCK_WAIT));
             }
             let stat = rustix::fs::fstat(&file).map_err(|error| io("examine", &path, error))?;
@@ -270,7 +270,7 @@ impl KeyDir {
         // The umask may have taken even the owner's permissions.
         rustix::fs::fchmod(&fd, PRIVATE_FILE).map_err(|error| io("open", &path, error))?;
         let file = File::from(fd);
-        if !lock_within(wait, || file.try_lock()).map_err(|error| io("lock", &path, error))? {
+        if !lock_within(wait, &file, File::try_lock).map_err(|error| io("lock", &path, error))? {
             return Err(locked(&path, wait));
         }
         let mut lock = Lock { _file: file, wait, leftovers: Leftovers::default() };
@@ -367,7 +367,7 @@ impl KeyDir {
     fn overwrite(&self, lock: &Lock, old: &File, name: &str, most_names: u64) -> Result<(), ProviderError> {
         let path = self.path.join(name);
         let failed = |error| io("overwrite the former content of", &path, error);
-        if !lock_within(lock.wait, || old.try_lock()).map_err(failed)? {
+        if !lock_within(lock.wait, old, File::try_lock).map_err(failed)? {
             return Err(locked(&path, lock.wait));
         }
         let stat = rustix::fs::fstat(old).map_err(|error| failed(error.into()))?;
