@@ -702,8 +702,8 @@ atrest_status atrest_selftest(void);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * A set of key providers: what wraps and unwraps the keys of volumes. Any number of threads may use one at once, but
- * none while a provider is added.
+ * A set of key providers: what wraps and unwraps the keys of volumes; with it, what is expected of these. Any number of
+ * threads may use one at once, but none while a provider is added or an expectation set.
  */
 typedef struct atrest_providers atrest_providers;
 
@@ -720,6 +720,40 @@ atrest_status atrest_providers_new(atrest_providers **out);
  * it do not need it.
  */
 void atrest_providers_free(atrest_providers *providers);
+
+/*
+ * Says what is expected of the volumes that are opened and changed with this set: which ones they are, and whose keys
+ * open them. A header comes from a disk that somebody else may have written; without an expectation it would choose by
+ * whose key a volume opens, and so who can read what is written next.
+ *
+ * `expectation`: words, apart by white space. A pin, as `atrest create` and atrest_volume_pin() give it, is one volume
+ * and its root key. Then `volume=UUID`, `key=KEY` (an AWS key by its ARN or id; an alias is none), `account=ACCOUNT`,
+ * `region=REGION`, `provider=NAME`. Of several words of one kind any may hold; of each kind that is there one must.
+ * `any` alone is what atrest_providers_expect_any() says. `error`, `error_len`: as for atrest_volume_open(); may be NULL.
+ *
+ * Volumes are held against it before a key service is asked, and only wrappings by expected keys are tried: what is not
+ * expected is refused with ATREST_ERROR_UNEXPECTED. It holds for the calls that begin afterwards; volumes that are open
+ * keep what they were opened with.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXPECTATION for a text that says nothing of that kind, which
+ * leaves the set as it was. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_expect(atrest_providers *providers,
+                                      const char *expectation,
+                                      char *error,
+                                      size_t error_len);
+
+/*
+ * Says that any volume will do, under any key that the providers open: for those who know by other means that nobody
+ * else writes the disk, or who only move data that they do not trust. Without this and without
+ * atrest_providers_expect(), volumes open for reading alone, and everything that writes or changes one returns
+ * ATREST_ERROR_NO_EXPECTATION.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_expect_any(atrest_providers *providers);
 
 /*
  * Adds a local keystore, which holds the keys "local:NAME"; it replaces one that was there before.
@@ -854,7 +888,8 @@ atrest_status atrest_providers_clear_cache(const atrest_providers *providers);
  *
  * After fork() a child may use the volumes that no other thread was using at that moment. One that was in use answers
  * ATREST_ERROR_FORKED in the child, which opens it again. Parent and child know nothing of each other: only one of
- * them may write. (So a daemon can open its volumes, report what fails, and then go into the background.)
+ * them may write. Both keep others from opening it for writing, until both have closed it. (So a daemon can open its
+ * volumes, report what fails, and then go into the background.)
  */
 typedef struct atrest_volume atrest_volume;
 
@@ -872,28 +907,39 @@ typedef struct atrest_volume atrest_volume;
 #define ATREST_VOLUME_DISCARD 2
 
 /*
+ * A flag for calls that open or destroy a volume, or restore its header: others may have it open for writing at the
+ * same time, with this flag as well; whoever coordinates them stands above (a cluster file system, a live migration).
+ * Since 0.2.0.
+ */
+#define ATREST_VOLUME_SHARED 4
+
+/*
  * Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
  * header. Writes nothing.
  *
- * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
- * ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
- * need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
- * with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
- * the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
- * time for both. `*out` receives the volume; close it with atrest_volume_close().
+ * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY,
+ * ATREST_VOLUME_DISCARD and ATREST_VOLUME_SHARED, or-ed together. `providers`: one of them must be able to unwrap the
+ * key; the volume does not need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for
+ * as long as it takes, as with poll(). The call may wait on a network; with local keys it reads a file and does not
+ * wait. If several keys wrap the volume's key they are tried in turn, and a service that hangs gives way to the next
+ * one after 20 seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close().
  *
  * `error`, `error_len`: room for one line of UTF-8 that says what failed and what is needed, with a NUL at the end; if
  * it is too long it is cut between two characters. 500 bytes hold most. On success it is empty, or holds a warning
  * that a user should see, for example that one of the header's two copies is damaged. It may be NULL, and `error_len`
  * 0. It may not overlap any other argument.
  *
- * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
- * lock on the file: make sure that nobody else writes to the volume.
+ * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile.
+ *
+ * Opened for writing, a volume has one user: others get ATREST_ERROR_BUSY, after up to two seconds, in this process
+ * and in others, until it is closed; so does QEMU, whose locks are understood, and a device cannot be mounted. Volumes
+ * that all of them opened with ATREST_VOLUME_SHARED are an exception. Reading is no matter of locks. docs/abi.md has
+ * the details.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
- * _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
- * other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
- * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+ * _IO, _BUSY (somebody else writes to it); for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED;
+ * for its key: _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that
+ * of the first), _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open(const char *path,
@@ -909,8 +955,8 @@ atrest_status atrest_volume_open(const char *path,
  *
  * `fd`: open for reading and writing (with ATREST_VOLUME_READ_ONLY, for reading), and not for appending. The volume
  * works on a duplicate with close-on-exec: `fd` stays yours, and you may close it at any time. Its file offset is
- * undefined afterwards. Everything else as for atrest_volume_open(); also _DESCRIPTOR (not open, or open for
- * appending) and _READ_ONLY (not open for writing).
+ * undefined afterwards. A device must not be open with O_EXCL, which the volume takes itself. Everything else as for
+ * atrest_volume_open(); also _DESCRIPTOR (not open, or open for appending) and _READ_ONLY (not open for writing).
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_fd(int fd,
@@ -1144,12 +1190,13 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
  * those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
  * providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
- * It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
- * warnings included.
+ * It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
+ * atrest_volume_open(), warnings included.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
- * header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
- * header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process changes the
+ * header, or QEMU writes to the file), and what atrest_volume_open() answers for the file, for what is in it and for
+ * its keys, which leave the header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing:
+ * one copy still opens.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap(const char *path,
@@ -1163,7 +1210,7 @@ atrest_status atrest_volume_rewrap(const char *path,
 /*
  * atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
  *
- * `fd` stays yours. Its file offset is undefined afterwards, and a lock (flock) that you hold through it is released.
+ * `fd` stays yours. Its file offset is undefined afterwards. A lock (flock) that you hold through it is in the way.
  * Everything else as for atrest_volume_rewrap(); also _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
  */
 ATREST_MUST_USE
@@ -1228,9 +1275,9 @@ atrest_status atrest_volume_remove_slot(const char *path,
  *
  * `path`: the volume's file. `backup`: must not exist; only its owner can read it. When the call returns it is on the
  * disk; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. Needs no
- * key. Waits up to five seconds for the file's lock (flock).
+ * key. Takes no lock; while somebody changes the header it reads it again, for up to ten seconds.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, and what atrest_volume_open()
  * answers for the file and for what is in it.
  */
 ATREST_MUST_USE
@@ -1244,14 +1291,16 @@ atrest_status atrest_volume_backup_header(const char *path,
  * compared first: a backup of another volume, or an older one, which would bring back a key that was removed since,
  * takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
  *
- * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+ * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0, or ATREST_FORCE and ATREST_VOLUME_SHARED,
+ * or-ed together. `error`, `error_len`: as
  * for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
  * after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
- * to five seconds for the file's lock (flock).
+ * to ten seconds for whoever changes the header.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
- * and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
- * _NO_SPACE and _DAMAGED (it does not read back) from the writing.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY
+ * (the volume is open for writing, or its header is being changed), and what atrest_volume_open() answers for either
+ * file and for what is in the backup, which change nothing. _IO, _NO_SPACE and _DAMAGED (it does not read back) from
+ * the writing.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_restore_header(const char *path,
@@ -1299,14 +1348,14 @@ atrest_status atrest_volume_create_scratch(const char *path,
  *
  * `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
  * volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
- * it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
- * keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
- * the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
- * passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
- * network.
+ * it need not exist. `flags`: 0, ATREST_VOLUME_SHARED, or ATREST_FORCE to overwrite the header of a volume that is no
+ * scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one
+ * that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no
+ * key, or if passphrases of cryptsetup's open copies of the header. Waits up to ten seconds for whoever changes the
+ * header; no network. A volume that is open for writing is not destroyed.
  *
- * Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
- * they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+ * Whoever has the volume open for reading keeps its keys until it is closed. File systems and drives that write
+ * elsewhere than they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
  * UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
@@ -1355,15 +1404,36 @@ typedef struct {
   int (*write_zeros)(void *context, uint64_t len, uint64_t offset);
   /* Gives the space of `len` bytes at `offset` back; they read as anything then. NULL: it cannot be given back. */
   int (*discard)(void *context, uint64_t len, uint64_t offset);
+  /*
+   * Takes a lock, without waiting, until `unlock` is called with the same `claim`; EBUSY or EAGAIN if somebody else
+   * holds one that keeps it out, and then it is tried again for a while. `claim`: ATREST_CLAIM_DATA,
+   * ATREST_CLAIM_SHARED_DATA or ATREST_CLAIM_HEADER. NULL: whoever uses the storage sees to it that there is one
+   * writer, and one who changes the header, and needs no lock for that. Since 0.2.0.
+   */
+  int (*lock)(void *context, uint32_t claim);
+  /* Gives a lock back that was taken, by whatever thread. NULL if and only if `lock` is. Since 0.2.0. */
+  void (*unlock)(void *context, uint32_t claim);
 } atrest_storage;
+
+/* For `lock` of atrest_storage: a volume is opened for writing. It keeps out other claims of data. */
+#define ATREST_CLAIM_DATA 1
+
+/*
+ * For `lock` of atrest_storage: a volume is opened for writing beside others, with ATREST_VOLUME_SHARED. It keeps out
+ * ATREST_CLAIM_DATA.
+ */
+#define ATREST_CLAIM_SHARED_DATA 2
+
+/* For `lock` of atrest_storage: the header is changed, beside whoever writes data. It keeps out claims of its kind. */
+#define ATREST_CLAIM_HEADER 3
 
 /*
  * Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
  *
  * `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY
- * alone. Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED
- * for one with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It
- * reads at most 8 MiB of header.
+ * alone. Without `lock` nobody is kept from writing at the same time. Everything else as for atrest_volume_open(); and
+ * _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one with functions that this version does not know,
+ * _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most 8 MiB of header.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open_storage(const atrest_storage *storage,
@@ -1394,8 +1464,8 @@ atrest_status atrest_volume_create_storage(const atrest_storage *storage,
                                            size_t error_len);
 
 /*
- * atrest_volume_rewrap() for a volume in a storage of yours. Nobody else may change its header at the same time: your
- * storage has no lock that this library knows.
+ * atrest_volume_rewrap() for a volume in a storage of yours. Without `lock` in the table nobody else may change its
+ * header at the same time.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap_storage(const atrest_storage *storage,
@@ -1564,7 +1634,8 @@ uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher)
  * Neither needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the
- * volume does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
+ * volume does not have), _NO_EXPECTATION (the providers that the cipher was made with expect nothing, see
+ * atrest_providers_expect()); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
  * number of threads may use one cipher.
  */
 ATREST_MUST_USE
@@ -1862,7 +1933,7 @@ enum atrest_status
    * it again in this process, with new providers.
    */
   ATREST_ERROR_FORKED = 50,
-  /* Another process is changing the volume's header. */
+  /* Somebody else, here or in another process, has the volume open for writing or changes its header. */
   ATREST_ERROR_BUSY = 51,
   /* The system gave no random bytes. */
   ATREST_ERROR_RANDOM = 52,
@@ -1872,6 +1943,17 @@ enum atrest_status
   ATREST_ERROR_NEEDS_FORCE = 54,
   /* The label of a volume is longer than 47 bytes, or has a NUL in it. */
   ATREST_ERROR_LABEL = 55,
+  /*
+   * The volume's key is no longer the one that its root key gives: another tool exchanged it, and the data is encrypted with
+   * that now.
+   */
+  ATREST_ERROR_REENCRYPTED = 56,
+  /* The volume, or a key that wraps its own, is not the expected one. */
+  ATREST_ERROR_UNEXPECTED = 57,
+  /* Nothing vouches for the header: what is expected has to be said, before the volume is written or changed. */
+  ATREST_ERROR_NO_EXPECTATION = 58,
+  /* The text is no pin, and says nothing else that can be expected. */
+  ATREST_ERROR_EXPECTATION = 59,
   /* The text names no key, or no key that this call takes. */
   ATREST_ERROR_KEY_NAME = 64,
   /* The key's owner does not let the caller do this with it. */

@@ -569,6 +569,7 @@ class envelope {
 struct open_options {
     bool read_only = false;
     bool discard = false; // see ATREST_VOLUME_DISCARD
+    bool shared = false; // see ATREST_VOLUME_SHARED
     milliseconds timeout = no_timeout;
 };
 
@@ -729,7 +730,8 @@ class volume {
     explicit volume(atrest_volume *made) noexcept : volume_(made) {}
     static std::uint32_t flags(const open_options &options) noexcept {
         return (options.read_only ? std::uint32_t{ATREST_VOLUME_READ_ONLY} : 0) |
-               (options.discard ? std::uint32_t{ATREST_VOLUME_DISCARD} : 0);
+               (options.discard ? std::uint32_t{ATREST_VOLUME_DISCARD} : 0) |
+               (options.shared ? std::uint32_t{ATREST_VOLUME_SHARED} : 0);
     }
     static std::uint32_t flags(const create_options &options) noexcept {
         return options.discard ? std::uint32_t{ATREST_VOLUME_DISCARD} : 0;

@@ -137,8 +137,8 @@ codes! {
     /// The volume was in use by another thread when this process was forked, or the providers were made before: open
     /// it again in this process, with new providers.
     Forked = 50, "forked", "not after this fork; open the volume again in this process";
-    /// Another process is changing the volume's header.
-    Busy = 51, "busy", "another process is changing the volume's header; try again";
+    /// Somebody else, here or in another process, has the volume open for writing or changes its header.
+    Busy = 51, "busy", "somebody else writes to the volume, or changes its header; try again when that is over";
     /// The system gave no random bytes.
     Random = 52, "random", "the system gave no random bytes";
     /// The volume was rechecked, and has closed itself: its key was withdrawn, or nobody could be asked for too long.

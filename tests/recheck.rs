@@ -17,7 +17,7 @@ use atrest::keys::{ErrorClass, Expect, LocalKeystore, Providers, RootKeyCache};
 use atrest::volume::{
     CreateOptions, Error, Mode, ReadError, Recheck, RecheckError, Volume, Withdrawal, WrappingChange,
 };
-use common::{Place, new_file, noise, read_all, read_write};
+use common::{Place, new_file, noise, read_all, read_only, read_write};
 use switched::{Switch, Switched, wait_until};
 
 /// A grace that no test waits for.
@@ -48,6 +48,14 @@ impl Bench {
 
     fn recheck(&mut self, interval: Duration, grace: Duration) {
         self.volume.recheck(&self.providers, Recheck::new(interval, grace)).unwrap();
+    }
+
+    /// Closes the volume, and opens it again.
+    fn reopen(&mut self) {
+        // Of two that write the second would be refused.
+        self.volume = self.place.open("v").unwrap();
+        let file = read_write(&self.place.path("v"));
+        self.volume = Volume::open(file, &self.providers, &Expect::any(), Mode::ReadWrite).unwrap();
     }
 
     fn fail(&self, class: Option<ErrorClass>) {
@@ -278,13 +286,7 @@ fn one_that_cannot_be_asked_is_no_refusal() {
         (ErrorClass::Unreachable, ErrorClass::KeyDisabled),
     ] {
         bench.fail(None);
-        bench.volume = Volume::open(
-            read_write(&bench.place.path("v")),
-            &bench.providers,
-            &Expect::any(),
-            Mode::ReadWrite,
-        )
-        .unwrap();
+        bench.reopen();
         bench.fail(Some(class));
         *bench.switch.fail_key.lock().unwrap() = Some(("second", key_class));
         bench.recheck(SHORT, Duration::from_secs(1));
@@ -345,15 +347,13 @@ fn a_cache_is_no_answer() {
     let mut bench = Bench::new();
     bench.providers = bench.providers.clone().with_cache(RootKeyCache::new(8, LONG).unwrap());
     let path = bench.place.path("v");
-    bench.volume =
-        Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).unwrap();
+    bench.reopen();
     bench.fail(Some(ErrorClass::KeyDisabled));
     // It opens from the cache, and closes itself at its first check; then the cache is empty.
-    bench.volume =
-        Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).unwrap();
+    bench.reopen();
     bench.recheck(LONG, LONG);
     assert_eq!(bench.closes().class, ErrorClass::KeyDisabled);
-    assert!(Volume::open(read_write(&path), &bench.providers, &Expect::any(), Mode::ReadWrite).is_err());
+    assert!(Volume::open(read_only(&path), &bench.providers, &Expect::any(), Mode::ReadOnly).is_err());
 }
 
 /// Threads that read and write all the time: each call is whole or fails, and the wait for them ends.
@@ -420,6 +420,7 @@ fn what_cannot_be_rechecked_is_refused() {
     let file = new_file(&bench.place.path("new"));
     let mut new = Volume::create(file, &CreateOptions::new(1000), envelope, &keys).unwrap();
     new.recheck(&bench.providers, Recheck::new(LONG, LONG)).unwrap();
+    drop(new);
     let file = read_write(&bench.place.path("new"));
     let mut again = Volume::open_with_keys(file, &keys, &Expect::any(), Mode::ReadWrite).unwrap();
     again.recheck(&bench.providers, Recheck::new(LONG, LONG)).unwrap();

@@ -450,12 +450,13 @@ fn an_update_interrupted_at_any_write_leaves_a_valid_header() {
     }
 }
 
+/// tests/locks.rs has the rest.
 #[test]
 fn an_update_waits_for_no_one_who_holds_the_lock_forever() {
     let place = Place::new();
     place.volume_of("v", b"content", 4096);
     let path = place.path("v");
-    let holder = read_only(&path);
+    let holder = read_write(&path);
     holder.lock().unwrap();
     let before = header_of(&path);
     let (mut header, _) = Header::read(&read_only(&path)).unwrap();

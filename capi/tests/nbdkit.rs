@@ -482,3 +482,51 @@ fn what_cannot_be_served_is_one_clear_line() {
     }
     assert!(with("v", &place, "key=local:default timeout=1").status.success());
 }
+
+/// One that writes, whoever else serves the volume, opens it or has it as an image; any number that read.
+#[test]
+fn a_volume_has_one_server_that_writes() {
+    if !ready(&["qemu-io", "qemu-img"]) {
+        return;
+    }
+    let place = Place::new();
+    place.volume_of("v", &vec![7; MIB], 4096);
+    // In the background: the process that opened the volume is gone, and the one that it forked goes on.
+    let (socket, pid) = (place.path("background"), place.path("number"));
+    let mut command = Command::new(program("nbdkit").unwrap());
+    command.arg("--unix").arg(&socket).arg("--pidfile").arg(&pid).arg(plugin().unwrap());
+    c::succeed(command.args(arguments(&place, &[])));
+    let number = fs::read_to_string(&pid).unwrap().trim().to_owned();
+    let second = |more: &[&str]| {
+        let mut command = Command::new(program("nbdkit").unwrap());
+        command.args(["--foreground", "--unix", "-"]).arg(plugin().unwrap()).args(arguments(&place, more));
+        command.args(["--run", "true"]).env("LC_ALL", "C").output().unwrap()
+    };
+    let said = |output: &Output| {
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let volume = place.path("v");
+    let qemu = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(program(name).unwrap());
+        command.args(arguments).arg(&volume).env("LC_ALL", "C").output().unwrap()
+    };
+    let refused = [second(&[]), second(&["shared=true"])];
+    let reads = second(&["readonly=true"]);
+    let write = qemu("qemu-io", &["-f", "raw", "-c", "write 0 512"]);
+    let look = qemu("qemu-img", &["info", "--force-share", "-f", "raw"]);
+    let served = said(&write);
+    assert!(Command::new("kill").arg(&number).status().unwrap().success());
+    for output in &refused {
+        let text = said(output);
+        assert!(!output.status.success() && text.lines().count() == 1, "{text}");
+        assert!(text.contains(&format!("process {number} (nbdkit) has it open for writing")), "{text}");
+    }
+    assert!(reads.status.success(), "{}", said(&reads));
+    assert!(!write.status.success() && served.contains("lock"), "{served}");
+    assert!(look.status.success(), "{}", said(&look));
+    // Those who say so go together, and nobody else with them.
+    let server = Server::start(&place, &["shared=true"]);
+    let (with, alone) = (second(&["shared=true"]), second(&[]));
+    assert!(with.status.success(), "{}", said(&with));
+    assert!(!alone.status.success() && said(&alone).contains(&server.number()), "{}", said(&alone));
+}

@@ -24,7 +24,7 @@ static const char *key;      /* NULL: whichever opens it */
 static unsigned seconds = 60; /* for a key service to answer */
 static unsigned recheck;     /* seconds between checks of the key; 0: none */
 static unsigned grace = 300; /* seconds without an answer */
-static int read_only, discard;
+static int read_only, discard, shared;
 
 static atrest_volume *volume;
 
@@ -63,6 +63,7 @@ static int config(const char *name, const char *value) {
     if (strcmp(name, "grace") == 0) return parse_seconds(name, value, 1, &grace);
     if (strcmp(name, "readonly") == 0) return (read_only = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
     if (strcmp(name, "discard") == 0) return (discard = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
+    if (strcmp(name, "shared") == 0) return (shared = nbdkit_parse_bool(value)) == -1 ? -1 : 0;
     nbdkit_error("unknown parameter '%s'", name);
     return -1;
 }
@@ -96,7 +97,9 @@ static int config_complete(void) {
     "                   may not, requests fail until nbdkit is started again.\n"      \
     "grace=<SECONDS>    With recheck, how long no answer will do (default 300).\n"    \
     "readonly=true      Open the volume for reading only.\n"                          \
-    "discard=true       Let trims punch holes; they show which sectors are unused."
+    "discard=true       Let trims punch holes; they show which sectors are unused.\n" \
+    "shared=true        Write beside other servers that are told so, too: for those\n" \
+    "                   who coordinate writers above (cluster file systems)."
 
 /* Whether the volume is under the key that was asked for. */
 static bool is_under_key(void) {
@@ -144,7 +147,8 @@ static int get_ready(void) {
     char why[500];
     atrest_providers *providers = new_providers();
     if (providers == NULL) return -1;
-    const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u);
+    const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u) |
+                           (shared ? ATREST_VOLUME_SHARED : 0u);
     const atrest_status status =
         atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);
     if (status != ATREST_OK)

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Access, Kind, Lock, MemoryStorage, Storage};
+use super::{Access, Claim, Kind, Lock, MemoryStorage, Storage};
 
 /// The smallest piece that a disk writes whole, in bytes.
 const SECTOR: u64 = 512;
@@ -81,7 +81,7 @@ pub enum Operation {
     Sync,
     /// Each change of the length, whatever the range.
     SetLen,
-    /// Each attempt to lock, whatever the range.
+    /// Each claim, whatever the range.
     Lock,
 }
 
@@ -366,9 +366,13 @@ impl Storage for FaultyStorage {
         self.write_zeros(length, offset)
     }
 
-    fn exclusive(&self) -> io::Result<Lock> {
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
         drop(self.begin(Operation::Lock, 0, 0)?);
-        self.now.exclusive()
+        self.now.claim(claim)
+    }
+
+    fn is_changing(&self) -> io::Result<bool> {
+        self.now.is_changing()
     }
 
     fn kind(&self) -> io::Result<Kind> {

@@ -1,17 +1,25 @@
 //! Regular files and block devices.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Seek as _, SeekFrom};
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
-use std::sync::{self, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
-use super::{Access, Kind, Lock, Storage, wait};
-use crate::Process;
+use super::{Access, Claim, Kind, Lock, Storage};
 
-/// A regular file or a block device. Its position is undefined after [`len`](Storage::len). The lock is the file's
-/// advisory one (`flock`), which cryptsetup takes for a volume in a regular file; a file system without locks has none.
+/// A regular file or a block device. Its position is undefined after [`len`](Storage::len).
+///
+/// On Linux [claims](Claim) keep apart threads and processes, and machines as far as the file system's locks reach.
+/// QEMU sees them, and is seen: neither writes what the other has open for writing. A claim to change the header takes
+/// cryptsetup's lock as well. A block device whose data is claimed is neither mounted nor mapped by dm-crypt, unless it
+/// is claimed to be shared. Whoever can only read the file delays a claim by a second or two, whatever he locks, and
+/// does not stop it.
+///
+/// A claim stands for itself: one through a duplicate of the descriptor is another one. A forked child has what its
+/// parent claimed, and it is given back when both have closed it. Where the file cannot be opened anew (it was opened
+/// by somebody who may do more, or there is no /proc), the claim belongs to the open file that was given, with all its
+/// duplicates, and ends where it was made. A file system without locks keeps nobody apart.
 impl Storage for File {
     /// Of a block device, too, whose metadata says 0.
     fn len(&self) -> io::Result<u64> {
@@ -53,12 +61,35 @@ impl Storage for File {
         self.read_exact_at(buf, offset)
     }
 
-    fn exclusive(&self) -> io::Result<Lock> {
-        lock(self, File::try_lock)
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        super::lock::claim(self, claim)
     }
 
-    fn shared(&self) -> io::Result<Lock> {
-        lock(self, File::try_lock_shared)
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_changing(&self) -> io::Result<bool> {
+        super::lock::is_changing(self)
+    }
+
+    /// The lock of the file, which cryptsetup knows, for a change of its header, and none for its data.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        use std::fs::TryLockError;
+
+        use super::{Held, HeldBy, wait_for};
+
+        if claim != Claim::Header {
+            return Ok(Lock::none());
+        }
+        wait_for(|| match self.try_lock() {
+            Ok(()) => {
+                let duplicate = self.try_clone().inspect_err(|_| drop(self.unlock()))?;
+                Ok(Ok(Lock::new(move || drop(duplicate.unlock()))))
+            }
+            Err(TryLockError::WouldBlock) => Ok(Err(Held::by(HeldBy::Change))),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Ok(Lock::none())),
+            Err(TryLockError::Error(error)) => Err(error),
+        })
     }
 
     fn kind(&self) -> io::Result<Kind> {
@@ -99,87 +130,10 @@ impl Storage for File {
     }
 }
 
-/// The files that are locked here, each with the process that says so: a fork leaves entries behind of threads that are
-/// not there. The system's lock does not keep apart those who share one open file.
-static LOCKED: Mutex<Vec<Locked>> = Mutex::new(Vec::new());
-
-/// Process, device, inode.
-type Locked = (u32, u64, u64);
-
-/// Waits for the advisory lock of a file, among processes and within this one.
-fn lock(file: &File, lock: impl Fn(&File) -> Result<(), TryLockError>) -> io::Result<Lock> {
-    let stat = rustix::fs::fstat(file)?;
-    #[allow(clippy::unnecessary_cast, reason = "their types differ from system to system")]
-    let here = (Process::current().number(), stat.st_dev as u64, stat.st_ino as u64);
-    // From here on dropping it lets others in.
-    let mine = wait(|| Ok(begin(here).then(|| Lock::new(move || unlock(here)))))?;
-    let theirs = wait(|| match lock(file) {
-        Ok(()) => {
-            // The same open file: what was locked by one of them the other unlocks. A lock that cannot be released goes
-            // with the file's last descriptor.
-            let duplicate = file.try_clone().inspect_err(|_| drop(file.unlock()))?;
-            Ok(Some(Lock::new(move || drop(duplicate.unlock()))))
-        }
-        // A file system without locks has no cryptsetup that holds one either.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Some(Lock::none())),
-        Err(TryLockError::Error(error)) => Err(error),
-        Err(TryLockError::WouldBlock) => Ok(None),
-    })?;
-    Ok(Lock::new(move || {
-        drop(theirs);
-        drop(mine);
-    }))
-}
-
-/// Says that a file is locked here, unless it is already.
-fn begin(here: Locked) -> bool {
-    // Not waited for: in a forked child it may be locked for ever.
-    let mut locked = match LOCKED.try_lock() {
-        Ok(locked) => locked,
-        Err(sync::TryLockError::Poisoned(locked)) => locked.into_inner(),
-        Err(sync::TryLockError::WouldBlock) => return false,
-    };
-    if locked.contains(&here) {
-        return false;
-    }
-    locked.retain(|other| other.0 == here.0);
-    locked.push(here);
-    true
-}
-
-fn unlock(here: Locked) {
-    LOCKED.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != here);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-    use std::time::Duration;
-
-    /// Through one open file, which the system's lock does not tell apart.
-    #[test]
-    fn threads_of_one_process_wait_for_each_other() {
-        let file = tempfile::tempfile().unwrap();
-        let duplicate = file.try_clone().unwrap();
-        let other = tempfile::tempfile().unwrap();
-        let free = AtomicBool::new(false);
-        let lock = file.exclusive().unwrap();
-        thread::scope(|scope| {
-            let waits = scope.spawn(|| {
-                let _lock = duplicate.exclusive().unwrap();
-                assert!(free.load(Ordering::SeqCst));
-            });
-            // Another file is none of their business.
-            drop(other.exclusive().unwrap());
-            thread::sleep(Duration::from_millis(100));
-            free.store(true, Ordering::SeqCst);
-            drop(lock);
-            waits.join().unwrap();
-        });
-        drop(file.shared().unwrap());
-    }
+    use std::io::ErrorKind;
 
     #[test]
     fn what_a_file_can_be_used_for_is_told() {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Kind, Lock, Storage, wait};
+use super::{Claim, Held, HeldBy, Kind, Lock, Storage, wait_for};
+use crate::waiting::Holder;
 
 /// Bytes of a page.
 const PAGE: usize = 4096;
@@ -15,7 +15,7 @@ const PAGE: usize = 4096;
 pub struct MemoryStorage {
     content: RwLock<Content>,
     kind: Kind,
-    locked: Arc<AtomicBool>,
+    claims: Arc<Mutex<Claims>>,
 }
 
 #[derive(Clone, Default)]
@@ -23,6 +23,41 @@ struct Content {
     length: u64,
     /// By number. What is not there is zero.
     pages: BTreeMap<u64, Arc<[u8; PAGE]>>,
+}
+
+/// Who claims it.
+#[derive(Default)]
+struct Claims {
+    change: bool,
+    writer: bool,
+    sharers: usize,
+}
+
+impl Claims {
+    fn take(&mut self, claim: Claim) -> Result<(), Held> {
+        let (free, by) = match claim {
+            Claim::Header => (!self.change, HeldBy::Change),
+            Claim::SharedData => (!self.writer, HeldBy::Writer),
+            Claim::Data => (!self.writer && self.sharers == 0, HeldBy::Writer),
+        };
+        if !free {
+            return Err(Held { by, holder: Some(Holder::here()) });
+        }
+        match claim {
+            Claim::Header => self.change = true,
+            Claim::SharedData => self.sharers += 1,
+            Claim::Data => self.writer = true,
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, claim: Claim) {
+        match claim {
+            Claim::Header => self.change = false,
+            Claim::SharedData => self.sharers -= 1,
+            Claim::Data => self.writer = false,
+        }
+    }
 }
 
 impl MemoryStorage {
@@ -39,7 +74,7 @@ impl MemoryStorage {
     }
 
     fn of(content: Content, kind: Kind) -> MemoryStorage {
-        MemoryStorage { content: RwLock::new(content), kind, locked: Arc::default() }
+        MemoryStorage { content: RwLock::new(content), kind, claims: Arc::default() }
     }
 
     fn content(&self) -> RwLockReadGuard<'_, Content> {
@@ -137,12 +172,17 @@ impl Storage for MemoryStorage {
         self.write_zeros(inside, offset)
     }
 
-    fn exclusive(&self) -> io::Result<Lock> {
-        wait(|| {
-            let free = !self.locked.swap(true, Ordering::Acquire);
-            let locked = Arc::clone(&self.locked);
-            Ok(free.then(|| Lock::new(move || locked.store(false, Ordering::Release))))
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        wait_for(|| {
+            let taken = self.claims.lock().unwrap_or_else(PoisonError::into_inner).take(claim);
+            let claims = Arc::clone(&self.claims);
+            let release = move || claims.lock().unwrap_or_else(PoisonError::into_inner).give_back(claim);
+            Ok(taken.map(|()| Lock::new(release)))
         })
+    }
+
+    fn is_changing(&self) -> io::Result<bool> {
+        Ok(self.claims.lock().unwrap_or_else(PoisonError::into_inner).change)
     }
 
     fn kind(&self) -> io::Result<Kind> {

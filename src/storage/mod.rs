@@ -5,12 +5,15 @@
 //! | [`File`](std::fs::File) | a regular file or a block device |
 //! | [`MemoryStorage`] | memory, sparse; copies of it are cheap |
 //! | [`FaultyStorage`] | memory that fails where it is told to, and loses its power: for tests |
+//! | [`Shared`] | another storage, whose data several may write at once |
 //!
 //! Anything else is a type that implements the trait, here or in another crate: `len`, `read_at`, `write_at` and `sync`
 //! do for a store of a fixed length. This module knows nothing of volumes.
 
 mod faulty;
 mod file;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod lock;
 mod memory;
 
 pub use faulty::{FaultyStorage, Operation, PowerCut};
@@ -19,8 +22,9 @@ pub use memory::MemoryStorage;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::waiting::{Holder, LIMIT, wait};
 
 /// How much [`Storage::write_zeros`] writes at once, in bytes, where a storage has no way of its own.
 const ZEROS: usize = 128 * 1024;
@@ -104,22 +108,29 @@ pub trait Storage: Send + Sync {
         self.read_at(buf, offset)
     }
 
-    /// The lock of whoever changes what the storage says of itself: a volume's header. It keeps apart all that know it,
-    /// among processes where the kind of storage has such a lock, and threads of this one. Waits for it, at most a few
-    /// seconds. Here there is none to be had, and the lock is one that keeps nobody out.
+    /// Takes a lock for what is going to be done with the storage: see [`Claim`] for what keeps apart whom. Whoever
+    /// stands in the way is waited for, some seconds at most. Each claim stands for itself, also within a process,
+    /// whatever descriptors it shares with another.
+    ///
+    /// Here there is no lock to be had, and this is one that keeps nobody out: whoever uses such a storage sees to it
+    /// that nobody else does.
     ///
     /// # Errors
-    /// [`WouldBlock`](ErrorKind::WouldBlock) when somebody else held it all the time; what the system says.
-    fn exclusive(&self) -> io::Result<Lock> {
+    /// [`WouldBlock`](ErrorKind::WouldBlock), with [`Held`] in it where more is known, when somebody else held it all
+    /// the time; what the system says.
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        let _ = claim;
         Ok(Lock::none())
     }
 
-    /// The same beside others who only read.
+    /// Whether somebody has the claim to [change](Claim::Header) the header now: what is read of it may be half of the
+    /// old and half of the new one. No lock is taken for that: who reads must not stand in the way of who changes.
+    /// `false` here.
     ///
     /// # Errors
-    /// As for [`exclusive`](Storage::exclusive).
-    fn shared(&self) -> io::Result<Lock> {
-        self.exclusive()
+    /// What the system says.
+    fn is_changing(&self) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Whether its length can be changed. [`Kind::Fixed`] here.
@@ -182,6 +193,118 @@ pub enum Access {
     Append,
 }
 
+/// What is going to be done with a storage that others may use at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// Writing its data, as whoever opens a volume for writing does: beside nobody else who claims data.
+    Data,
+    /// Writing its data beside others who claim the same: for those who coordinate above, as cluster file systems and
+    /// the two ends of a live migration do. [`Shared`] makes this of [`Data`](Claim::Data).
+    SharedData,
+    /// Changing its header: beside whoever writes data, and nobody else who changes the header. What makes or destroys
+    /// a volume claims both.
+    Header,
+}
+
+/// Why a storage is not to be had: somebody else has claimed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// What stands in the way.
+    pub by: HeldBy,
+    /// Who that is, where the system tells.
+    pub holder: Option<Holder>,
+}
+
+/// What it is that somebody else has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeldBy {
+    /// It is open for writing.
+    Writer,
+    /// Its header is being changed.
+    Change,
+    /// It is a block device that the system uses, or that is open with `O_EXCL`: mounted, mapped by dm-crypt.
+    System,
+    /// Its lock is held by somebody who may only read it, and so is waited for a moment.
+    Reader,
+}
+
+impl Held {
+    /// Without a holder.
+    #[must_use]
+    pub const fn by(by: HeldBy) -> Held {
+        Held { by, holder: None }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.holder, self.by) {
+            (Some(holder), _) => write!(f, "{holder} ")?,
+            (None, HeldBy::System) => {}
+            (None, _) => f.write_str("another process ")?,
+        }
+        f.write_str(match (&self.holder, self.by) {
+            (_, HeldBy::Writer) => "has it open for writing",
+            (None, HeldBy::Change) => "is changing the header (cryptsetup, perhaps)",
+            (_, HeldBy::Change) => "is changing the header",
+            (None, HeldBy::System) => "the device is in use (mounted, mapped or open elsewhere)",
+            (_, HeldBy::System) => "uses the device",
+            (_, HeldBy::Reader) => "holds a lock on it, and may only read it",
+        })
+    }
+}
+
+impl std::error::Error for Held {}
+
+/// A failure to claim.
+impl From<Held> for io::Error {
+    fn from(held: Held) -> io::Error {
+        io::Error::new(ErrorKind::WouldBlock, held)
+    }
+}
+
+/// How long somebody is waited for who can only read, and so must not keep anybody from a change; and whoever writes
+/// data, for he goes on doing so unless he is ending just now.
+const READER: Duration = Duration::from_secs(1);
+
+/// How long a claim waits for what stands in its way.
+fn patience(held: &Held) -> Duration {
+    match held.by {
+        HeldBy::Writer | HeldBy::System => READER,
+        // Then it is passed over.
+        HeldBy::Reader => 2 * READER,
+        HeldBy::Change => LIMIT,
+    }
+}
+
+/// Tries to claim until it works, at most for as long as every storage here waits: ten seconds for whoever changes the
+/// header, one for whoever writes data, two for whoever can only read. For types that implement
+/// [`Storage::claim`].
+///
+/// # Errors
+/// What `attempt` gives; [`Held`], when the time is over.
+pub fn wait_for(attempt: impl FnMut() -> io::Result<Result<Lock, Held>>) -> io::Result<Lock> {
+    Ok(wait(patience, attempt)??)
+}
+
+/// A storage that is written by several at once, who coordinate above: [`Claim::Data`] is [`Claim::SharedData`] here,
+/// so that all of them open it so, and nobody who does not.
+///
+/// ```
+/// use atrest::storage::{Claim, MemoryStorage, Shared, Storage};
+///
+/// let storage = MemoryStorage::new(4096);
+/// let one = Shared(&storage).claim(Claim::Data)?;
+/// let two = Shared(&storage).claim(Claim::Data)?;
+/// assert!(storage.claim(Claim::Data).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<S>(pub S);
+
 /// A lock that is held, until this is dropped.
 #[must_use = "it is held until it is dropped"]
 pub struct Lock(Option<Box<dyn FnOnce() + Send + Sync>>);
@@ -195,23 +318,6 @@ impl Lock {
     /// One that `release` gives back.
     pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Lock {
         Lock(Some(Box::new(release)))
-    }
-}
-
-/// How long a lock is waited for. cryptsetup holds it for the milliseconds of an update.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-/// Tries to lock until it works.
-fn wait(mut attempt: impl FnMut() -> io::Result<Option<Lock>>) -> io::Result<Lock> {
-    let deadline = Instant::now() + LOCK_WAIT;
-    loop {
-        if let Some(lock) = attempt()? {
-            return Ok(lock);
-        }
-        if Instant::now() >= deadline {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -229,53 +335,69 @@ impl fmt::Debug for Lock {
     }
 }
 
+/// All methods but [`Storage::claim`] are those of another storage.
+macro_rules! through {
+    ($self:ident => $inner:expr) => {
+        #[inline]
+        fn len(&$self) -> io::Result<u64> {
+            $inner.len()
+        }
+        #[inline]
+        fn read_at(&$self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+            $inner.read_at(buf, offset)
+        }
+        #[inline]
+        fn write_at(&$self, buf: &[u8], offset: u64) -> io::Result<()> {
+            $inner.write_at(buf, offset)
+        }
+        fn sync(&$self) -> io::Result<()> {
+            $inner.sync()
+        }
+        fn write_zeros(&$self, length: u64, offset: u64) -> io::Result<()> {
+            $inner.write_zeros(length, offset)
+        }
+        fn discard(&$self, length: u64, offset: u64) -> io::Result<()> {
+            $inner.discard(length, offset)
+        }
+        fn read_back(&$self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+            $inner.read_back(buf, offset)
+        }
+        fn is_changing(&$self) -> io::Result<bool> {
+            $inner.is_changing()
+        }
+        fn kind(&$self) -> io::Result<Kind> {
+            $inner.kind()
+        }
+        fn access(&$self) -> io::Result<Access> {
+            $inner.access()
+        }
+        fn set_len(&$self, length: u64) -> io::Result<()> {
+            $inner.set_len(length)
+        }
+        fn reserve(&$self, length: u64, offset: u64) -> io::Result<()> {
+            $inner.reserve(length, offset)
+        }
+    };
+}
+
 /// Pointers to a storage are that storage.
 macro_rules! pointers {
     ($($pointer:ty),*) => {$(
         impl<S: Storage + ?Sized> Storage for $pointer {
-            #[inline]
-            fn len(&self) -> io::Result<u64> {
-                (**self).len()
-            }
-            #[inline]
-            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-                (**self).read_at(buf, offset)
-            }
-            #[inline]
-            fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-                (**self).write_at(buf, offset)
-            }
-            fn sync(&self) -> io::Result<()> {
-                (**self).sync()
-            }
-            fn write_zeros(&self, length: u64, offset: u64) -> io::Result<()> {
-                (**self).write_zeros(length, offset)
-            }
-            fn discard(&self, length: u64, offset: u64) -> io::Result<()> {
-                (**self).discard(length, offset)
-            }
-            fn read_back(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-                (**self).read_back(buf, offset)
-            }
-            fn exclusive(&self) -> io::Result<Lock> {
-                (**self).exclusive()
-            }
-            fn shared(&self) -> io::Result<Lock> {
-                (**self).shared()
-            }
-            fn kind(&self) -> io::Result<Kind> {
-                (**self).kind()
-            }
-            fn access(&self) -> io::Result<Access> {
-                (**self).access()
-            }
-            fn set_len(&self, length: u64) -> io::Result<()> {
-                (**self).set_len(length)
-            }
-            fn reserve(&self, length: u64, offset: u64) -> io::Result<()> {
-                (**self).reserve(length, offset)
+            through!(self => (**self));
+
+            fn claim(&self, claim: Claim) -> io::Result<Lock> {
+                (**self).claim(claim)
             }
         }
     )*};
 }
 pointers!(&S, Box<S>, Arc<S>);
+
+impl<S: Storage> Storage for Shared<S> {
+    through!(self => self.0);
+
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        self.0.claim(if claim == Claim::Data { Claim::SharedData } else { claim })
+    }
+}

@@ -2,12 +2,12 @@
 //! `luksHeaderRestore` takes them.
 
 use super::difference::HeaderDifference;
-use super::edit::{Locked, lock_failure};
+use super::edit::Locked;
 use super::error::{
     BackupError, Changed, NotRestored, ReadHeaderError, RestoreError, StorageError, Truncated, random,
 };
 use super::geometry::Geometry;
-use super::header::Header;
+use super::header::{Header, disagreement, fault, settled};
 use crate::keys::{Expect, Uuid};
 use crate::luks2::{HeaderCopy, NotSupported, ParseError, Warning, escaped};
 use crate::storage::{Kind, MemoryStorage, Storage};
@@ -64,13 +64,18 @@ pub struct HeaderRestored {
 impl HeaderBackup {
     /// Takes a backup of the header of the volume in `storage`: 16 MiB for a volume that was made here. If one copy is
     /// damaged, or they differ, the backup has the one that is used twice, and the warnings say so; the volume is left
-    /// as it is. The storage's lock is held meanwhile, shared with other readers.
+    /// as it is. While somebody changes the header it is read again, for ten seconds at most.
     ///
     /// # Errors
     /// [`BackupError`], with [`NotSupported`] for more than 128 MiB of keyslots.
     pub fn take<S: Storage + ?Sized>(storage: &S) -> Result<(HeaderBackup, Vec<Warning>), BackupError> {
-        let _lock = storage.shared().map_err(lock_failure)?;
-        HeaderBackup::read(storage)
+        let disagrees = |read: &Result<(HeaderBackup, Vec<Warning>), BackupError>| match read {
+            Ok((backup, warnings)) => disagreement(&backup.header, warnings),
+            Err(BackupError::Changed(_)) => Some(String::new()),
+            Err(BackupError::Header(error)) => fault(error),
+            Err(_) => None,
+        };
+        settled(storage, || HeaderBackup::read_once(storage), disagrees)
     }
 
     /// The same for a backup in memory.
@@ -86,9 +91,13 @@ impl HeaderBackup {
     /// volume serves as well.
     ///
     /// # Errors
-    /// As for [`HeaderBackup::take`], but for the lock.
+    /// As for [`HeaderBackup::take`].
     pub fn read<S: Storage + ?Sized>(storage: &S) -> Result<(HeaderBackup, Vec<Warning>), BackupError> {
-        let (header, _) = Header::read(storage)?;
+        HeaderBackup::read_once(storage)
+    }
+
+    fn read_once<S: Storage + ?Sized>(storage: &S) -> Result<(HeaderBackup, Vec<Warning>), BackupError> {
+        let (header, _) = Header::read_once(storage)?;
         let keyslots = header.keyslots_size();
         if keyslots > MAX_KEYSLOTS {
             let why =
@@ -107,7 +116,7 @@ impl HeaderBackup {
                 let from = 2 * header.copy_size();
                 let keyslots = storage.read_at(&mut bytes[from as usize..], from);
                 keyslots.map_err(StorageError::of("reading the area for keyslots"))?;
-                let warnings = Header::read(storage)?.1;
+                let warnings = Header::read_once(storage)?.1;
                 encode_both(&header, &mut bytes)?;
                 return Ok((HeaderBackup { header, bytes }, warnings));
             }
@@ -159,7 +168,7 @@ impl HeaderBackup {
         force: bool,
     ) -> Result<HeaderRestored, RestoreError> {
         self.header.check(expect)?;
-        let locked = Locked::take(storage)?;
+        let locked = Locked::take_all(storage)?;
         let length = length(storage)?;
         let kind = storage.kind().map_err(StorageError::of("asking for the file's type"))?;
         let mut found = Vec::new();

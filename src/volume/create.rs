@@ -2,7 +2,7 @@
 
 use super::cipher::SectorCipher;
 use super::data_path::{Mode, Volume};
-use super::edit::{check_writable, write};
+use super::edit::{check_writable, claim, write};
 use super::error::{
     CreateError, EnvelopeTooLarge, NewHeaderError, OpenError, OptionsError, StorageError, TargetError,
     WrongKeys, random,
@@ -11,7 +11,7 @@ use super::geometry::{Geometry, MAX_SECTOR};
 use super::header::{Header, header_key, token_message};
 use crate::keys::{Envelope, VolumeKeys};
 use crate::luks2::{self, Digest, LABEL_SIZE, NewHeader, Segment, Token};
-use crate::storage::{Kind, Storage};
+use crate::storage::{Claim, Kind, Storage};
 
 /// Where a new volume's data begins, in bytes: cryptsetup's default, which leaves room for 32 keyslots.
 pub(super) const DATA_OFFSET: u64 = 16 * 1024 * 1024;
@@ -90,8 +90,8 @@ impl<S: Storage> Volume<S> {
     /// gives bytes without meaning. The storage must be open for reading and writing.
     ///
     /// # Errors
-    /// [`CreateError`]. [`OptionsError`], [`WrongKeys`], [`TargetError`] and [`NotWritable`](super::NotWritable) leave the
-    /// storage as it is. After the others one that grows is empty again, and in one of a fixed length one copy of the
+    /// [`CreateError`]. [`OptionsError`], [`WrongKeys`], [`TargetError`], [`NotWritable`](super::NotWritable) and
+    /// [`Busy`](super::Busy) leave the storage as it is. After the others one that grows is empty again, and in one of a fixed length one copy of the
     /// header may stand.
     pub fn create(
         storage: S,
@@ -102,10 +102,13 @@ impl<S: Storage> Volume<S> {
         let (needed, cipher) = begin(options, &envelope, keys)?;
         let mut header = new_header(options, &envelope, keys)?;
         let target = Target::of(&storage, needed)?;
+        let lock = claim(&storage, Claim::Data)?;
+        let changing = claim(&storage, Claim::Header)?;
         let cleared = target.clear(&storage, needed).map_err(CreateError::from);
         let written = cleared.and_then(|()| Ok(write(&storage, &mut header)?));
         written.inspect_err(|_| target.give_up(&storage))?;
-        Ok(Volume::assemble(storage, cipher, header, Vec::new(), Mode::ReadWrite))
+        drop(changing);
+        Ok(Volume::assemble(storage, cipher, header, Vec::new(), Mode::ReadWrite).holding(lock))
     }
 }
 

@@ -19,7 +19,7 @@ use super::range_locks::{Held, RangeLocks};
 use super::withdrawal::Withdrawal;
 use crate::keys::{Expect, SlotFailure};
 use crate::luks2::Warning;
-use crate::storage::Storage;
+use crate::storage::{Lock, Storage};
 use crate::xts::Backend;
 
 /// What a volume is opened for.
@@ -27,7 +27,8 @@ use crate::xts::Backend;
 pub enum Mode {
     /// Reading only.
     ReadOnly,
-    /// Reading and writing; the storage must be open for both.
+    /// Reading and writing; the storage must be open for both, and nobody else may have it open for writing
+    /// ([`Claim::Data`](crate::storage::Claim::Data)), but where all have it so in a [`Shared`](crate::storage::Shared).
     ReadWrite,
 }
 
@@ -35,7 +36,8 @@ pub enum Mode {
 ///
 /// The volume may be used by many threads at once, through shared references. Calls are atomic within each aligned
 /// 128 KiB of the volume, and not across: a read beside a longer write may see one part of it done and another not.
-/// Two `Volume`s (or processes) over one storage know nothing of each other: do not write through both.
+/// Of two `Volume`s (or processes) over one storage one may write, while any number reads: the storage sees to that, as far
+/// as [its claims](crate::storage::Claim) reach.
 ///
 /// XTS hides what is written, and does not authenticate it: whoever can write to the disk can garble sectors, or
 /// put back older ones, unnoticed.
@@ -50,6 +52,8 @@ pub struct Volume<S: Storage = File> {
     /// With the key, which is used under their locks alone.
     pub(super) locks: Arc<RangeLocks>,
     buffers: Buffers,
+    /// What keeps other writers out.
+    lock: Lock,
     /// Whether the key came out of the envelope in the header, and so is checked against its commitment.
     pub(super) is_enveloped: bool,
     /// What was expected when it was opened: rechecks ask no other keys.
@@ -88,11 +92,18 @@ impl<S: Storage> Volume<S> {
             discards: false,
             locks: Arc::new(RangeLocks::new(cipher)),
             buffers: Buffers::new(),
+            lock: Lock::none(),
             is_enveloped: true,
             expect: Expect::any(),
             slot: None,
             watch: None,
         }
+    }
+
+    /// The same with what keeps other writers out.
+    pub(super) fn holding(mut self, lock: Lock) -> Volume<S> {
+        self.lock = lock;
+        self
     }
 
     /// The volume's exact size in bytes; it need not be a multiple of the sector size.

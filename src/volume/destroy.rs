@@ -99,7 +99,7 @@ impl<S: Storage> Volume<S> {
         providers: &Providers,
         options: &DestroyOptions,
     ) -> Result<Destroyed, DestroyError> {
-        let locked = Locked::take(storage)?;
+        let locked = Locked::take_all(storage)?;
         let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
         let Found { uuid, class, keyslots, area, header } = examine(&locked, storage, options)?;
         let scratch = keystore.map_or(Providers::new(), |keystore| Providers::new().with(keystore.clone()));

@@ -12,7 +12,7 @@ use super::error::{
 use super::header::Header;
 use crate::keys::Expect;
 use crate::luks2::{HeaderCopy, Revision, Warning};
-use crate::storage::{Access, Lock, Storage};
+use crate::storage::{Access, Claim, Held, HeldBy, Lock, Storage};
 
 /// Changes the header of a volume: locks it, reads it, checks that it is an [expected](Expect) one, has `change` change it, and
 /// writes both copies, each synced and read back. When `change` fails nothing is written. The volume may be open
@@ -57,13 +57,13 @@ pub struct HeaderEdit<'a, S: Storage + ?Sized> {
 
 impl<'a, S: Storage + ?Sized> HeaderEdit<'a, S> {
     /// Locks a header, reads it and checks that it is an expected one, as far as it can be said without its keys. Waits for
-    /// the lock, at most five seconds for a file's.
+    /// whoever changes it, at most ten seconds for a file's.
     ///
     /// # Errors
     /// [`HeaderError`]; nothing is locked then.
     pub fn begin(storage: &'a S, expect: &Expect) -> Result<HeaderEdit<'a, S>, HeaderError> {
         let locked = Locked::take(storage)?;
-        let (header, warnings) = Header::read(storage)?;
+        let (header, warnings) = locked.read()?;
         header.check(expect)?;
         Ok(HeaderEdit { locked, header, warnings, expect: expect.clone() })
     }
@@ -140,19 +140,26 @@ impl Header {
 #[derive(Debug)]
 pub(super) struct Locked<'a, S: ?Sized> {
     storage: &'a S,
-    _lock: Lock,
+    _locks: [Lock; 2],
 }
 
 impl<'a, S: Storage + ?Sized> Locked<'a, S> {
+    /// Beside whoever writes its data.
     pub(super) fn take(storage: &'a S) -> Result<Locked<'a, S>, LockError> {
         check_writable(storage)?;
-        let lock = storage.exclusive().map_err(lock_failure)?;
-        Ok(Locked { storage, _lock: lock })
+        Ok(Locked { storage, _locks: [claim(storage, Claim::Header)?, Lock::none()] })
+    }
+
+    /// Beside nobody who writes its data: for changes after which that data is another volume's, or nobody's.
+    pub(super) fn take_all(storage: &'a S) -> Result<Locked<'a, S>, LockError> {
+        check_writable(storage)?;
+        let data = claim(storage, Claim::Data)?;
+        Ok(Locked { storage, _locks: [claim(storage, Claim::Header)?, data] })
     }
 
     /// Reads the header that is there, if one is.
     pub(super) fn read(&self) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
-        Header::read(self.storage)
+        Header::read_once(self.storage)
     }
 
     /// Makes sure that the copy which was read is on the storage before the other one is written over. It may never have
@@ -178,12 +185,17 @@ impl<'a, S: Storage + ?Sized> Locked<'a, S> {
     }
 }
 
-/// A failure to lock.
-pub(super) fn lock_failure(error: std::io::Error) -> BusyError {
-    match error.kind() {
-        ErrorKind::WouldBlock => Busy.into(),
-        _ => StorageError::new("locking the header", error).into(),
-    }
+/// Claims a storage.
+pub(super) fn claim<S: Storage + ?Sized>(storage: &S, claim: Claim) -> Result<Lock, BusyError> {
+    storage.claim(claim).map_err(|error| match (error.kind(), claim) {
+        (ErrorKind::WouldBlock, _) => {
+            let by = if claim == Claim::Header { HeldBy::Change } else { HeldBy::Writer };
+            let held = error.into_inner().and_then(|error| error.downcast().ok());
+            Busy(held.map_or(Held::by(by), |held| *held)).into()
+        }
+        (_, Claim::Header) => StorageError::new("locking the header", error).into(),
+        _ => StorageError::new("locking the volume", error).into(),
+    })
 }
 
 /// Refuses a storage that is open for reading only, or for appending.

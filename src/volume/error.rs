@@ -19,6 +19,7 @@ use crate::keys::{
 use crate::luks2::{
     HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, TokenError, VolumeKeyError,
 };
+use crate::storage::Held;
 use crate::xts;
 
 /// Errors of operations: each a list of what can go wrong.
@@ -103,6 +104,7 @@ operations! {
     OpenError {
         Storage(StorageError),
         NotWritable(NotWritable),
+        Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
         NotSupported(NotSupported),
@@ -159,6 +161,7 @@ operations! {
         Cipher(xts::Error),
         Target(TargetError),
         NotWritable(NotWritable),
+        Busy(Busy),
         Envelope(EnvelopeTooLarge),
         Storage(StorageError),
         NotVerified(NotVerified),
@@ -173,6 +176,7 @@ operations! {
 
     /// Why a volume that was filled is not completed: [`Writer::finish`](super::Writer::finish).
     FinishError {
+        Busy(Busy),
         Envelope(EnvelopeTooLarge),
         Storage(StorageError),
         NotVerified(NotVerified),
@@ -240,7 +244,6 @@ operations! {
     /// Why there is no backup of a header: [`HeaderBackup::take`](super::HeaderBackup::take).
     BackupError {
         Storage(StorageError),
-        Busy(Busy),
         Header(ParseError),
         Destroyed(Tombstone),
         NotSupported(NotSupported),
@@ -350,7 +353,7 @@ includes! {
         in ExpectedError, OpenError, SetEnvelopeError, HeaderError, WrappingError, RestoreError, DestroyError, RecheckError, Error;
     AuthenticityError { NotSupported, Forged, Reencrypted, WrongKeys } in OpenError, SetEnvelopeError, WrappingError;
     OpenError {
-        Storage, NotWritable, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Unexpected, NoSlotOpened, Forged,
+        Storage, NotWritable, Busy, Header, Destroyed, NotSupported, Token, Uuid, Envelope, Unexpected, NoSlotOpened, Forged,
         Reencrypted, WrongKeys, VolumeKey, Truncated, Cipher
     } in Error;
     SectorError { OutOfBounds, Cipher } in Error;
@@ -369,7 +372,7 @@ includes! {
         Storage, NotWritable, Busy, Header, Destroyed, Unexpected, Changed, NotSupported, Token, Uuid, Envelope, Change,
         NotVouchedFor, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full, NotVerified, Random
     } in Error;
-    BackupError { Storage, Busy, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
+    BackupError { Storage, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
     RestoreError {
         Storage, NotWritable, Busy, Header, Token, Uuid, Envelope, Unexpected, NotRestored, Truncated, Full, NotVerified,
         NotOverwritten, Random
@@ -395,8 +398,8 @@ macro_rules! made {
     )*};
 }
 made! {
-    CreateError { Options, WrongKeys, Cipher, Target, NotWritable, Storage, NotVerified, Random } in Error;
-    FinishError { Storage, NotVerified, Random } in Error;
+    CreateError { Options, WrongKeys, Cipher, Target, NotWritable, Busy, Storage, NotVerified, Random } in Error;
+    FinishError { Busy, Storage, NotVerified, Random } in Error;
 }
 
 /// Parts of operations.
@@ -475,7 +478,7 @@ operations! {
         Random(RandomError),
     }
 
-    /// Why a lock is not taken.
+    /// Why a storage is not claimed.
     BusyError {
         Storage(StorageError),
         Busy(Busy),
@@ -499,7 +502,7 @@ includes! {
     GeometryError { NotSupported, Token, Truncated } in OpenError;
     WriteHeaderError { Storage, Full, NotVerified, Random } in HeaderError, RestoreError;
     NewHeaderError { Envelope, Random } in CreateError, FinishError;
-    BusyError { Storage, Busy } in LockError, BackupError;
+    BusyError { Storage, Busy } in LockError, OpenError, CreateError, FinishError;
     AccessError { Storage, NotWritable } in LockError, OpenError, CreateError;
     LockError { Storage, NotWritable, Busy } in HeaderError, RestoreError, DestroyError;
     OverwriteError { Storage, NotOverwritten } in RestoreError, DestroyError;
@@ -719,10 +722,10 @@ pub struct NeedsKeys;
 #[error("the envelope is too large for a header: its JSON takes {} bytes, and there are {}", .0.needed, .0.limit)]
 pub struct EnvelopeTooLarge(pub HeaderFull);
 
-/// Somebody else holds the lock of the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another process is changing the header (cryptsetup, perhaps): try again when it is done")]
-pub struct Busy;
+/// Somebody else writes to the volume, or changes its header.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: try again when that is over")]
+pub struct Busy(pub Held);
 
 /// The header on the storage is not the one that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,8 @@
 
 use core::ops::Deref;
 use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::{
     AuthenticityError, ExpectedError, Forged, NeedsKeys, OtherEnvelope, ReadEnvelopeError, ReadHeaderError,
@@ -11,6 +13,7 @@ use super::tombstone::{self, Tombstone};
 use crate::keys::{Envelope, Expect, HeaderKey, Pin, Unexpected, VolumeKeys};
 use crate::luks2::{self, Covered, Digest, Fill, ParseError, Token, TokenError, VolumeKeyError, Warning};
 use crate::storage::Storage;
+use crate::waiting;
 
 /// A volume's header, as it was read: **nothing in it is authenticated** until the volume's keys are there
 /// ([`Volume::open`](super::Volume::open), [`SectorCipher::new`](super::SectorCipher::new)). It serves to describe a
@@ -50,11 +53,24 @@ impl OwnToken {
 
 impl Header {
     /// Reads the header of a volume, each byte of it once, and at most 8 MiB. Where one copy is damaged or unreadable the
-    /// other is used, and where both are sound the one with the higher sequence number; the warnings say so.
+    /// other is used, and where both are sound the one with the higher sequence number; the warnings say so. While
+    /// somebody [changes it](Storage::is_changing) such a header is read again, for ten seconds at most: no lock is taken.
     ///
     /// # Errors
     /// [`ReadHeaderError`].
     pub fn read<S: Storage + ?Sized>(storage: &S) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
+        let disagrees = |read: &Result<(Header, Vec<Warning>), ReadHeaderError>| match read {
+            Ok((header, warnings)) => disagreement(header, warnings),
+            Err(ReadHeaderError::Header(error)) => fault(error),
+            Err(_) => None,
+        };
+        settled(storage, || Header::read_once(storage), disagrees)
+    }
+
+    /// The same, once, by whoever keeps others from changing it.
+    pub(super) fn read_once<S: Storage + ?Sized>(
+        storage: &S,
+    ) -> Result<(Header, Vec<Warning>), ReadHeaderError> {
         let length = storage.len().map_err(StorageError::of("finding the length of the file"))?;
         let mut fill =
             |buffer: &mut [u8], offset: u64| storage.read_at(buffer, offset).map_err(|error| error.kind());
@@ -230,6 +246,43 @@ impl Header {
             return Err(NeedsKeys.into());
         }
         Ok(self.0.put_token(&own.token.with_envelope(envelope.to_json()))?)
+    }
+}
+
+/// What is wrong with a header, as far as it may be that it was read while somebody changed it; the same of the same
+/// header.
+pub(super) fn disagreement(header: &Header, warnings: &[Warning]) -> Option<String> {
+    (!warnings.is_empty()).then(|| format!("{:?} {warnings:?}", header.revision()))
+}
+
+/// The same of bytes that are no header.
+pub(super) fn fault(error: &ParseError) -> Option<String> {
+    matches!(error, ParseError::Damaged { .. } | ParseError::NotLuks).then(|| error.to_string())
+}
+
+/// Reads until nothing [disagrees](disagreement), or nobody is at it who might have changed it meanwhile: it is read twice
+/// then, with the same result.
+pub(super) fn settled<S: Storage + ?Sized, T>(
+    storage: &S,
+    read: impl Fn() -> T,
+    disagrees: impl Fn(&T) -> Option<String>,
+) -> T {
+    let deadline = Instant::now() + waiting::LIMIT;
+    let mut before = None;
+    let mut pause = Duration::from_micros(100);
+    loop {
+        let found = read();
+        let Some(now) = disagrees(&found) else { return found };
+        // What a storage cannot say does not hold anybody up.
+        let changing = storage.is_changing().unwrap_or(false);
+        if (!changing && before.as_ref() == Some(&now)) || Instant::now() >= deadline {
+            return found;
+        }
+        before = (!changing).then_some(now);
+        if changing {
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::cipher::SectorCipher;
 use super::data_path::{Mode, OpenedSlot, Volume};
-use super::edit::check_writable;
+use super::edit::{check_writable, claim};
 use super::error::{OpenError, StorageError};
 use super::geometry::Geometry;
 use super::header::{Header, OwnToken};
 use crate::keys::{Envelope, Expect, Opened, Providers, VolumeKeys, block_on};
 use crate::luks2::Warning;
-use crate::storage::Storage;
+use crate::storage::{Claim, Lock, Storage};
 use std::sync::Arc;
 
 impl<S: Storage> Volume<S> {
@@ -67,9 +67,9 @@ impl<S: Storage> Volume<S> {
     /// # Errors
     /// As for [`Volume::open`], with [`VolumeKeyError`](crate::luks2::VolumeKeyError).
     pub fn open_with_volume_key(storage: S, key: &[u8], mode: Mode) -> Result<Volume<S>, OpenError> {
-        let (header, warnings) = read(&storage, mode)?;
+        let (lock, header, warnings) = read(&storage, mode)?;
         let cipher = SectorCipher::with_volume_key(&header, key, length(&storage)?)?;
-        let mut volume = Volume::assemble(storage, cipher, header, warnings, mode);
+        let mut volume = Volume::assemble(storage, cipher, header, warnings, mode).holding(lock);
         volume.is_enveloped = false;
         Ok(volume)
     }
@@ -108,20 +108,22 @@ impl<S: Storage> Volume<S> {
 pub struct ClosedVolume<S: Storage> {
     storage: S,
     mode: Mode,
+    lock: Lock,
     header: Header,
     warnings: Vec<Warning>,
     own: OwnToken,
 }
 
 impl<S: Storage> ClosedVolume<S> {
-    /// Reads the header. What it alone rules out is refused here, before a key service is asked.
+    /// Reads the header, for [`Mode::ReadWrite`] once nobody else may write. What the header alone rules out is refused here,
+    /// before a key service is asked.
     ///
     /// # Errors
     /// [`OpenError`], but for what needs the keys.
     pub fn read(storage: S, mode: Mode) -> Result<ClosedVolume<S>, OpenError> {
-        let (header, warnings) = read(&storage, mode)?;
+        let (lock, header, warnings) = read(&storage, mode)?;
         let own = header.own_token()?;
-        Ok(ClosedVolume { storage, mode, header, warnings, own })
+        Ok(ClosedVolume { storage, mode, lock, header, warnings, own })
     }
 
     /// The header, which is not authenticated yet.
@@ -173,17 +175,21 @@ impl<S: Storage> ClosedVolume<S> {
         let mut volume = Volume::assemble(self.storage, cipher, self.header, self.warnings, self.mode);
         volume.expect = expect.clone();
         volume.slot = slot;
-        Ok(volume)
+        Ok(volume.holding(self.lock))
     }
 }
 
-fn read<S: Storage>(storage: &S, mode: Mode) -> Result<(Header, Vec<Warning>), OpenError> {
-    if mode == Mode::ReadWrite {
-        check_writable(storage)?;
-    }
+fn read<S: Storage>(storage: &S, mode: Mode) -> Result<(Lock, Header, Vec<Warning>), OpenError> {
+    let lock = match mode {
+        Mode::ReadOnly => Lock::none(),
+        Mode::ReadWrite => {
+            check_writable(storage)?;
+            claim(storage, Claim::Data)?
+        }
+    };
     let (header, warnings) = Header::read(storage)?;
     header.data_segment()?;
-    Ok((header, warnings))
+    Ok((lock, header, warnings))
 }
 
 fn length<S: Storage>(storage: &S) -> Result<u64, StorageError> {

@@ -49,8 +49,8 @@ impl<S: Storage> Volume<S> {
     ///   eighth of the grace, then less and less often. Then it closes itself.
     ///
     /// A volume that closed itself stays so: its key is wiped as soon as the calls under way are done with their 128 KiB,
-    /// each further read and write fails with [`Withdrawal`], and opening it again is the way back. What was written
-    /// before can still be [flushed](Volume::flush). Each data call looks at the time itself, so that the volume closes
+    /// each further read and write fails with [`Withdrawal`], and closing and opening it again is the way back. What was
+    /// written before can still be [flushed](Volume::flush). Each data call looks at the time itself, so that the volume closes
     /// just as well when the thread is gone, in a forked child for example, and after the machine was suspended for longer
     /// (where its clock counts that: on Linux and Android).
     ///

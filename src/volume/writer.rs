@@ -8,11 +8,11 @@ use super::buffers::CHUNK;
 use super::cipher::SectorCipher;
 use super::create::{CreateOptions, DATA_OFFSET, MAX_SIZE, Target, begin, new_header};
 use super::data_path::{Mode, Volume};
-use super::edit::write;
+use super::edit::{claim, write};
 use super::error::{AppendError, CreateError, FinishError, OptionsError, StorageError};
 use super::header::Header;
 use crate::keys::{Envelope, VolumeKeys};
-use crate::storage::Storage;
+use crate::storage::{Claim, Lock, Storage};
 use crate::xts::Backend;
 
 /// A new volume that is filled from its beginning to its end: the data comes first, and the header last, with the
@@ -38,6 +38,8 @@ use crate::xts::Backend;
 /// ```
 pub struct Writer<'keys, S: Storage = File> {
     storage: S,
+    /// Keeps other writers out.
+    lock: Lock,
     target: Target,
     cipher: SectorCipher,
     options: CreateOptions,
@@ -67,7 +69,10 @@ impl<'keys, S: Storage> Writer<'keys, S> {
     ) -> Result<Writer<'keys, S>, CreateError> {
         let (needed, cipher) = begin(options, &envelope, keys)?;
         let target = Target::of(&storage, needed)?;
+        let lock = claim(&storage, Claim::Data)?;
+        let changing = claim(&storage, Claim::Header)?;
         target.clear(&storage, DATA_OFFSET)?;
+        drop(changing);
         if target == Target::Growable
             && let Err(error) = storage.reserve(needed - DATA_OFFSET, DATA_OFFSET)
         {
@@ -76,6 +81,7 @@ impl<'keys, S: Storage> Writer<'keys, S> {
         }
         Ok(Writer {
             storage,
+            lock,
             target,
             // The size is what comes together.
             cipher: cipher.resized(MAX_SIZE),
@@ -139,7 +145,8 @@ impl<'keys, S: Storage> Writer<'keys, S> {
         self.options.size = self.size();
         let header = self.complete().inspect_err(|_| self.target.give_up(&self.storage))?;
         let cipher = self.cipher.resized(self.options.size);
-        Ok(Volume::assemble(self.storage, cipher, header, Vec::new(), Mode::ReadWrite))
+        let volume = Volume::assemble(self.storage, cipher, header, Vec::new(), Mode::ReadWrite);
+        Ok(volume.holding(self.lock))
     }
 
     fn complete(&mut self) -> Result<Header, FinishError> {
@@ -155,6 +162,7 @@ impl<'keys, S: Storage> Writer<'keys, S> {
         // A header that is on the disk vouches for the data.
         self.storage.sync().map_err(StorageError::of("syncing the volume"))?;
         let mut header = new_header(&self.options, &self.envelope, self.keys)?;
+        let _changing = claim(&self.storage, Claim::Header)?;
         write(&self.storage, &mut header)?;
         Ok(header)
     }

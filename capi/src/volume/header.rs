@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 use super::open::{file_at, io_failure, sync_directory};
 use super::scratch::force;
+use super::storage::shared;
 use crate::error::{Failure, explained};
 use crate::pointer;
 use crate::providers::as_path;
@@ -21,9 +22,9 @@ use atrest::volume::{HeaderBackup, Mode};
 ///
 /// `path`: the volume's file. `backup`: must not exist; only its owner can read it. When the call returns it is on the
 /// disk; on failure no file is left. `error`, `error_len`: as for atrest_volume_open(), warnings included. Needs no
-/// key. Waits up to five seconds for the file's lock (flock).
+/// key. Takes no lock; while somebody changes the header it reads it again, for up to ten seconds.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, _BUSY, and what atrest_volume_open()
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXISTS, _NO_SPACE, and what atrest_volume_open()
 /// answers for the file and for what is in it.
 ///
 /// # Safety
@@ -76,14 +77,16 @@ pub(crate) unsafe fn backup_header<S: Storage>(
 /// compared first: a backup of another volume, or an older one, which would bring back a key that was removed since,
 /// takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
 ///
-/// `path`: the volume's file. `backup`: the file with the backup. `flags`: 0 or ATREST_FORCE. `error`, `error_len`: as
+/// `path`: the volume's file. `backup`: the file with the backup. `flags`: 0, or ATREST_FORCE and ATREST_VOLUME_SHARED,
+/// or-ed together. `error`, `error_len`: as
 /// for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
 /// after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
-/// to five seconds for the file's lock (flock).
+/// to ten seconds for whoever changes the header.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
-/// and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
-/// _NO_SPACE and _DAMAGED (it does not read back) from the writing.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY
+/// (the volume is open for writing, or its header is being changed), and what atrest_volume_open() answers for either
+/// file and for what is in the backup, which change nothing. _IO, _NO_SPACE and _DAMAGED (it does not read back) from
+/// the writing.
 ///
 /// # Safety
 /// `path` and `backup` are NULL or NUL-terminated strings; `error` is NULL or writable for `error_len` bytes.
@@ -116,8 +119,8 @@ pub(crate) unsafe fn restore_header<S: Storage>(
     // SAFETY: this function's contract.
     unsafe {
         explained(error.0, error.1, |line| {
-            let force = force(flags)?;
-            let storage = storage()?;
+            let (force, is_shared) = force(flags)?;
+            let storage = shared(storage()?, is_shared);
             let (backup, _) = HeaderBackup::read(&file_at(backup, Mode::ReadOnly)?)?;
             let restored = backup.restore(&storage, &Expect::any(), force)?;
             if !restored.compared {

@@ -28,7 +28,8 @@ use storage::AnyStorage;
 ///
 /// After fork() a child may use the volumes that no other thread was using at that moment. One that was in use answers
 /// ATREST_ERROR_FORKED in the child, which opens it again. Parent and child know nothing of each other: only one of
-/// them may write. (So a daemon can open its volumes, report what fails, and then go into the background.)
+/// them may write. Both keep others from opening it for writing, until both have closed it. (So a daemon can open its
+/// volumes, report what fails, and then go into the background.)
 #[allow(non_camel_case_types)]
 pub struct atrest_volume {
     volume: Volume<AnyStorage>,

@@ -25,28 +25,37 @@ pub const ATREST_VOLUME_READ_ONLY: u32 = 1;
 /// then tell which sectors are unused, and reading those gives undefined bytes.
 pub const ATREST_VOLUME_DISCARD: u32 = 2;
 
+/// A flag for calls that open or destroy a volume, or restore its header: others may have it open for writing at the
+/// same time, with this flag as well; whoever coordinates them stands above (a cluster file system, a live migration).
+/// Since 0.2.0.
+pub const ATREST_VOLUME_SHARED: u32 = 4;
+
 /// Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
 /// header. Writes nothing.
 ///
-/// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
-/// ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
-/// need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
-/// with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
-/// the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
-/// time for both. `*out` receives the volume; close it with atrest_volume_close().
+/// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY,
+/// ATREST_VOLUME_DISCARD and ATREST_VOLUME_SHARED, or-ed together. `providers`: one of them must be able to unwrap the
+/// key; the volume does not need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for
+/// as long as it takes, as with poll(). The call may wait on a network; with local keys it reads a file and does not
+/// wait. If several keys wrap the volume's key they are tried in turn, and a service that hangs gives way to the next
+/// one after 20 seconds: leave time for both. `*out` receives the volume; close it with atrest_volume_close().
 ///
 /// `error`, `error_len`: room for one line of UTF-8 that says what failed and what is needed, with a NUL at the end; if
 /// it is too long it is cut between two characters. 500 bytes hold most. On success it is empty, or holds a warning
 /// that a user should see, for example that one of the header's two copies is damaged. It may be NULL, and `error_len`
 /// 0. It may not overlap any other argument.
 ///
-/// Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
-/// lock on the file: make sure that nobody else writes to the volume.
+/// Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile.
+///
+/// Opened for writing, a volume has one user: others get ATREST_ERROR_BUSY, after up to two seconds, in this process
+/// and in others, until it is closed; so does QEMU, whose locks are understood, and a device cannot be mounted. Volumes
+/// that all of them opened with ATREST_VOLUME_SHARED are an exception. Reading is no matter of locks. docs/abi.md has
+/// the details.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
-/// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
-/// other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
-/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+/// _IO, _BUSY (somebody else writes to it); for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED;
+/// for its key: _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that
+/// of the first), _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL
@@ -73,8 +82,8 @@ pub unsafe extern "C" fn atrest_volume_open(
 ///
 /// `fd`: open for reading and writing (with ATREST_VOLUME_READ_ONLY, for reading), and not for appending. The volume
 /// works on a duplicate with close-on-exec: `fd` stays yours, and you may close it at any time. Its file offset is
-/// undefined afterwards. Everything else as for atrest_volume_open(); also _DESCRIPTOR (not open, or open for
-/// appending) and _READ_ONLY (not open for writing).
+/// undefined afterwards. A device must not be open with O_EXCL, which the volume takes itself. Everything else as for
+/// atrest_volume_open(); also _DESCRIPTOR (not open, or open for appending) and _READ_ONLY (not open for writing).
 ///
 /// # Safety
 /// As atrest_volume_open(); `fd` is no descriptor that somebody else closes during the call.
@@ -190,15 +199,21 @@ pub unsafe extern "C" fn atrest_volume_close(volume: *mut atrest_volume) {
 pub(crate) struct Flags {
     mode: Mode,
     pub(crate) discards: bool,
+    shared: bool,
 }
 
 impl Flags {
+    pub(crate) fn to_open(flags: u32) -> Result<Flags, Code> {
+        Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD | ATREST_VOLUME_SHARED)
+    }
+
     pub(crate) fn of(flags: u32, known: u32) -> Result<Flags, Code> {
         if flags & !known != 0 {
             return Err(Code::Flags);
         }
         let mode = if flags & ATREST_VOLUME_READ_ONLY != 0 { Mode::ReadOnly } else { Mode::ReadWrite };
-        Ok(Flags { mode, discards: flags & ATREST_VOLUME_DISCARD != 0 })
+        let [discards, shared] = [ATREST_VOLUME_DISCARD, ATREST_VOLUME_SHARED].map(|flag| flags & flag != 0);
+        Ok(Flags { mode, discards, shared })
     }
 }
 
@@ -217,13 +232,13 @@ pub(crate) unsafe fn open(
     // SAFETY: this function's contract.
     unsafe {
         handle::make(out, error.0, error.1, |line| {
-            let flags = Flags::of(flags, ATREST_VOLUME_READ_ONLY | ATREST_VOLUME_DISCARD)?;
+            let flags = Flags::to_open(flags)?;
             let providers = pointer::reference(providers)?;
             let expect = match flags.mode {
                 Mode::ReadOnly => providers.expected(),
                 Mode::ReadWrite => providers.expected_to_write()?,
             };
-            let storage = storage(flags.mode)?;
+            let storage = storage(flags.mode)?.shared(flags.shared);
             let volume = Volume::open_async(storage, &providers.providers, &expect, flags.mode);
             let volume = wait(timeout_ms, volume)?;
             line.warn(volume.warnings());

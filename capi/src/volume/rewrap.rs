@@ -22,12 +22,13 @@ use atrest::volume::{Mode, Volume, WrappingChange};
 /// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
 /// those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
 /// providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
-/// It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
-/// warnings included.
+/// It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
+/// atrest_volume_open(), warnings included.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
-/// header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
-/// header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process changes the
+/// header, or QEMU writes to the file), and what atrest_volume_open() answers for the file, for what is in it and for
+/// its keys, which leave the header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing:
+/// one copy still opens.
 ///
 /// # Safety
 /// `path` and `key` are NULL or NUL-terminated strings; `providers` is NULL or a set; `error` is NULL or writable for
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn atrest_volume_rewrap(
 
 /// atrest_volume_rewrap() for a file that is open already, for reading and writing, not for appending.
 ///
-/// `fd` stays yours. Its file offset is undefined afterwards, and a lock (flock) that you hold through it is released.
+/// `fd` stays yours. Its file offset is undefined afterwards. A lock (flock) that you hold through it is in the way.
 /// Everything else as for atrest_volume_rewrap(); also _DESCRIPTOR, _READ_ONLY, _FILE_TYPE.
 ///
 /// # Safety

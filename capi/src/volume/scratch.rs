@@ -1,16 +1,13 @@
 //! Scratch volumes, and the end of a volume
 
 use core::ffi::c_char;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use super::atrest_volume;
-use super::open::{ATREST_VOLUME_DISCARD, Flags, checked, create_options, io_failure, new_volume_at};
-use super::storage::AnyStorage;
+use super::open::{
+    ATREST_VOLUME_DISCARD, ATREST_VOLUME_SHARED, Flags, create_options, file_at, new_volume_at,
+};
+use super::storage::{AnyStorage, shared};
 use crate::error::{Failure, explained};
 use crate::providers::{as_path, keystore_path};
 use crate::status::atrest_status;
@@ -18,7 +15,7 @@ use crate::{handle, pointer};
 use atrest::Code;
 use atrest::keys::{Class, Expect, LocalKeystore, Providers, Uuid, new_uuid};
 use atrest::storage::Storage;
-use atrest::volume::{CreateOptions, DestroyOptions, Volume};
+use atrest::volume::{CreateOptions, DestroyOptions, Mode, Volume};
 
 /// A flag for atrest_volume_destroy() and atrest_volume_restore_header(): do it even where the call would refuse with
 /// ATREST_ERROR_NEEDS_FORCE.
@@ -108,14 +105,14 @@ impl NewScratch {
 ///
 /// `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
 /// volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
-/// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
-/// keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
-/// the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
-/// passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
-/// network.
+/// it need not exist. `flags`: 0, ATREST_VOLUME_SHARED, or ATREST_FORCE to overwrite the header of a volume that is no
+/// scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one
+/// that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no
+/// key, or if passphrases of cryptsetup's open copies of the header. Waits up to ten seconds for whoever changes the
+/// header; no network. A volume that is open for writing is not destroyed.
 ///
-/// Whoever has the volume open keeps its keys until it is closed. File systems and drives that write elsewhere than
-/// they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
+/// Whoever has the volume open for reading keeps its keys until it is closed. File systems and drives that write
+/// elsewhere than they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
 /// UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
@@ -137,7 +134,7 @@ pub unsafe extern "C" fn atrest_volume_destroy(
 ) -> atrest_status {
     // SAFETY: this function's own contract.
     unsafe {
-        let file = || open_exclusively(as_path(pointer::string(path)?));
+        let file = || file_at(path, Mode::ReadWrite);
         destroy(file, uuid, keystore, flags, (error, error_len))
     }
 }
@@ -160,7 +157,8 @@ pub(crate) unsafe fn destroy<S: Storage>(
                 true => None,
                 false => Some(Uuid::from_bytes(pointer::read(uuid.cast::<[u8; 16]>())?)),
             };
-            let options = DestroyOptions::new(Expect::any()).uuid(uuid).force(force(flags)?);
+            let (force, is_shared) = force(flags)?;
+            let options = DestroyOptions::new(Expect::any()).uuid(uuid).force(force);
             let home = keystore_path(keystore)?;
             let keystore = match home.try_exists() {
                 Ok(true) => Some(LocalKeystore::open(home)?),
@@ -178,7 +176,12 @@ pub(crate) unsafe fn destroy<S: Storage>(
                     (uuid, erased, 0, true)
                 }
                 (storage, _) => {
-                    let done = Volume::destroy(&storage?, keystore.as_ref(), &Providers::new(), &options)?;
+                    let done = Volume::destroy(
+                        &shared(storage?, is_shared),
+                        keystore.as_ref(),
+                        &Providers::new(),
+                        &options,
+                    )?;
                     (done.uuid, done.key_erased, done.keyslots, done.class != Some(Class::Persistent))
                 }
             };
@@ -194,20 +197,10 @@ pub(crate) unsafe fn destroy<S: Storage>(
     }
 }
 
-/// What the flags of a call say that takes ATREST_FORCE alone.
-pub(crate) fn force(flags: u32) -> Result<bool, Code> {
-    if flags & !ATREST_FORCE == 0 { Ok(flags != 0) } else { Err(Code::Flags) }
-}
-
-/// A volume's file for writing; a device that something else uses is refused by the system (open(2), O_EXCL without
-/// O_CREAT).
-fn open_exclusively(path: &Path) -> Result<File, Failure> {
-    let device = std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
-    let mut flags = OFlags::NONBLOCK;
-    if device && cfg!(target_os = "linux") {
-        flags |= OFlags::EXCL;
+/// What the flags of a call say that takes ATREST_FORCE and ATREST_VOLUME_SHARED.
+pub(crate) fn force(flags: u32) -> Result<(bool, bool), Code> {
+    match flags & !(ATREST_FORCE | ATREST_VOLUME_SHARED) {
+        0 => Ok((flags & ATREST_FORCE != 0, flags & ATREST_VOLUME_SHARED != 0)),
+        _ => Err(Code::Flags),
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(flags.bits() as i32);
-    checked(options.open(path).map_err(io_failure("opening the file"))?)
 }

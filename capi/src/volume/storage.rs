@@ -19,7 +19,7 @@ use crate::pointer;
 use crate::providers::atrest_providers;
 use crate::status::atrest_status;
 use atrest::Code;
-use atrest::storage::{Access, Kind, Lock, Storage};
+use atrest::storage::{Access, Claim, Held, HeldBy, Kind, Lock, Shared, Storage, wait_for};
 
 /// The functions by which a volume uses your storage, which has a fixed length. Set all of it to zero first, then what
 /// you have: that leaves fields of later versions alone.
@@ -49,14 +49,32 @@ pub struct atrest_storage {
     write_zeros: Option<unsafe extern "C" fn(context: *mut c_void, len: u64, offset: u64) -> c_int>,
     /// Gives the space of `len` bytes at `offset` back; they read as anything then. NULL: it cannot be given back.
     discard: Option<unsafe extern "C" fn(context: *mut c_void, len: u64, offset: u64) -> c_int>,
+    /// Takes a lock, without waiting, until `unlock` is called with the same `claim`; EBUSY or EAGAIN if somebody else
+    /// holds one that keeps it out, and then it is tried again for a while. `claim`: ATREST_CLAIM_DATA,
+    /// ATREST_CLAIM_SHARED_DATA or ATREST_CLAIM_HEADER. NULL: whoever uses the storage sees to it that there is one
+    /// writer, and one who changes the header, and needs no lock for that. Since 0.2.0.
+    lock: Option<unsafe extern "C" fn(context: *mut c_void, claim: u32) -> c_int>,
+    /// Gives a lock back that was taken, by whatever thread. NULL if and only if `lock` is. Since 0.2.0.
+    unlock: Option<unsafe extern "C" fn(context: *mut c_void, claim: u32)>,
 }
+
+/// For `lock` of atrest_storage: a volume is opened for writing. It keeps out other claims of data.
+pub const ATREST_CLAIM_DATA: u32 = 1;
+/// For `lock` of atrest_storage: a volume is opened for writing beside others, with ATREST_VOLUME_SHARED. It keeps out
+/// ATREST_CLAIM_DATA.
+pub const ATREST_CLAIM_SHARED_DATA: u32 = 2;
+/// For `lock` of atrest_storage: the header is changed, beside whoever writes data. It keeps out claims of its kind.
+pub const ATREST_CLAIM_HEADER: u32 = 3;
+
+/// How long the table was at first, in bytes; it has every field of then.
+const FIRST_SIZE: usize = core::mem::offset_of!(atrest_storage, lock);
 
 /// Opens the volume in a storage of yours, as atrest_volume_open() does in a file.
 ///
 /// `storage`: copied; see atrest_storage. Without `write` and `flush` the volume opens with ATREST_VOLUME_READ_ONLY
-/// alone. Everything else as for atrest_volume_open(); and _INVALID_REQUEST for a table that is too short, _UNSUPPORTED
-/// for one with functions that this version does not know, _READ_ONLY; _NULL for a table without `size` or `read`. It
-/// reads at most 8 MiB of header.
+/// alone. Without `lock` nobody is kept from writing at the same time. Everything else as for atrest_volume_open(); and
+/// _INVALID_REQUEST for a table that is too short, _UNSUPPORTED for one with functions that this version does not know,
+/// _READ_ONLY; _NULL for a table without `size` or `read`. It reads at most 8 MiB of header.
 ///
 /// # Safety
 /// As atrest_volume_open(); `storage` is NULL, or readable for as many bytes as it says, and its functions keep what
@@ -112,8 +130,8 @@ pub unsafe extern "C" fn atrest_volume_create_storage(
     }
 }
 
-/// atrest_volume_rewrap() for a volume in a storage of yours. Nobody else may change its header at the same time: your
-/// storage has no lock that this library knows.
+/// atrest_volume_rewrap() for a volume in a storage of yours. Without `lock` in the table nobody else may change its
+/// header at the same time.
 ///
 /// # Safety
 /// As atrest_volume_rewrap() and atrest_volume_open_storage(), but that the functions are used during the call alone.
@@ -178,7 +196,7 @@ pub unsafe extern "C" fn atrest_volume_remove_slot_storage(
 }
 
 /// atrest_volume_backup_header() for a volume in a storage of yours, which may be one that is only read. Nobody may
-/// change its header at the same time.
+/// change its header at the same time: what is read is not looked at by `lock`.
 ///
 /// `backup`: the path of a new file, as there.
 ///
@@ -198,8 +216,8 @@ pub unsafe extern "C" fn atrest_volume_backup_header_storage(
 
 /// atrest_volume_restore_header() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
 ///
-/// `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be at
-/// least as long as the backup's volume.
+/// `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be
+/// at least as long as the backup's volume.
 ///
 /// # Safety
 /// As atrest_volume_restore_header() and atrest_volume_rewrap_storage().
@@ -216,8 +234,8 @@ pub unsafe extern "C" fn atrest_volume_restore_header_storage(
     unsafe { restore_header(|| table(storage), backup, flags, (error, error_len)) }
 }
 
-/// atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for
-/// the volume behind them. The key's file records no place of the volume.
+/// atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room
+/// for the volume behind them. The key's file records no place of the volume.
 ///
 /// `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand, but no key is left.
 /// Everything else as for atrest_volume_create_scratch().
@@ -247,8 +265,8 @@ pub unsafe extern "C" fn atrest_volume_create_scratch_storage(
     }
 }
 
-/// atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage is
-/// gone, atrest_volume_destroy() erases the key by the volume's UUID.
+/// atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage
+/// is gone, atrest_volume_destroy() erases the key by the volume's UUID.
 ///
 /// # Safety
 /// As atrest_volume_destroy() and atrest_volume_rewrap_storage().
@@ -280,22 +298,25 @@ unsafe fn table(storage: *const atrest_storage) -> Result<Table, Failure> {
         flush: None,
         write_zeros: None,
         discard: None,
+        lock: None,
+        unlock: None,
     };
     // SAFETY: this function's contract; the first field says how many bytes there are.
     let bytes = unsafe {
         let len = pointer::read(storage.cast::<usize>())?;
         pointer::bytes(storage.cast::<u8>(), len)?
     };
-    if bytes.len() < size_of::<atrest_storage>() {
+    if bytes.len() < FIRST_SIZE || (FIRST_SIZE + 1..size_of::<atrest_storage>()).contains(&bytes.len()) {
         let text = format!("struct_size is {}: set it to sizeof (atrest_storage)", bytes.len());
         return Err(Failure::new(Code::InvalidRequest, text));
     }
-    let (ours, later) = bytes.split_at(size_of::<atrest_storage>());
+    let (ours, later) = bytes.split_at(bytes.len().min(size_of::<atrest_storage>()));
     if later.iter().any(|&byte| byte != 0) {
         let text = "the table of the storage has functions that this version of atrest does not know";
         return Err(Failure::new(Code::Unsupported, text));
     }
-    // SAFETY: as long as the table, and readable; a function or NULL is in each of its fields.
+    // SAFETY: no longer than the table, and readable; a function or NULL is in each of its fields, and what a shorter
+    // one does not have stays NULL.
     unsafe { core::ptr::copy_nonoverlapping(ours.as_ptr(), (&raw mut known).cast::<u8>(), ours.len()) };
     match known {
         atrest_storage {
@@ -306,8 +327,17 @@ unsafe fn table(storage: *const atrest_storage) -> Result<Table, Failure> {
             flush,
             write_zeros,
             discard,
+            lock,
+            unlock,
             ..
-        } => Ok(Table { context, size, read, write: write.zip(flush), write_zeros, discard }),
+        } => {
+            if lock.is_some() != unlock.is_some() {
+                let text = "the table of the storage has one of lock and unlock: it takes both, or none";
+                return Err(Failure::new(Code::InvalidRequest, text));
+            }
+            let (write, lock) = (write.zip(flush), lock.zip(unlock));
+            Ok(Table { context: Context(context), size, read, write, write_zeros, discard, lock })
+        }
         _ => Err(Failure::new(Code::Null, "the table of the storage has no size or no read")),
     }
 }
@@ -317,21 +347,35 @@ type Read = unsafe extern "C" fn(*mut c_void, *mut u8, usize, u64) -> c_int;
 type Write = unsafe extern "C" fn(*mut c_void, *const u8, usize, u64) -> c_int;
 type Flush = unsafe extern "C" fn(*mut c_void) -> c_int;
 type Range = unsafe extern "C" fn(*mut c_void, u64, u64) -> c_int;
+type Take = unsafe extern "C" fn(*mut c_void, u32) -> c_int;
+type GiveBack = unsafe extern "C" fn(*mut c_void, u32);
+
+/// What each function gets.
+#[derive(Clone, Copy)]
+struct Context(*mut c_void);
+
+// SAFETY: the functions may be called by any thread, and by several at once, as `atrest_storage` asks of its caller.
+unsafe impl Send for Context {}
+// SAFETY: the same.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// As a call, so that closures take all of it along.
+    fn get(self) -> *mut c_void {
+        self.0
+    }
+}
 
 /// Functions of the caller's, with what a storage must have.
 pub(crate) struct Table {
-    context: *mut c_void,
+    context: Context,
     size: Size,
     read: Read,
     write: Option<(Write, Flush)>,
     write_zeros: Option<Range>,
     discard: Option<Range>,
+    lock: Option<(Take, GiveBack)>,
 }
-
-// SAFETY: the functions may be called by any thread, and by several at once, as `atrest_storage` asks of its caller.
-unsafe impl Send for Table {}
-// SAFETY: the same.
-unsafe impl Sync for Table {}
 
 /// What a function of the caller's says.
 fn answer(errno: c_int) -> io::Result<()> {
@@ -346,32 +390,32 @@ impl Storage for Table {
     fn len(&self) -> io::Result<u64> {
         let mut length = 0;
         // SAFETY: the caller's function, as `atrest_storage` says, and so in the calls below.
-        answer(unsafe { (self.size)(self.context, &raw mut length) })?;
+        answer(unsafe { (self.size)(self.context.get(), &raw mut length) })?;
         Ok(length)
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         // SAFETY: as in `len`; the buffer has that many bytes.
-        answer(unsafe { (self.read)(self.context, buf.as_mut_ptr(), buf.len(), offset) })
+        answer(unsafe { (self.read)(self.context.get(), buf.as_mut_ptr(), buf.len(), offset) })
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         let (write, _) = self.write.ok_or(ErrorKind::ReadOnlyFilesystem)?;
         // SAFETY: as in `len`; the buffer has that many bytes.
-        answer(unsafe { write(self.context, buf.as_ptr(), buf.len(), offset) })
+        answer(unsafe { write(self.context.get(), buf.as_ptr(), buf.len(), offset) })
     }
 
     fn sync(&self) -> io::Result<()> {
         // Nothing was written.
         let Some((_, flush)) = self.write else { return Ok(()) };
         // SAFETY: as in `len`.
-        answer(unsafe { flush(self.context) })
+        answer(unsafe { flush(self.context.get()) })
     }
 
     fn write_zeros(&self, length: u64, offset: u64) -> io::Result<()> {
         match self.write_zeros {
             // SAFETY: as in `len`.
-            Some(write_zeros) => answer(unsafe { write_zeros(self.context, length, offset) }),
+            Some(write_zeros) => answer(unsafe { write_zeros(self.context.get(), length, offset) }),
             None => Written(self).write_zeros(length, offset),
         }
     }
@@ -379,7 +423,28 @@ impl Storage for Table {
     fn discard(&self, length: u64, offset: u64) -> io::Result<()> {
         let discard = self.discard.ok_or(ErrorKind::Unsupported)?;
         // SAFETY: as in `len`.
-        answer(unsafe { discard(self.context, length, offset) })
+        answer(unsafe { discard(self.context.get(), length, offset) })
+    }
+
+    fn claim(&self, claim: Claim) -> io::Result<Lock> {
+        let Some((take, give_back)) = self.lock else { return Ok(Lock::none()) };
+        let (number, by) = match claim {
+            Claim::SharedData => (ATREST_CLAIM_SHARED_DATA, HeldBy::Writer),
+            Claim::Header => (ATREST_CLAIM_HEADER, HeldBy::Change),
+            _ => (ATREST_CLAIM_DATA, HeldBy::Writer),
+        };
+        let context = self.context;
+        wait_for(|| {
+            // SAFETY: as in `len`.
+            match answer(unsafe { take(context.get(), number) }) {
+                // SAFETY: as in `len`, and as long as the volume, which holds the lock.
+                Ok(()) => Ok(Ok(Lock::new(move || unsafe { give_back(context.get(), number) }))),
+                Err(error) if matches!(error.kind(), ErrorKind::ResourceBusy | ErrorKind::WouldBlock) => {
+                    Ok(Err(Held::by(by)))
+                }
+                Err(error) => Err(error),
+            }
+        })
     }
 
     fn access(&self) -> io::Result<Access> {
@@ -412,6 +477,19 @@ impl Storage for Written<'_> {
 pub(crate) enum AnyStorage {
     File(File),
     Calls(Table),
+    /// Whose data several may write at once.
+    Shared(Shared<Box<AnyStorage>>),
+}
+
+/// A storage with what it claims.
+pub(crate) fn shared<'a>(storage: impl Storage + 'a, shared: bool) -> Box<dyn Storage + 'a> {
+    if shared { Box::new(Shared(storage)) } else { Box::new(storage) }
+}
+
+impl AnyStorage {
+    pub(crate) fn shared(self, shared: bool) -> AnyStorage {
+        if shared { AnyStorage::Shared(Shared(Box::new(self))) } else { self }
+    }
 }
 
 /// Each method is that of the storage behind it.
@@ -423,6 +501,7 @@ macro_rules! of_either {
                 match self {
                     AnyStorage::File(file) => file.$method($($argument),*),
                     AnyStorage::Calls(table) => table.$method($($argument),*),
+                    AnyStorage::Shared(shared) => shared.$method($($argument),*),
                 }
             })*
         }
@@ -437,8 +516,8 @@ of_either! {
     fn write_zeros(&self, length: u64, offset: u64) -> io::Result<()>;
     fn discard(&self, length: u64, offset: u64) -> io::Result<()>;
     fn read_back(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
-    fn exclusive(&self) -> io::Result<Lock>;
-    fn shared(&self) -> io::Result<Lock>;
+    fn claim(&self, claim: Claim) -> io::Result<Lock>;
+    fn is_changing(&self) -> io::Result<bool>;
     fn kind(&self) -> io::Result<Kind>;
     fn access(&self) -> io::Result<Access>;
     fn set_len(&self, length: u64) -> io::Result<()>;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -120,7 +121,7 @@ static void check_tables(struct memory *memory, const atrest_providers *provider
     atrest_storage storage = table(memory);
     IS(ATREST_ERROR_NULL, atrest_volume_open_storage(&storage, 0, NULL, 0, &volume, ERROR));
     IS(ATREST_ERROR_NULL, atrest_volume_open_storage(&storage, 0, providers, 0, NULL, ERROR));
-    IS(ATREST_ERROR_FLAGS, atrest_volume_open_storage(&storage, 4, providers, 0, &volume, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_open_storage(&storage, 8, providers, 0, &volume, ERROR));
     storage.struct_size = 0;
     IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
     says("struct_size");
@@ -133,6 +134,15 @@ static void check_tables(struct memory *memory, const atrest_providers *provider
     storage.read = NULL;
     IS(ATREST_ERROR_NULL, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
     CHECK(memory->reads == 0 && memory->sizes == 0 && volume == NULL);
+
+    /* A table of the first version, which ended before `lock`. */
+    storage = table(memory);
+    storage.struct_size = offsetof(atrest_storage, lock);
+    storage.lock = (int (*)(void *, uint32_t))(uintptr_t)check_tables; /* behind its end */
+    IS(ATREST_ERROR_NOT_A_VOLUME, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    storage.struct_size = sizeof storage;
+    IS(ATREST_ERROR_INVALID_REQUEST, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    says("lock and unlock");
 
     /* A table of a later version: what it does not use is no matter. */
     struct {
@@ -227,6 +237,57 @@ static void check_volume(struct memory *memory, const atrest_providers *provider
        atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &volume, ERROR));
     says("permission denied");
     memory->fail_read = 0;
+}
+
+/* Locks of the caller's, by claim: how many hold each. */
+static int held[4];
+static int lock_failure;
+
+static int take(void *context, uint32_t claim) {
+    (void)context;
+    CHECK(claim >= ATREST_CLAIM_DATA && claim <= ATREST_CLAIM_HEADER);
+    if (lock_failure != 0) return lock_failure;
+    if (claim == ATREST_CLAIM_DATA && held[ATREST_CLAIM_SHARED_DATA] != 0) return EBUSY;
+    if (claim == ATREST_CLAIM_SHARED_DATA && held[ATREST_CLAIM_DATA] != 0) return EBUSY;
+    if (claim != ATREST_CLAIM_SHARED_DATA && held[claim] != 0) return EAGAIN;
+    held[claim]++;
+    return 0;
+}
+
+static void give_back(void *context, uint32_t claim) {
+    (void)context;
+    CHECK(held[claim] > 0);
+    held[claim]--;
+}
+
+static void check_locks(struct memory *memory, const atrest_providers *providers) {
+    atrest_storage storage = table(memory);
+    storage.lock = take;
+    storage.unlock = give_back;
+    atrest_volume *volume, *second;
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    CHECK(held[ATREST_CLAIM_DATA] == 1);
+    IS(ATREST_ERROR_BUSY, atrest_volume_open_storage(&storage, 0, providers, 0, &second, ERROR));
+    says("open for writing");
+    IS(ATREST_ERROR_BUSY,
+       atrest_volume_open_storage(&storage, ATREST_VOLUME_SHARED, providers, 0, &second, ERROR));
+    IS(ATREST_OK,
+       atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &second, ERROR));
+    atrest_volume_close(second);
+    /* The header changes meanwhile. */
+    IS(ATREST_OK, atrest_volume_rewrap_storage(&storage, 0, providers, "local:other", 0, ERROR));
+    CHECK(held[ATREST_CLAIM_HEADER] == 0 && held[ATREST_CLAIM_DATA] == 1);
+    atrest_volume_close(volume);
+    CHECK(held[ATREST_CLAIM_DATA] == 0);
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, ATREST_VOLUME_SHARED, providers, 0, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, ATREST_VOLUME_SHARED, providers, 0, &second, ERROR));
+    CHECK(held[ATREST_CLAIM_SHARED_DATA] == 2);
+    atrest_volume_close(volume);
+    atrest_volume_close(second);
+    lock_failure = EIO;
+    IS(ATREST_ERROR_IO, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    lock_failure = 0;
+    CHECK(held[ATREST_CLAIM_SHARED_DATA] == 0 && held[ATREST_CLAIM_HEADER] == 0);
 }
 
 static void check_rewrap(struct memory *memory, const atrest_providers *providers) {
@@ -535,6 +596,7 @@ int main(int argc, char **argv) {
     check_rewrap(memory, providers);
     check_slots(memory, providers);
     check_header(memory, backup, providers);
+    check_locks(memory, providers);
     check_sector_cipher(memory, providers);
     check_against_a_file(memory, path, providers);
     check_destroy(memory, keys, providers);

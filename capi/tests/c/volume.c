@@ -388,7 +388,7 @@ static void check_open(const atrest_providers *providers) {
     IS(ATREST_ERROR_NULL, open_fails(in("v"), 0, NULL));
     IS(ATREST_ERROR_NULL, atrest_volume_open(in("v"), 0, providers, WAIT, NULL, ERROR));
     IS(ATREST_ERROR_BUFFER_LENGTH, atrest_volume_open(in("v"), 0, providers, WAIT, &volume, error, SIZE_MAX));
-    IS(ATREST_ERROR_FLAGS, open_fails(in("v"), 4, providers));
+    IS(ATREST_ERROR_FLAGS, open_fails(in("v"), 8, providers));
     IS(ATREST_ERROR_NOT_FOUND, open_fails(in("nowhere"), 0, providers));
     SAYS("opening the file");
     IS(ATREST_ERROR_FILE_TYPE, open_fails(base, ATREST_VOLUME_READ_ONLY, providers));
@@ -778,14 +778,14 @@ static void check_threads(const atrest_providers *providers) {
     atrest_volume_close(volume);
 }
 
-/* 0: it works here. 1: it answers that it does not, and a new one does. */
+/* 0: it works here. 1: it answers that it does not, and a new one does; the parent has the one that writes. */
 static int use_after_fork(const atrest_providers *providers, const atrest_volume *volume) {
     uint8_t bytes[8192];
     const atrest_status status = atrest_volume_read(volume, bytes, sizeof bytes, 400000);
     if (status == ATREST_OK) return atrest_volume_flush(volume) == ATREST_OK ? 0 : 2;
     if (status != ATREST_ERROR_FORKED || atrest_volume_flush(volume) != ATREST_ERROR_FORKED) return 3;
     atrest_volume *again;
-    if (atrest_volume_open(in("v"), 0, providers, WAIT, &again, NULL, 0) != ATREST_OK) return 4;
+    if (atrest_volume_open(in("v"), ATREST_VOLUME_READ_ONLY, providers, WAIT, &again, NULL, 0) != ATREST_OK) return 4;
     const int works = atrest_volume_read(again, bytes, sizeof bytes, 400000) == ATREST_OK;
     atrest_volume_close(again);
     return works ? 1 : 5;
@@ -835,6 +835,48 @@ static void check_fork(const atrest_providers *providers) {
     atrest_volume_close(volume);
 }
 
+/* One that writes: by the path, by a descriptor, in a child. */
+static void check_locks(const atrest_providers *providers) {
+    const int fd = open(in("v"), O_RDWR);
+    CHECK(fd >= 0);
+    atrest_volume *volume, *second;
+    IS(ATREST_OK, atrest_volume_open_fd(fd, 0, providers, WAIT, &volume, ERROR));
+    IS(ATREST_ERROR_BUSY, atrest_volume_open_fd(fd, 0, providers, WAIT, &second, ERROR));
+    IS(ATREST_ERROR_BUSY, open_fails(in("v"), 0, providers));
+    SAYS("this process");
+    IS(ATREST_ERROR_BUSY, open_fails(in("v"), ATREST_VOLUME_SHARED, providers));
+    IS(ATREST_ERROR_BUSY, atrest_volume_destroy(in("v"), NULL, in("keys"), ATREST_FORCE, ERROR));
+    SAYS("open for writing");
+    IS(ATREST_OK, atrest_volume_backup_header(in("v"), in("locked"), ERROR));
+    IS(ATREST_ERROR_BUSY, atrest_volume_restore_header(in("v"), in("locked"), 0, ERROR));
+    atrest_volume_close(open_volume(in("v"), ATREST_VOLUME_READ_ONLY, providers));
+    /* A child has it, too, and goes on when the parent has closed its own. */
+    int to_child[2];
+    uint8_t byte = 0;
+    CHECK(pipe(to_child) == 0);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        CHECK(close(to_child[1]) == 0 && read(to_child[0], &byte, 1) == 1);
+        CHECK(atrest_volume_write(volume, (const uint8_t *)"still", 5, 999998) == ATREST_OK);
+        _exit(0);
+    }
+    atrest_volume_close(volume);
+    CHECK(close(fd) == 0);
+    IS(ATREST_ERROR_BUSY, open_fails(in("v"), 0, providers));
+    int status;
+    CHECK(write(to_child[1], &byte, 1) == 1);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    volume = open_volume(in("v"), ATREST_VOLUME_SHARED, providers);
+    atrest_volume_close(open_volume(in("v"), ATREST_VOLUME_SHARED, providers));
+    IS(ATREST_ERROR_BUSY, open_fails(in("v"), 0, providers));
+    IS(ATREST_OK, atrest_volume_restore_header(in("v"), in("locked"), ATREST_VOLUME_SHARED, ERROR));
+    atrest_volume_close(volume);
+    atrest_volume_close(open_volume(in("v"), 0, providers));
+    CHECK(close(to_child[0]) == 0 && close(to_child[1]) == 0);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     base = argv[1];
@@ -856,6 +898,7 @@ int main(int argc, char **argv) {
 #endif
     check_threads(providers);
     check_fork(providers);
+    check_locks(providers);
     atrest_providers_free(providers);
     puts("volumes, envelopes, providers and every misuse: as they should be");
     return EXIT_SUCCESS;

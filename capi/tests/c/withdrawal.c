@@ -147,9 +147,11 @@ static void is_closed(const atrest_volume *volume) {
     IS(ATREST_OK, atrest_volume_flush(volume));
 }
 
+/* Beside others of these. */
 static atrest_volume *open_volume(const atrest_providers *providers) {
+    const uint32_t flags = ATREST_VOLUME_DISCARD | ATREST_VOLUME_SHARED;
     atrest_volume *volume;
-    IS(ATREST_OK, atrest_volume_open(in("v"), ATREST_VOLUME_DISCARD, providers, WAIT, &volume, ERROR));
+    IS(ATREST_OK, atrest_volume_open(in("v"), flags, providers, WAIT, &volume, ERROR));
     return volume;
 }
 
