@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = new.options(arguments.size)?;
     let output = new.output()?;
     new.make(|envelope, keys, before_publishing| {
-        let volume = Volume::create(output.duplicate()?, &options, envelope, keys)
+        let volume = Volume::create(new.storage(&output)?, &options, envelope, keys)
             .map_err(|error| Failure::volume("cannot create the volume", &name, error))?;
         before_publishing();
         output.publish()?;

@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return to_stdout(arguments);
     }
     // Plain text of what was worth encrypting is for its owner alone.
-    let output = Output::create(&arguments.out, arguments.force, Access::Private)?;
+    let output = Output::create(&arguments.out, arguments.force, false, Access::Private)?;
     let Opened { volume, metadata, opened_by, .. } =
         opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
     let name = show(&arguments.volume);

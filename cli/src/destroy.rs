@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, say, show};
+use crate::sharing::Sharing;
 use crate::source::open_volume_to_destroy;
 use crate::text::escaped_json;
 use crate::trust::{Checked, Purpose, Trust};
@@ -33,17 +34,19 @@ pub struct Arguments {
     json: bool,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    sharing: Sharing,
 }
 
 const HELP: &str = "\
 The key is erased first, then the header. If the command is interrupted, the volume no longer opens; run it again to finish.
 
-Copies of the volume still open with a backup of the keystore that holds the key. A program that has the volume open keeps \
-it open. Files are overwritten before they are removed, but SSDs, copy-on-write file systems and snapshots may keep old \
+Copies of the volume still open with a backup of the keystore that holds the key. A volume that is open for writing is not \
+destroyed; a program that has it open for reading keeps it open. Files are overwritten before they are removed, but SSDs, copy-on-write file systems and snapshots may keep old \
 blocks.";
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments { volume: path, uuid, force, json, trust } = arguments;
+    let Arguments { volume: path, uuid, force, json, trust, sharing } = arguments;
     let name = show(path);
     let refused = |why: &dyn Display| Failure::new(format!("cannot destroy {name}: {why}"));
     let home = LocalKeystore::default_path().map_err(|error| refused(&error))?;
@@ -81,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let providers = envelope.as_ref().map(|envelope| providers::of(envelope).unwrap_or_default());
     let providers = providers.unwrap_or_default();
     let destroyed =
-        Volume::destroy(&file, keystore.as_ref(), &providers, &options).map_err(|error| match error {
+        Volume::destroy(&sharing.of(&file), keystore.as_ref(), &providers, &options).map_err(|error| match error {
             DestroyError::Header(
                 ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
             ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),

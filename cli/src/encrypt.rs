@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use atrest::keys::{Envelope, VolumeKeys};
+use atrest::storage::Storage;
 use atrest::volume::{CreateOptions, Error, Writer};
 use clap::Args;
 
@@ -33,16 +34,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     output.refuse_if_also(source.metadata(), source.name())?;
     new.make(|envelope, keys, before_publishing| {
         let from = source.name().to_owned();
+        let storage = new.storage(&output)?;
         let Made { line, header } =
-            encrypt(source, output, &options, envelope, keys, &name, before_publishing)?;
+            encrypt(source, output, storage, &options, envelope, keys, &name, before_publishing)?;
         Ok(Made { line: format!("encrypted {from} into {name}: {line}"), header })
     })
 }
 
+#[allow(clippy::too_many_arguments, reason = "what it takes")]
 /// Does the work, and tells size, time, rate and backend.
 fn encrypt(
     mut source: Source,
     output: Output,
+    storage: Box<dyn Storage>,
     options: &CreateOptions,
     envelope: Envelope,
     keys: &VolumeKeys,
@@ -52,8 +56,7 @@ fn encrypt(
     let failed = |error: Error| Failure::volume("cannot write the volume", name, error);
     let (from, expected) = (source.name().to_owned(), source.size());
     let progress = Progress::start(expected);
-    let mut writer =
-        Writer::new(output.duplicate()?, options, envelope, keys).map_err(|error| failed(error.into()))?;
+    let mut writer = Writer::new(storage, options, envelope, keys).map_err(|error| failed(error.into()))?;
     let copied = pipeline::copy(
         move |buffer| source.fill(buffer),
         |part| {

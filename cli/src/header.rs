@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use crate::failure::{Failure, say, show, warn};
 use crate::opening::wrapped_by;
 use crate::output::{Access, Output};
+use crate::sharing::Sharing;
 use crate::size;
 use crate::source::{open_volume, open_volume_to_change};
 use crate::trust::{Purpose, Trust};
@@ -47,13 +48,15 @@ enum Command {
         force: bool,
         #[command(flatten)]
         trust: Trust,
+        #[command(flatten)]
+        sharing: Sharing,
     },
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Backup { volume, file, force } => backup(volume, file, *force),
-        Command::Restore { volume, file, force, trust } => restore(volume, file, *force, trust),
+        Command::Restore { volume, file, force, trust, sharing } => restore(volume, file, *force, trust, sharing),
     }
 }
 
@@ -70,7 +73,7 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     }
     let (backup, warnings) = HeaderBackup::take(&volume)
         .map_err(|error| Failure::volume("cannot back up the header of", &name, error))?;
-    let output = Output::create(to, force, Access::Private)?;
+    let output = Output::create(to, force, false, Access::Private)?;
     let written = output.file().write_all(backup.as_bytes());
     written.map_err(|error| Failure::io("cannot write", &to_name, &error))?;
     output.publish()?;
@@ -86,7 +89,7 @@ fn backup(path: &Path, to: &Path, force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn restore(path: &Path, from: &Path, force: bool, trust: &Trust) -> Result<(), Failure> {
+fn restore(path: &Path, from: &Path, force: bool, trust: &Trust, sharing: &Sharing) -> Result<(), Failure> {
     let (name, from_name) = (show(path), show(from));
     let (backup, warnings) = HeaderBackup::read(&open_volume(from)?)
         .map_err(|error| Failure::volume("cannot use the backup", &from_name, error))?;
@@ -97,7 +100,7 @@ fn restore(path: &Path, from: &Path, force: bool, trust: &Trust) -> Result<(), F
     // Nothing in it is authenticated: the next open does that, and asks before anything is written.
     let checked = trust.check("cannot restore the header of", path, backup.header(), Purpose::Replace)?;
     let restored = backup
-        .restore(&volume, &checked.expect, force)
+        .restore(&sharing.of(&volume), &checked.expect, force)
         .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;
     let header = &restored.header;
     checked.changed(header);

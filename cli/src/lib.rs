@@ -38,6 +38,7 @@ mod progress;
 mod providers;
 mod rewrap;
 mod scratch;
+mod sharing;
 mod signals;
 mod size;
 mod slot;
@@ -54,6 +55,8 @@ use std::process::ExitCode;
 
 use atrest::keys::Registry;
 use clap::{Parser, Subcommand};
+
+use failure::say;
 
 pub use providers::built_in;
 
@@ -128,6 +131,7 @@ enum Command {
 pub fn run(registry: Registry) -> ExitCode {
     signals::let_large_writes_fail();
     providers::register(registry);
+    atrest::on_waiting(|waiting| say(&format!("atrest: {waiting}")));
     let result = match Cli::parse().command {
         Command::Encrypt(arguments) => encrypt::run(&arguments),
         Command::Decrypt(arguments) => decrypt::run(&arguments),

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use atrest::keys::{Envelope, KeyRef, VolumeKeys};
+use atrest::storage::Storage;
 use atrest::volume::{CreateOptions, Header};
 use clap::{Args, CommandFactory as _, error::ErrorKind};
 
 use crate::backends::warn_of_wrong_ones;
 use crate::failure::{Failure, say, show};
 use crate::output::{Access, Output};
+use crate::sharing::Sharing;
 use crate::{Cli, providers, scratch, trust};
 
 #[derive(Args)]
@@ -29,6 +31,8 @@ pub struct NewVolume {
     /// Replace an existing file, or overwrite a block device
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    sharing: Sharing,
 }
 
 /// A volume that was made.
@@ -72,7 +76,12 @@ impl NewVolume {
 
     /// Begins the volume's file.
     pub fn output(&self) -> Result<Output, Failure> {
-        Output::create(&self.volume, self.force, Access::Umask)
+        Output::create(&self.volume, self.force, self.sharing.shared, Access::Umask)
+    }
+
+    /// The storage of the new volume.
+    pub fn storage(&self, output: &Output) -> Result<Box<dyn Storage>, Failure> {
+        Ok(self.sharing.of(output.duplicate()?))
     }
 
     /// Makes the volume's keys, has `make` make the volume, and tells the user what it says, and which key it is.

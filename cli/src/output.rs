@@ -1,11 +1,12 @@
 //! Files that are made beside their destination and put there when they are complete.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use atrest::storage::{Claim, Lock, Storage as _};
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{Failure, show};
@@ -28,22 +29,31 @@ pub struct Output {
 }
 
 enum Target {
-    File { temporary: Temporary, file_name: OsString, replace: bool, permissions: Option<Permissions> },
-    Device(File),
+    File {
+        temporary: Temporary,
+        file_name: OsString,
+        replace: bool,
+        permissions: Option<Permissions>,
+        /// Of the file that is replaced.
+        _claim: Lock,
+    },
+    /// With its claim, unless a volume is made there, which has its own.
+    Device { file: File, _claim: Lock },
 }
 
 impl Target {
     fn file(&self) -> &File {
         match self {
             Target::File { temporary, .. } => temporary.file(),
-            Target::Device(file) => file,
+            Target::Device { file, .. } => file,
         }
     }
 }
 
 impl Output {
-    /// Begins a new file for `path`. An existing file is replaced, and a block device overwritten, with `force` only.
-    pub fn create(path: &Path, force: bool, access: Access) -> Result<Output, Failure> {
+    /// Begins a new file for `path`. An existing file is replaced, and a block device overwritten, with `force` only, and
+    /// not while somebody has it open for writing, but where that is `shared`.
+    pub fn create(path: &Path, force: bool, shared: bool, access: Access) -> Result<Output, Failure> {
         let name = show(path);
         let refuse = |why: &str| Err(Failure::new(format!("cannot write {name}: {why}")));
         let failed = |error: io::Error| Failure::io("cannot write", &name, &error);
@@ -55,6 +65,7 @@ impl Output {
         // A symbolic link stays, and what it points to is written.
         let target = target_of(path).map_err(failed)?;
         let mut permissions = None;
+        let mut claimed = Lock::none();
         match fs::symlink_metadata(&target) {
             Ok(existing) if existing.is_dir() => {
                 return refuse("it is a directory; give a file name");
@@ -63,8 +74,12 @@ impl Output {
                 if !force {
                     return refuse("it is a block device; use --force to overwrite what is on it");
                 }
-                let target = Target::Device(open_device(&target).map_err(failed)?);
-                return Ok(Output { name, target });
+                let file = File::options().read(true).write(true).open(&target).map_err(failed)?;
+                let claim = match access {
+                    Access::Umask => Lock::none(),
+                    Access::Private => claim(&file, shared, &name)?,
+                };
+                return Ok(Output { name, target: Target::Device { file, _claim: claim } });
             }
             Ok(existing) if !existing.is_file() => {
                 return refuse("it is neither a regular file nor a block device");
@@ -74,6 +89,11 @@ impl Output {
                 // What somebody else made may let anybody in, or do what its owner may when it is run.
                 permissions = (access == Access::Umask && is_ours(existing.uid()))
                     .then(|| Permissions::from_mode(existing.mode() & 0o777));
+                // Who may neither write nor read it may still replace it, and knows nothing of its users.
+                let writable = File::options().read(true).write(true).open(&target);
+                if let Ok(file) = writable.or_else(|_| File::open(&target)) {
+                    claimed = claim(&file, shared, &name)?;
+                }
             }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             Err(_) if target != path => {
@@ -97,7 +117,8 @@ impl Output {
         temporary::remove_abandoned(&directory);
         let temporary = Temporary::new(directory, mode)
             .map_err(|error| Failure::io("cannot create a file in", show(parent), &error))?;
-        let target = Target::File { temporary, file_name: file_name.to_owned(), replace: force, permissions };
+        let file_name = file_name.to_owned();
+        let target = Target::File { temporary, file_name, replace: force, permissions, _claim: claimed };
         Ok(Output { name, target })
     }
 
@@ -114,7 +135,7 @@ impl Output {
     /// Refuses to overwrite the device that is being read. A file that is read can be replaced: it is complete before
     /// it goes.
     pub fn refuse_if_also(&self, input: &Metadata, input_name: &str) -> Result<(), Failure> {
-        let Target::Device(file) = &self.target else { return Ok(()) };
+        let Target::Device { file, .. } = &self.target else { return Ok(()) };
         let device = file.metadata().map_err(|error| Failure::io("cannot write", &self.name, &error))?;
         if input.file_type().is_block_device() && input.rdev() == device.rdev() {
             let name = &self.name;
@@ -125,7 +146,7 @@ impl Output {
 
     /// Whether it is a block device.
     pub fn is_device(&self) -> bool {
-        matches!(self.target, Target::Device(_))
+        matches!(self.target, Target::Device { .. })
     }
 
     /// Makes a new file so long, with a hole where nothing is written.
@@ -137,7 +158,7 @@ impl Output {
     pub fn reserve(&self, length: u64) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::io("cannot write", &self.name, &error);
         match &self.target {
-            Target::Device(file) => {
+            Target::Device { file, .. } => {
                 let room = rustix::fs::seek(file, rustix::fs::SeekFrom::End(0))
                     .map_err(|error| failed(error.into()))?;
                 rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))
@@ -159,7 +180,9 @@ impl Output {
         let name = self.name;
         let failed = |error: io::Error| Failure::io("cannot write", &name, &error);
         self.target.file().sync_all().map_err(failed)?;
-        let Target::File { temporary, file_name, replace, permissions } = self.target else { return Ok(()) };
+        let Target::File { temporary, file_name, replace, permissions, _claim } = self.target else {
+            return Ok(());
+        };
         if let Some(permissions) = permissions {
             // Not everyone may set them on every file system; then the new file has those of a new file.
             let _ = temporary.file().set_permissions(permissions);
@@ -204,11 +227,15 @@ fn target_of(path: &Path) -> io::Result<PathBuf> {
     Err(rustix::io::Errno::LOOP.into())
 }
 
-/// A device that something else uses, a mounted file system for example, is refused by the system (open(2), O_EXCL
-/// without O_CREAT).
-fn open_device(path: &Path) -> io::Result<File> {
-    let exclusive = if cfg!(target_os = "linux") { OFlags::EXCL.bits() as i32 } else { 0 };
-    OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path)
+/// Keeps others from writing to what is overwritten or replaced.
+fn claim(file: &File, shared: bool, name: &str) -> Result<Lock, Failure> {
+    let claim = if shared { Claim::SharedData } else { Claim::Data };
+    file.claim(claim).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => {
+            Failure::new(format!("cannot write {name}: {error}: try again when that is over"))
+        }
+        _ => Failure::io("cannot write", name, &error),
+    })
 }
 
 /// Reserves space without making the file longer. Where the file system cannot, nothing happens.

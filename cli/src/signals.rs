@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -51,17 +53,33 @@ pub fn let_large_writes_fail() {
 }
 
 fn listen() -> io::Result<()> {
-    // The thread comes first: signals that are caught, and that nobody hears, would not end the process any more.
-    let (give, signals) = mpsc::channel::<Signals>();
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let Ok(mut signals) = signals.recv() else { return };
-        for signal in signals.forever() {
+    // The threads come first: signals that are caught, and that nobody hears, would not end the process any more.
+    let (begin, begun) = mpsc::channel();
+    let (done, end) = mpsc::channel();
+    thread::Builder::new().name("cleanup".into()).spawn(move || {
+        if begun.recv().is_ok() {
             // Held to the end, so that nothing else begins in between.
             let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
             registered.work.values().for_each(|work| work());
-            if signal_hook::low_level::emulate_default_handler(signal).is_err() {
-                std::process::exit(1);
-            }
+            let _ = done.send(());
+            // Until the process ends.
+            let _ = begun.recv();
+        }
+    })?;
+    let (give, signals) = mpsc::channel::<Signals>();
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let Ok(mut signals) = signals.recv() else { return };
+        let Some(signal) = signals.forever().next() else { return };
+        let _ = begin.send(());
+        // What is still to be done may wait for somebody else, a lock for example: not for ever, and not against who is in
+        // a hurry and sends another signal.
+        let deadline = Instant::now() + PATIENCE;
+        while end.recv_timeout(PAUSE).is_err_and(|error| error == RecvTimeoutError::Timeout)
+            && Instant::now() < deadline
+            && signals.pending().next().is_none()
+        {}
+        if signal_hook::low_level::emulate_default_handler(signal).is_err() {
+            std::process::exit(1);
         }
     })?;
     // A signal that is ignored, as under nohup, stays ignored.
@@ -69,6 +87,12 @@ fn listen() -> io::Result<()> {
     let _ = give.send(Signals::new(signals.collect::<Vec<i32>>())?);
     Ok(())
 }
+
+/// How long a signal waits for what is done before the process ends.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How soon another signal is noticed.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether the signal is ignored, as far as the system tells (proc(5), SigIgn in /proc/PID/status).
 fn is_ignored(signal: i32) -> bool {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use crate::failure::{Failure, show};
@@ -86,19 +86,12 @@ pub fn open_volume_to_change(path: &Path) -> Result<File, Failure> {
     open_volume_with(path, File::options().read(true).write(true))
 }
 
-/// Opens a volume that is to be destroyed; `None` where there is no such file. A device that something else uses, a
-/// mounted file system for example, is refused by the system (open(2), O_EXCL without O_CREAT).
+/// Opens a volume that is to be destroyed; `None` where there is no such file.
 pub fn open_volume_to_destroy(path: &Path) -> Result<Option<File>, Failure> {
-    let mut options = File::options();
-    options.read(true).write(true);
     match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Ok(metadata) if cfg!(target_os = "linux") && metadata.file_type().is_block_device() => {
-            options.custom_flags(rustix::fs::OFlags::EXCL.bits() as i32);
-        }
-        _ => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => open_volume_to_change(path).map(Some),
     }
-    open_volume_with(path, &options).map(Some)
 }
 
 fn open_volume_with(path: &Path, options: &fs::OpenOptions) -> Result<File, Failure> {

@@ -194,17 +194,6 @@ fn a_forged_class_saves_no_key() {
     place.refuses(&["decrypt", "copy", "out"], &[&uuid, "was destroyed"]);
 }
 
-#[test]
-fn who_holds_the_header_is_waited_for() {
-    let (place, uuid) = with_scratch();
-    let holder = read_write(&place.path("v"));
-    holder.lock().unwrap();
-    place.refuses(&["destroy", "v"], &["cannot destroy v", "another process"]);
-    holder.unlock().unwrap();
-    place.succeed(&["destroy", "v"]);
-    is_destroyed(&place, &uuid);
-}
-
 /// A process that may not write ends while it overwrites the key, by the signal of a file that grows too large.
 #[test]
 fn an_erasure_that_is_cut_off_is_finished() {

@@ -198,16 +198,6 @@ fn hostile_backups_are_refused() {
 }
 
 #[test]
-fn who_holds_the_header_is_waited_for() {
-    let place = with_backup();
-    let holder = read_write(&place.path("v"));
-    holder.lock_shared().unwrap();
-    // Readers do not mind each other.
-    place.succeed(&["header", "backup", "v", "c"]);
-    place.refuses(&["header", "restore", "v", "b"], &["another process"]);
-}
-
-#[test]
 fn no_backup_brings_a_destroyed_scratch_volume_back() {
     let place = Place::with_key();
     place.put("in", &noise(5000, 1));

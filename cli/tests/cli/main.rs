@@ -15,6 +15,7 @@ mod first_use;
 mod header;
 mod interrupted;
 mod key_life;
+mod locks;
 mod namespaces;
 mod passphrase;
 mod peers;

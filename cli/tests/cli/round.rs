@@ -258,10 +258,10 @@ fn a_block_device_is_written_in_place() {
 }
 
 /// A loop device over the file `disk`, detached at the end.
-struct Loop(String);
+pub struct Loop(pub String);
 
 impl Loop {
-    fn attach(place: &Place, size: u64) -> Option<Loop> {
+    pub fn attach(place: &Place, size: u64) -> Option<Loop> {
         File::create(place.path("disk")).unwrap().set_len(size).unwrap();
         let output = place.program(program("losetup")?).args(["--find", "--show", "disk"]).output().unwrap();
         output.status.success().then(|| Loop(text(&output.stdout).trim().into()))
