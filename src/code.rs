@@ -71,8 +71,9 @@ codes! {
     DataLength = 5, "data_length", "the data is not a whole number of sectors long";
     /// The data unit is shorter than 16 bytes or longer than 2^20 blocks (16777216 bytes).
     UnitLength = 6, "unit_length", "the data unit takes 16 to 16777216 bytes";
-    /// The length is above PTRDIFF_MAX, or the buffer would wrap around the end of the address space.
-    BufferLength = 7, "buffer_length", "the buffer is longer than PTRDIFF_MAX or wraps around the address space";
+    /// The buffer is too short for the call's result; or its length is above PTRDIFF_MAX, or it would wrap around the end of
+    /// the address space.
+    BufferLength = 7, "buffer_length", "the buffer is too short, longer than PTRDIFF_MAX, or wraps around the address space";
     /// Source and destination overlap without being the same buffer.
     Overlap = 8, "overlap", "source and destination overlap; they take the same buffer or two apart";
     /// The last sector's number does not fit into its tweak.

@@ -231,6 +231,13 @@ fn expectations_are_read_from_words_and_refused_by_word() {
     );
     open(&place, "v", &read(&text).unwrap(), Mode::ReadWrite).unwrap();
     assert_eq!(read("any").unwrap(), Expect::any());
+    // A slot is chosen beside what is expected, or beside "any".
+    assert_eq!(read(&format!("slot=1 {pin}")).unwrap(), Expect::pin(pin).only_slot(1));
+    let first = read("any slot=0").unwrap();
+    assert_eq!(first, Expect::any().only_slot(0));
+    assert_eq!(open(&place, "v", &first, Mode::ReadWrite).unwrap().slot(), Some(0));
+    let error = open(&place, "v", &read("any slot=1").unwrap(), Mode::ReadOnly).unwrap_err();
+    assert_eq!(error.code(), Code::Slot);
     for (text, why) in [
         ("", "empty"),
         ("# only a comment", "empty"),
@@ -240,6 +247,10 @@ fn expectations_are_read_from_words_and_refused_by_word() {
         ("key=default", "SCHEME:KEY"),
         ("account=", "nothing stands behind"),
         ("colour=blue", "no expectation"),
+        // That alone would allow anything.
+        ("slot=0", "empty"),
+        ("any slot=first", "no number of a slot"),
+        ("any slot=0 slot=1", "one slot is chosen already"),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.to_string().contains(why), "{text}: {error}");

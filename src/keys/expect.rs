@@ -96,13 +96,13 @@ pub enum ExpectError {
     /// Neither a pin nor a word that is known.
     #[error(
         "{0:?} is no expectation: a pin is UUID:COMMITMENT:VERSION, 82 characters or a few more; the other words are \
-         volume=UUID, key=KEY, account=ACCOUNT, region=REGION, provider=NAME and any"
+         volume=UUID, key=KEY, account=ACCOUNT, region=REGION, provider=NAME, slot=NUMBER and any"
     )]
     Pin(String),
     /// What is behind the equals sign is none.
     #[error("{0:?} is no expectation: {1}")]
     Value(String, &'static str),
-    /// No word at all: that would allow anything, and must be said.
+    /// No word at all, or the choice of a slot alone: that would allow anything, and must be said.
     #[error("the expectation is empty: write \"any\" to allow any volume and any key")]
     Empty,
 }
@@ -356,22 +356,19 @@ impl FromStr for Expect {
     type Err = ExpectError;
 
     /// Reads words, apart by white space, and comments from `#` to the end of a line: pins, `volume=UUID`, `key=KEY`,
-    /// `account=ACCOUNT`, `region=REGION`, `provider=NAME`; or `any` alone.
+    /// `account=ACCOUNT`, `region=REGION`, `provider=NAME`; or `any` in place of all of these. `slot=NUMBER` may stand beside
+    /// them, at most once, and expects nothing by itself.
     fn from_str(text: &str) -> Result<Expect, ExpectError> {
         let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(line, _)| line));
         let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-        match words[..] {
-            [] => return Err(ExpectError::Empty),
-            ["any"] => return Ok(Expect::any()),
-            _ => {}
-        }
-        words.into_iter().try_fold(Expect::any(), |expect, word| {
+        let is_any = words.contains(&"any");
+        let expect = words.into_iter().try_fold(Expect::any(), |expect, word| {
             let wrong = |rule| ExpectError::Value(excerpt(word), rule);
             let Some((field, value)) = word.split_once('=') else {
-                return Ok(expect.and_pin(match word {
-                    "any" => return Err(wrong("\"any\" stands alone")),
-                    pin => pin.parse()?,
-                }));
+                return Ok(match word {
+                    "any" => expect,
+                    pin => expect.and_pin(pin.parse()?),
+                });
             };
             if value.is_empty() {
                 return Err(wrong("nothing stands behind the equals sign"));
@@ -382,9 +379,18 @@ impl FromStr for Expect {
                 "account" => expect.and_account(value),
                 "region" => expect.and_region(value),
                 "provider" => expect.and_provider(value),
+                "slot" if expect.slot.is_some() => return Err(wrong("one slot is chosen already")),
+                "slot" => expect.only_slot(value.parse().map_err(|_| wrong("that is no number of a slot"))?),
                 _ => return Err(ExpectError::Pin(excerpt(word))),
             })
-        })
+        })?;
+        match (is_any, expect.is_limited()) {
+            (true, true) => {
+                Err(ExpectError::Value("any".to_owned(), "it stands alone, or beside slot=NUMBER"))
+            }
+            (false, false) => Err(ExpectError::Empty),
+            _ => Ok(expect),
+        }
     }
 }
 
