@@ -1,6 +1,6 @@
 # The version of the library; tests/header.rs holds it to Cargo.toml. Before 1.0.0 a request must name the same minor
 # version; afterwards, the same major version, and no later minor one.
-set(PACKAGE_VERSION "0.1.0")
+set(PACKAGE_VERSION "0.2.0")
 
 set(PACKAGE_VERSION_COMPATIBLE FALSE)
 set(PACKAGE_VERSION_EXACT FALSE)

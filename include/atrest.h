@@ -77,12 +77,12 @@ extern "C" {
 #define ATREST_VERSION_MAJOR 0
 
 /* This one rises with every call, type or status that is added. */
-#define ATREST_VERSION_MINOR 1
+#define ATREST_VERSION_MINOR 2
 
 /* And this one with all else. */
 #define ATREST_VERSION_PATCH 0
 /* The same as a string, and as one number, as atrest_version_number() has it. */
-#define ATREST_VERSION "0.1.0"
+#define ATREST_VERSION "0.2.0"
 #define ATREST_VERSION_NUMBER (ATREST_VERSION_MAJOR * 1000000 + ATREST_VERSION_MINOR * 1000 + ATREST_VERSION_PATCH)
 
 /* The version of the library, which may be later than the header's: "MAJOR.MINOR.PATCH", a static string. */

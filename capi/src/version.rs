@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char};
 /// breaks programs.
 pub const ATREST_VERSION_MAJOR: u32 = 0;
 /// This one rises with every call, type or status that is added.
-pub const ATREST_VERSION_MINOR: u32 = 1;
+pub const ATREST_VERSION_MINOR: u32 = 2;
 /// And this one with all else.
 pub const ATREST_VERSION_PATCH: u32 = 0;
 

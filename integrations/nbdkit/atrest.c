@@ -256,7 +256,7 @@ static void dump_plugin(void) { printf("atrest_version=%s\n", atrest_version());
 
 static struct nbdkit_plugin plugin = {
     .name = "atrest",
-    .version = "0.1.0",
+    .version = "0.2.0",
     .longname = "atrest encrypted volumes",
     .description = "Serves an encrypted volume of atrest, a LUKS2 container, as a plain block device.",
     .unload = plugin_unload,
