@@ -702,8 +702,8 @@ atrest_status atrest_selftest(void);
  * ---------------------------------------------------------------------------------------------------- */
 
 /*
- * A set of key providers: what wraps and unwraps the keys of volumes. Any number of threads may use one at once, but
- * none while a provider is added.
+ * A set of key providers: what wraps and unwraps the keys of volumes; with it, what is expected of these. Any number of
+ * threads may use one at once, but none while a provider is added or an expectation set.
  */
 typedef struct atrest_providers atrest_providers;
 
@@ -720,6 +720,42 @@ atrest_status atrest_providers_new(atrest_providers **out);
  * it do not need it.
  */
 void atrest_providers_free(atrest_providers *providers);
+
+/*
+ * Says what is expected of the volumes that are opened and changed with this set: which ones they are, and whose keys
+ * open them. A header comes from a disk that somebody else may have written; without an expectation it would choose by
+ * whose key a volume opens, and so who can read what is written next.
+ *
+ * `expectation`: words, apart by white space. A pin, as `atrest create` and atrest_volume_pin() give it, is one volume
+ * and its root key. Then `volume=UUID`, `key=KEY` (an AWS key by its ARN or id; an alias is none), `account=ACCOUNT`,
+ * `region=REGION`, `provider=NAME`. Of several words of one kind any may hold; of each kind that is there one must.
+ * `any` in place of all these is what atrest_providers_expect_any() says. Besides, `slot=NUMBER` has one wrapping tried
+ * alone, counted from 0. From `#` to the end of a line is a comment. `error`, `error_len`: as for atrest_volume_open();
+ * may be NULL.
+ *
+ * Volumes are held against it before a key service is asked, and only wrappings by expected keys are tried: what is not
+ * expected is refused with ATREST_ERROR_UNEXPECTED. It holds for the calls that begin afterwards; volumes that are open
+ * keep what they were opened with.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _EXPECTATION for a text that says nothing of that kind, which
+ * leaves the set as it was. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_expect(atrest_providers *providers,
+                                      const char *expectation,
+                                      char *error,
+                                      size_t error_len);
+
+/*
+ * Says that any volume will do, under any key that the providers open: for those who know by other means that nobody
+ * else writes the disk, or who only move data that they do not trust. Without this and without
+ * atrest_providers_expect(), volumes open for reading alone, and everything that writes or changes one returns
+ * ATREST_ERROR_NO_EXPECTATION.
+ *
+ * Returns ATREST_OK, or ATREST_ERROR_NULL. No other thread may be using the set.
+ */
+ATREST_MUST_USE
+atrest_status atrest_providers_expect_any(atrest_providers *providers);
 
 /*
  * Adds a local keystore, which holds the keys "local:NAME"; it replaces one that was there before.
@@ -876,8 +912,9 @@ typedef struct atrest_volume atrest_volume;
  * header. Writes nothing.
  *
  * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
- * ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
- * need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
+ * ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key, and the volume must be
+ * what they expect: for writing, atrest_providers_expect() or atrest_providers_expect_any() must have said what. The
+ * volume does not need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
  * with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
  * the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
  * time for both. `*out` receives the volume; close it with atrest_volume_close().
@@ -890,10 +927,11 @@ typedef struct atrest_volume atrest_volume;
  * Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
  * lock on the file: make sure that nobody else writes to the volume.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
- * _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
- * other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
- * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NO_EXPECTATION (for writing, and nothing is
+ * expected); for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE, _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED,
+ * _REFUSED, _TRUNCATED, _FORGED, _REENCRYPTED; where it is not what is expected: _UNEXPECTED, _SLOT; for its key:
+ * _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first),
+ * _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open(const char *path,
@@ -932,7 +970,8 @@ atrest_status atrest_volume_open_fd(int fd,
  * `error_len`: as for atrest_volume_open().
  *
  * When it returns, the header is on the disk. The data area is not written: until you write it, reading gives
- * undefined bytes. On failure no file is left.
+ * undefined bytes. On failure no file is left. What is expected is for volumes that there are: this call asks for none,
+ * and atrest_volume_pin() then gives what to expect.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
  * _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for
@@ -1075,6 +1114,54 @@ ATREST_MUST_USE
 atrest_status atrest_volume_uuid(const atrest_volume *volume, uint8_t uuid[16]);
 
 /* ----------------------------------------------------------------------------------------------------
+ * Which volume it is, and what opened it
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Room for a pin with its NUL, in bytes. */
+#define ATREST_PIN_SIZE 96
+
+/*
+ * The pin of an open volume: one line that says which volume it is, and which root key it has. A set of providers that
+ * expects it (atrest_providers_expect()) opens this volume and no other, whatever somebody writes over its header. Keep
+ * it where those who write the disk cannot change it, in a unit file or a database of yours. It is no secret, and stays
+ * the same when keys are rewrapped, added and removed.
+ *
+ * Take it of a volume that was just made. Of one that was opened it is as good as what was expected then: without an
+ * expectation somebody may have exchanged the header before.
+ *
+ * `pin` receives UUID:COMMITMENT:VERSION, 82 characters or a few more, and a NUL; on failure it is untouched. `len`: its
+ * room in bytes; ATREST_PIN_SIZE is always enough. Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH (too small,
+ * too). Does not wait.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_pin(const atrest_volume *volume, char *pin, size_t len);
+
+/*
+ * Which wrapping of its key opened a volume, counted from 0; the number for atrest_envelope_key() of
+ * atrest_volume_envelope(). -1 for a volume that this process made, and for NULL. Another number than 0 says that the
+ * slots before did not open, or were not expected: atrest_volume_slot_failure() tells why.
+ */
+ATREST_MUST_USE
+int atrest_volume_slot(const atrest_volume *volume);
+
+/*
+ * Why a slot did not open a volume that was tried before the one that did: a key that is disabled, for example, while
+ * another one still opens.
+ *
+ * `slot`: from 0. `error`, `error_len`: room for one line that names the key and says why, as for atrest_volume_open();
+ * empty where there is nothing to tell.
+ *
+ * Returns the status of the slot, one of those of key providers (65 to 84, 86, 87); ATREST_OK for the slot that opened
+ * and those that were not tried, ATREST_ERROR_SLOT if there is no such slot; ATREST_ERROR_NULL, _BUFFER_LENGTH. Does not
+ * wait.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_slot_failure(const atrest_volume *volume,
+                                         size_t slot,
+                                         char *error,
+                                         size_t error_len);
+
+/* ----------------------------------------------------------------------------------------------------
  * Closing a volume when its key is withdrawn
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -1141,14 +1228,17 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * volume opens with its old wrapping or its new one; once done, the old one is in neither copy. Older copies of the
  * header elsewhere (backups, snapshots) still open with the old key.
  *
+ * The volume must be an expected one. Before anything is changed one of its wrappings is opened, and the header
+ * authenticated; where nobody here may unwrap, and the service alone rewraps, a pin must be expected.
+ *
  * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
- * those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
+ * those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
  * providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
  * It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
  * warnings included.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
- * header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
+ * needed), _KEY_NAME, _SLOT, _BUSY (another process is changing the header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
  * header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
  */
 ATREST_MUST_USE
@@ -1183,7 +1273,7 @@ atrest_status atrest_volume_rewrap_fd(int fd,
  * Adds a wrapping of the key to a volume's header, behind those that are there: the volume then opens with this key,
  * too. One of the present wrappings is opened for it, and the new one, before the header is written.
  *
- * `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
+ * `path`: the volume's file. `providers`: those of a present key and of the new one, and what is expected. `key`: as for
  * atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
  * interruption leaves.
  *
@@ -1202,9 +1292,9 @@ atrest_status atrest_volume_add_slot(const char *path,
  * Removes a wrapping of the key from a volume's header: the volume no longer opens with that key. The last one cannot
  * be removed. Older copies of the header elsewhere (backups, snapshots) still open with it.
  *
- * `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed only for
- * headers of the first version, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
- * atrest_volume_rewrap(), and so is what an interruption leaves.
+ * `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: those of a present
+ * key, and what is expected, as for atrest_volume_rewrap(); so are `timeout_ms`, `error`, `error_len`, and what an
+ * interruption leaves.
  *
  * Returns what atrest_volume_rewrap() does; _SLOT if there is no such slot, _ENVELOPE for the last one, _KEY_NAME for
  * a scratch volume.
@@ -1249,6 +1339,9 @@ atrest_status atrest_volume_backup_header(const char *path,
  * after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
  * to five seconds for the file's lock (flock).
  *
+ * Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
+ * backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.
+ *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
  * and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
  * _NO_SPACE and _DAMAGED (it does not read back) from the writing.
@@ -1259,6 +1352,22 @@ atrest_status atrest_volume_restore_header(const char *path,
                                            uint32_t flags,
                                            char *error,
                                            size_t error_len);
+
+/*
+ * atrest_volume_restore_header() of a backup that must be that of an expected volume.
+ *
+ * `providers`: a set with an expectation; none of its keys is used. The backup's UUID and key commitment are held against
+ * the pins and UUIDs in it. What the backup claims to be is not proved by that, and keys, accounts and regions are not
+ * looked at: the next atrest_volume_open() does both. Everything else as for atrest_volume_restore_header(); also
+ * ATREST_ERROR_UNEXPECTED, _NO_EXPECTATION, which change nothing.
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_restore_header_expected(const char *path,
+                                                    const char *backup,
+                                                    uint32_t flags,
+                                                    const atrest_providers *providers,
+                                                    char *error,
+                                                    size_t error_len);
 
 /* ----------------------------------------------------------------------------------------------------
  * Scratch volumes, and the end of a volume
@@ -1297,11 +1406,15 @@ atrest_status atrest_volume_create_scratch(const char *path,
  * keyslots. Reads and writes no data. It can be repeated, and finishes what an interruption left; a key that is gone
  * already is no failure.
  *
+ * Before that the header is authenticated with the key that the keystore still has, and after it the key is proved to
+ * open the header no more: a header that somebody put there cannot have another volume's key erased. Where no key of the
+ * keystore opens it, the UUID must be given.
+ *
  * `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
- * volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
- * it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
- * keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
- * the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
+ * volume's UUID, for a header that is damaged or that no key opens, or a file that is gone. `keystore`: as for
+ * atrest_providers_add_local(); it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that
+ * is no scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged
+ * one that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
  * passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
  * network.
  *
@@ -1309,9 +1422,10 @@ atrest_status atrest_volume_create_scratch(const char *path,
  * they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
- * UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
- * nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS, which leave the header as it was; _IO, and _DAMAGED for what does
- * not read back: the key is gone.
+ * UUID), _DAMAGED without a UUID, _NO_EXPECTATION (no key opens it, and there is no UUID), _FORGED, _REENCRYPTED, _BUSY,
+ * and what atrest_volume_open() answers for the file, which change nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS,
+ * which leave the header as it was; _KEY_EXISTS (the key still opens the header, which is as it was), _IO, and _DAMAGED
+ * for what does not read back: the key is gone.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_destroy(const char *path,
@@ -1450,6 +1564,18 @@ atrest_status atrest_volume_restore_header_storage(const atrest_storage *storage
                                                    size_t error_len);
 
 /*
+ * atrest_volume_restore_header_expected() for a volume in a storage of yours, as for
+ * atrest_volume_restore_header_storage().
+ */
+ATREST_MUST_USE
+atrest_status atrest_volume_restore_header_expected_storage(const atrest_storage *storage,
+                                                            const char *backup,
+                                                            uint32_t flags,
+                                                            const atrest_providers *providers,
+                                                            char *error,
+                                                            size_t error_len);
+
+/*
  * atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for
  * the volume behind them. The key's file records no place of the volume.
  *
@@ -1509,7 +1635,7 @@ size_t atrest_volume_header_length(const uint8_t *start, size_t len);
  *
  * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where
  * the storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for
- * atrest_volume_open(); this call may wait on a network. `*out` receives the cipher; free it with
+ * atrest_volume_open(), but that a cipher of a set without an expectation decrypts alone; this call may wait on a network. `*out` receives the cipher; free it with
  * atrest_sector_cipher_free(). On failure `*out` is NULL. `error`, `error_len`: as for atrest_volume_open(), warnings
  * included.
  *
@@ -1564,7 +1690,8 @@ uint64_t atrest_sector_cipher_storage_length(const atrest_sector_cipher *cipher)
  * Neither needs any alignment. What lies in the last sector beyond the volume's size should be zeros.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _OVERLAP, _DATA_LENGTH, _OUT_OF_BOUNDS (a sector that the
- * volume does not have); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
+ * volume does not have), _NO_EXPECTATION (the providers that the cipher was made with expect nothing, see
+ * atrest_providers_expect()); `dst` is untouched then. Allocates nothing, takes no lock, uses up to 16 KiB of stack; any
  * number of threads may use one cipher.
  */
 ATREST_MUST_USE
@@ -1710,8 +1837,9 @@ atrest_status atrest_envelope_uuid(const atrest_envelope *envelope, uint8_t uuid
  * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
  * the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
- * 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _UNEXPECTED, _SLOT (it is not what `providers` expect),
+ * _TIMED_OUT and the other statuses of key providers (65 to 84; of the first wrapping, where several failed),
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
  * threads may use one envelope and one set of providers.
  */
 ATREST_MUST_USE
@@ -1747,8 +1875,8 @@ atrest_status atrest_envelope_unwrap_key(const atrest_envelope *envelope,
  * copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
  * NULL.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
- * one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (`providers` expect nothing), _UNEXPECTED,
+ * _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
  * one envelope and one set of providers.
  */
 ATREST_MUST_USE
@@ -1792,7 +1920,10 @@ enum atrest_status
   ATREST_ERROR_DATA_LENGTH = 5,
   /* The data unit is shorter than 16 bytes or longer than 2^20 blocks (16777216 bytes). */
   ATREST_ERROR_UNIT_LENGTH = 6,
-  /* The length is above PTRDIFF_MAX, or the buffer would wrap around the end of the address space. */
+  /*
+   * The buffer is too short for the call's result; or its length is above PTRDIFF_MAX, or it would wrap around the end of
+   * the address space.
+   */
   ATREST_ERROR_BUFFER_LENGTH = 7,
   /* Source and destination overlap without being the same buffer. */
   ATREST_ERROR_OVERLAP = 8,
@@ -1872,6 +2003,17 @@ enum atrest_status
   ATREST_ERROR_NEEDS_FORCE = 54,
   /* The label of a volume is longer than 47 bytes, or has a NUL in it. */
   ATREST_ERROR_LABEL = 55,
+  /*
+   * The volume's key is no longer the one that its root key gives: another tool exchanged it, and the data is encrypted with
+   * that now.
+   */
+  ATREST_ERROR_REENCRYPTED = 56,
+  /* The volume, or a key that wraps its own, is not the expected one. */
+  ATREST_ERROR_UNEXPECTED = 57,
+  /* Nothing vouches for the header: what is expected has to be said, before the volume is written or changed. */
+  ATREST_ERROR_NO_EXPECTATION = 58,
+  /* The text is no pin, and says nothing else that can be expected. */
+  ATREST_ERROR_EXPECTATION = 59,
   /* The text names no key, or no key that this call takes. */
   ATREST_ERROR_KEY_NAME = 64,
   /* The key's owner does not let the caller do this with it. */

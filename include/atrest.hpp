@@ -2,6 +2,7 @@
 //
 //     atrest::providers providers;
 //     providers.add_local("/etc/atrest");
+//     providers.expect(pin); // what volume::pin() gave when the volume was made
 //     auto volume = atrest::volume::open("disk.luks", providers);
 //     volume.write(bytes, 0);
 //     volume.flush();
@@ -459,6 +460,13 @@ class providers {
         });
     }
 #endif
+    // A pin or other words; without one, and without any, volumes open for reading alone.
+    result<void> try_expect(const char *expectation) {
+        return detail::explained([&](char *text, std::size_t length) {
+            return atrest_providers_expect(providers_.get(), expectation, text, length);
+        });
+    }
+    atrest_status try_expect_any() noexcept { return atrest_providers_expect_any(providers_.get()); }
     result<void> try_set_cache(std::size_t max_keys, milliseconds time) {
         return detail::explained([&](char *text, std::size_t length) {
             return atrest_providers_set_cache(providers_.get(), max_keys, detail::time(time), text, length);
@@ -476,6 +484,9 @@ class providers {
         try_add_aws(region, profile, endpoint).value();
     }
 #endif
+    void expect(const char *expectation) { try_expect(expectation).value(); }
+    void expect(const std::string &expectation) { expect(expectation.c_str()); }
+    void expect_any() { check(try_expect_any()); }
     void set_cache(std::size_t max_keys, milliseconds time) { try_set_cache(max_keys, time).value(); }
     void clear_cache() const { check(try_clear_cache()); }
 #endif
@@ -649,6 +660,20 @@ class volume {
     std::uint64_t size() const noexcept { return atrest_volume_size(get()); }
     std::size_t sector_size() const noexcept { return atrest_volume_sector_size(get()); }
     atrest_status try_uuid(uuid_bytes &uuid) const noexcept { return atrest_volume_uuid(get(), uuid.data()); }
+    // What providers::expect() takes, to open this volume and no other.
+    result<std::string> try_pin() const {
+        char pin[ATREST_PIN_SIZE];
+        const atrest_status status = atrest_volume_pin(get(), pin, sizeof pin);
+        if (status != ATREST_OK) return {status, atrest_status_message(status)};
+        return {std::string(pin), std::string()};
+    }
+    // Which one opened it, from 0; -1 where none did, because the volume was made here.
+    int slot() const noexcept { return atrest_volume_slot(get()); }
+    // Why that slot did not open it. A success has nothing to tell, and nothing is thrown: this is what was asked for.
+    result<void> slot_failure(std::size_t slot) const {
+        return detail::explained(
+            [&](char *text, std::size_t length) { return atrest_volume_slot_failure(get(), slot, text, length); });
+    }
     result<atrest::envelope> try_envelope() const {
         return detail::made<atrest::envelope, atrest_envelope>(
             [&](atrest_envelope **out, char *, std::size_t) { return atrest_volume_envelope(get(), out); });
@@ -713,6 +738,7 @@ class volume {
         check(try_uuid(uuid));
         return uuid;
     }
+    std::string pin() const { return try_pin().value(); }
     atrest::envelope envelope() const { return try_envelope().value(); }
     void read(bytes data, std::uint64_t offset) const { check(try_read(data, offset)); }
     void write(const_bytes data, std::uint64_t offset) const { check(try_write(data, offset)); }
@@ -870,6 +896,19 @@ inline result<void> try_restore_volume_header_storage(const atrest_storage &stor
         return atrest_volume_restore_header_storage(&storage, backup, flags, text, length);
     });
 }
+// Of a backup that must be what the providers expect.
+inline result<void> try_restore_volume_header(const char *path, const char *backup, const providers &providers,
+                                              std::uint32_t flags = 0) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_restore_header_expected(path, backup, flags, providers.get(), text, length);
+    });
+}
+inline result<void> try_restore_volume_header_storage(const atrest_storage &storage, const char *backup,
+                                                      const providers &providers, std::uint32_t flags = 0) {
+    return detail::explained([&](char *text, std::size_t length) {
+        return atrest_volume_restore_header_expected_storage(&storage, backup, flags, providers.get(), text, length);
+    });
+}
 // `uuid`: NULL where the header tells it. `flags`: 0 or ATREST_FORCE.
 inline result<void> try_destroy_volume(const char *path, const uuid_bytes *uuid = nullptr, const char *keystore = nullptr,
                                        std::uint32_t flags = 0) {
@@ -927,6 +966,14 @@ inline std::string restore_volume_header(const char *path, const char *backup, s
 inline std::string restore_volume_header_storage(const atrest_storage &storage, const char *backup,
                                                  std::uint32_t flags = 0) {
     return try_restore_volume_header_storage(storage, backup, flags).value();
+}
+inline std::string restore_volume_header(const char *path, const char *backup, const providers &providers,
+                                         std::uint32_t flags = 0) {
+    return try_restore_volume_header(path, backup, providers, flags).value();
+}
+inline std::string restore_volume_header_storage(const atrest_storage &storage, const char *backup,
+                                                 const providers &providers, std::uint32_t flags = 0) {
+    return try_restore_volume_header_storage(storage, backup, providers, flags).value();
 }
 inline std::string destroy_volume(const char *path, const uuid_bytes *uuid = nullptr, const char *keystore = nullptr,
                                   std::uint32_t flags = 0) {

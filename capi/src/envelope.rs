@@ -200,8 +200,9 @@ pub unsafe extern "C" fn atrest_envelope_uuid(
 /// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does. The root key is wiped before this returns;
 /// the XTS key is in ordinary memory, as with atrest_xts_new(), and so works in a forked child, too.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _TIMED_OUT and the other statuses of key providers (65 to
-/// 84; of the first wrapping, where several failed), _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _UNEXPECTED, _SLOT (it is not what `providers` expect),
+/// _TIMED_OUT and the other statuses of key providers (65 to 84; of the first wrapping, where several failed),
+/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY. Any number of
 /// threads may use one envelope and one set of providers.
 ///
 /// # Safety
@@ -284,8 +285,8 @@ unsafe fn unwrap(
 /// copy of it and may use its key still gets the root key. `error`, `error_len`: as for atrest_volume_open(); may be
 /// NULL.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for
-/// one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (`providers` expect nothing), _UNEXPECTED,
+/// _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
 /// one envelope and one set of providers.
 ///
 /// # Safety

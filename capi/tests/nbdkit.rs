@@ -20,9 +20,10 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atrest::volume::CreateOptions;
+use atrest::keys::Expect;
+use atrest::volume::{CreateOptions, Header, Volume, WrappingChange};
 use common::peers::{self, left_out, missing, program, required};
-use common::{Place, noise, read_all};
+use common::{Place, header_of, noise, put_header, read_all, read_only, read_write};
 
 /// The plugin, made once for all tests.
 fn plugin() -> Option<&'static Path> {
@@ -47,12 +48,33 @@ fn plugin() -> Option<&'static Path> {
     PLUGIN.get_or_init(make).as_deref()
 }
 
-/// A volume `v`, and what nbdkit is told of it.
+/// The volume `v`, and what nbdkit is told of it: that it is this very one, too.
 fn arguments(place: &Place, more: &[&str]) -> Vec<String> {
     let path = |name: &str, value: &Path| format!("{name}={}", value.display());
-    let mut arguments = vec![path("volume", &place.path("v")), path("keystore", place.keystore.path())];
+    let expect = format!("expect={}", pin_of(place, "v"));
+    let mut arguments = vec![path("volume", &place.path("v")), path("keystore", place.keystore.path()), expect];
     arguments.extend(more.iter().map(|&more| more.to_owned()));
     arguments
+}
+
+fn pin_of(place: &Place, name: &str) -> String {
+    Header::read(&read_only(&place.path(name))).unwrap().0.pin().unwrap().unwrap().to_string()
+}
+
+/// An nbdkit with these arguments alone, which ends at once; under it runs `run`, where it starts.
+fn nbdkit(place: &Place, name: &str, more: &[&str], run: &str) -> Output {
+    let mut command = Command::new(program("nbdkit").unwrap());
+    command.args(["--foreground", "--unix", "-"]).arg(plugin().unwrap());
+    command.arg(format!("volume={}", place.path(name).display()));
+    command.arg(format!("keystore={}", place.keystore.path().display()));
+    command.args(more).args(["--run", run]).env("LC_ALL", "C").output().unwrap()
+}
+
+/// The one line of what it said.
+fn said(output: &Output) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(said.starts_with("nbdkit: error: ") && said.lines().count() == 1, "{said}");
+    said
 }
 
 /// An nbdkit that serves the volume `v`, until it is dropped.
@@ -453,32 +475,97 @@ fn what_cannot_be_served_is_one_clear_line() {
     let whole = fs::read(place.path("v")).unwrap();
     fs::write(place.path("short"), &whole[..whole.len() - 1]).unwrap();
     fs::write(place.path("junk"), noise(100_000, 1)).unwrap();
-    let with = |name: &str, keystore: &Place, more: &str| -> Output {
-        let mut command = Command::new(program("nbdkit").unwrap());
-        command.args(["--foreground", "--unix", "-"]).arg(plugin().unwrap());
-        command.arg(format!("volume={}", place.path(name).display()));
-        command.arg(format!("keystore={}", keystore.keystore.path().display()));
-        command.args(more.split_whitespace()).args(["--run", "true"]).env("LC_ALL", "C").output().unwrap()
-    };
-    let cases = [
-        (with("none", &place, ""), vec!["/none: No such file"]),
-        (with("junk", &place, ""), vec!["/junk: no LUKS2 header"]),
-        (with("short", &place, ""), vec!["/short: ", "cut off"]),
-        (with("v", &other, ""), vec!["/v: ", "local:default"]),
-        (with("v", &place, "key=local:other"), vec!["/v: its key is local:default, not local:other"]),
-        (with("v", &place, "key=default"), vec!["key=default", "local:NAME"]),
-        (with("v", &place, "timeout=-1"), vec!["timeout"]),
-        (with("v", &place, "timeout=86401"), vec!["86400"]),
-        (with("v", &place, "recheck=0"), vec!["recheck=0: 1 to 86400 seconds"]),
-        (with("v", &place, "grace=86401"), vec!["grace=86401: 1 to 86400 seconds"]),
-        (with("v", &place, "color=red"), vec!["unknown parameter 'color'"]),
-        (with("keys", &place, ""), vec!["/keys: ", "Is a directory"]),
+    let foreign = "keystore=".to_owned() + &text(other.keystore.path().to_owned());
+    let cases: [(&str, &[&str], &[&str]); 20] = [
+        ("none", &["expect=any"], &["/none: ", "No such file"]),
+        ("junk", &["expect=any"], &["/junk: no LUKS2 header"]),
+        ("short", &["expect=any"], &["/short: ", "cut off"]),
+        ("v", &["expect=any", &foreign], &["/v: ", "local:default"]),
+        ("v", &["key=local:other"], &["/v: ", "under local:default, and key local:other is expected"]),
+        ("v", &["key=default"], &["key=default", "local:NAME"]),
+        ("v", &["key=local:default any"], &["key=local:default any", "local:NAME"]),
+        ("v", &["expect=volume=6f1f"], &["expect: ", "no UUID"]),
+        ("v", &["expect="], &["expect: ", "empty"]),
+        ("v", &["expect=any", "key=local:default"], &["expect: ", "stands alone"]),
+        ("v", &["expect-file=none"], &["expect-file=none: No such file"]),
+        ("v", &["expect-file=/"], &["expect-file=/: "]),
+        ("v", &["expect=any", "slot=1"], &["/v: ", "has no slot 1"]),
+        ("v", &["slot=-1"], &["slot"]),
+        ("v", &["timeout=-1"], &["timeout"]),
+        ("v", &["timeout=86401"], &["86400"]),
+        ("v", &["recheck=0"], &["recheck=0: 1 to 86400 seconds"]),
+        ("v", &["grace=86401"], &["grace=86401: 1 to 86400 seconds"]),
+        ("v", &["color=red"], &["unknown parameter 'color'"]),
+        ("keys", &["expect=any"], &["/keys: ", "Is a directory"]),
     ];
-    for (output, words) in cases {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for (name, more, words) in cases {
+        let output = nbdkit(&place, name, more, "true");
         assert!(!output.status.success(), "{words:?}");
-        assert!(said.starts_with("nbdkit: error: ") && said.lines().count() == 1, "{said}");
+        let said = said(&output);
         assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
     }
-    assert!(with("v", &place, "key=local:default timeout=1").status.success());
+    assert!(nbdkit(&place, "v", &["key=local:default", "timeout=1", "slot=0"], "true").status.success());
+}
+
+/// Somebody who was given one volume of a key puts its header onto another one of the same key.
+#[test]
+fn a_transplanted_header_is_refused_under_the_pin_and_served_for_reading_without() {
+    if !ready(&["nbdinfo", "qemu-io"]) {
+        return;
+    }
+    let place = Place::new();
+    place.volume_of("shared", &vec![1; MIB], 4096);
+    place.volume_of("v", &vec![2; MIB], 4096);
+    let pin = pin_of(&place, "v");
+    let write = "qemu-io -t writeback -f raw -c 'write -P 0x42 0 64k' -c flush \"$uri\"";
+    let file = text(place.path("pin"));
+    fs::write(&file, format!("# of the day it was made\n{pin} # ours\n")).unwrap();
+    let by_file = format!("expect-file={file}");
+    // As it should be, from a file, with a key besides.
+    let output = nbdkit(&place, "v", &[&by_file, "key=local:default"], write);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(read_all(&place.open("v").unwrap())[..65536].iter().all(|&byte| byte == 0x42));
+
+    put_header(&place.path("v"), &header_of(&place.path("shared")));
+    let before = fs::read(place.path("v")).unwrap();
+    for pin in [format!("expect={pin}"), by_file] {
+        for more in [&[&pin[..]][..], &[&pin, "readonly=true"], &[&pin, "key=local:default"]] {
+            let output = nbdkit(&place, "v", more, write);
+            assert!(!output.status.success());
+            let said = said(&output);
+            assert!(said.contains("/v: this is volume") && said.contains("is expected"), "{said}");
+        }
+    }
+    // Without an expectation nobody writes for somebody else's key.
+    let output = nbdkit(&place, "v", &[], "nbdinfo \"$uri\"");
+    assert!(output.status.success());
+    let told = said(&output);
+    assert!(told.contains("/v is served for reading only") && told.contains("expect=PIN"), "{told}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("is_read_only: true"));
+    for more in [&[][..], &["slot=0"]] {
+        assert!(!nbdkit(&place, "v", more, write).status.success());
+    }
+    // Who asks for no more is told nothing.
+    assert!(nbdkit(&place, "v", &["readonly=true"], "true").stderr.is_empty());
+    assert!(fs::read(place.path("v")).unwrap() == before);
+}
+
+/// A key that does not open it any more, in front of one that does: it is served, and the user is told.
+#[test]
+fn a_slot_that_fails_is_told() {
+    if !ready(&[]) {
+        return;
+    }
+    let place = Place::new();
+    place.volume_of("v", &vec![2; MIB], 4096);
+    place.keystore.ensure_key("second").unwrap();
+    let add = WrappingChange::Add { provider: "local", key: "second" };
+    Volume::change_wrappings(&read_write(&place.path("v")), add, &place.providers(), &Expect::any()).unwrap();
+    fs::remove_file(place.keystore.path().join("keys/default.json")).unwrap();
+    let output = nbdkit(&place, "v", &["expect=any"], "true");
+    assert!(output.status.success());
+    let told = said(&output);
+    assert!(told.contains("slot 0 does not open it: local:default: "), "{told}");
+    let output = nbdkit(&place, "v", &["expect=any", "slot=1"], "true");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

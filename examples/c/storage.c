@@ -73,9 +73,14 @@ int main(int argc, char **argv) {
     if (status != ATREST_OK) return failed("making the volume", status);
     status = atrest_volume_write(volume, (const uint8_t *)"at rest", 8, 1000);
     if (status == ATREST_OK) status = atrest_volume_flush(volume);
+    char pin[ATREST_PIN_SIZE];
+    if (status == ATREST_OK) status = atrest_volume_pin(volume, pin, sizeof pin);
     atrest_volume_close(volume);
     if (status != ATREST_OK) return failed("writing", status);
 
+    /* For writing it must be said what is expected: this very volume. */
+    status = atrest_providers_expect(providers, pin, why, sizeof why);
+    if (status != ATREST_OK) return failed(pin, status);
     status = atrest_volume_open_storage(&storage, 0, providers, -1, &volume, why, sizeof why);
     if (status != ATREST_OK) return failed("opening the volume", status);
     char text[8];

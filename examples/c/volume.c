@@ -33,10 +33,16 @@ int main(int argc, char **argv) {
     if (status != ATREST_OK) return failed(path, status);
     status = atrest_volume_write(volume, (const uint8_t *)"at rest", 8, 123456789);
     if (status == ATREST_OK) status = atrest_volume_flush(volume); /* now it is on the disk */
+
+    /* Which volume it is: kept where nobody changes it, so that no other one opens in its place. */
+    char pin[ATREST_PIN_SIZE];
+    if (status == ATREST_OK) status = atrest_volume_pin(volume, pin, sizeof pin);
     atrest_volume_close(volume);
     if (status != ATREST_OK) return failed(path, status);
 
-    status = atrest_volume_open(path, ATREST_VOLUME_READ_ONLY, providers, timeout_ms, &volume, why, sizeof why);
+    status = atrest_providers_expect(providers, pin, why, sizeof why);
+    if (status != ATREST_OK) return failed(pin, status);
+    status = atrest_volume_open(path, 0, providers, timeout_ms, &volume, why, sizeof why);
     atrest_providers_free(providers);
     if (status != ATREST_OK) return failed(path, status);
     char text[8];

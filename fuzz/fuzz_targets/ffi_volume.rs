@@ -67,6 +67,7 @@ impl World {
             let added =
                 atrest_providers_add_local(providers, keystore.as_ptr(), error.as_mut_ptr(), error.len());
             assert_eq!(added, Code::Ok, "{}", line(&error));
+            assert_eq!(atrest_providers_expect_any(providers), Code::Ok);
         }
         let volumes = [512, 1024, 2048, 4096].map(|sector_size| Open::new(providers, sector_size)).into();
         World { providers, volumes }
@@ -192,6 +193,44 @@ impl Open {
             }
         } else if !null_out {
             assert!(volume.is_null(), "a volume, and {status:?}");
+        }
+    }
+
+    /// Says anything of what is expected: it is refused, or the volume opens for writing, or it is another one.
+    fn under(&mut self, providers: *mut atrest_providers, fields: &mut Fields<'_>) {
+        let mut pin = [0; ATREST_PIN_SIZE];
+        // SAFETY: an open volume, and room as long as is said.
+        assert_eq!(unsafe { atrest_volume_pin(self.volume, pin.as_mut_ptr(), pin.len()) }, Code::Ok);
+        let pin = line(&pin);
+        let mut text = match fields.byte() & 3 {
+            0 => pin.clone(),
+            1 => format!("key=local:fuzz {pin}"),
+            2 => format!("any slot={}", fields.byte()),
+            _ => String::new(),
+        }
+        .into_bytes();
+        for _ in 0..fields.byte() % 8 {
+            let at = usize::from(fields.byte()) % (text.len() + 1);
+            text.insert(at, fields.byte().max(1));
+        }
+        let untouched = text == pin.as_bytes();
+        let text = CString::new(text).expect("no NUL");
+        let (mut error, mut volume) = ([0; 500], ptr::null_mut());
+        // SAFETY: a string with a NUL, a set of providers that nobody else uses, and room as long as is said.
+        unsafe {
+            let said =
+                atrest_providers_expect(providers, text.as_ptr(), error.as_mut_ptr(), error.len());
+            assert_eq!(said == Code::Ok, line(&error).is_empty(), "{said:?}");
+            assert!(said == Code::Ok || said == Code::Expectation && !untouched, "{said:?}");
+            let fd = self.file.as_raw_fd();
+            let (error, room) = (error.as_mut_ptr(), error.len());
+            let status = atrest_volume_open_fd(fd, 0, providers, -1, &mut volume, error, room);
+            assert_eq!(status == Code::Ok, !volume.is_null());
+            let refused = [Code::Unexpected, Code::Slot].into_iter().any(|code| status == code);
+            assert!(status == Code::Ok || refused && !untouched, "{status:?}");
+            assert_eq!(atrest_volume_slot(volume), if status == Code::Ok { 0 } else { -1 });
+            atrest_volume_close(volume);
+            assert_eq!(atrest_providers_expect_any(providers), Code::Ok);
         }
     }
 
@@ -327,6 +366,7 @@ fuzz_target!(|input: &[u8]| {
             }
             match fields.byte() {
                 0 => open.again(world.providers, &mut fields),
+                1 => open.under(world.providers, &mut fields),
                 240.. => open.sectors(&mut fields),
                 _ => open.call(&mut fields),
             }

@@ -1,7 +1,10 @@
 /*
  * An nbdkit plugin that serves an encrypted volume of atrest as a plain block device.
  *
- *   nbdkit ./nbdkit-atrest-plugin.so volume=disk.luks key=local:default
+ *   nbdkit ./nbdkit-atrest-plugin.so volume=disk.luks expect=PIN
+ *
+ * Whoever writes the disk can exchange the volume's header, and so whose key encrypts what clients write. The pin, which
+ * `atrest create` prints, is what keeps that out; without any expectation the volume is served for reading only.
  *
  * Every client sees the same open volume, so that a flush on one connection covers the writes of all.
  */
@@ -20,7 +23,9 @@
 
 static char *path;           /* of the volume */
 static char *keystore;       /* NULL: the user's own */
-static const char *key;      /* NULL: whichever opens it */
+static char *expectation;    /* what the volume must be, in words; NULL: nobody said */
+static bool has_slot;        /* one slot alone is tried */
+static unsigned slot;
 static unsigned seconds = 60; /* for a key service to answer */
 static unsigned recheck;     /* seconds between checks of the key; 0: none */
 static unsigned grace = 300; /* seconds without an answer */
@@ -30,6 +35,7 @@ static atrest_volume *volume;
 
 static void plugin_unload(void) {
     atrest_volume_close(volume);
+    free(expectation);
     free(keystore);
     free(path);
 }
@@ -43,16 +49,65 @@ static int parse_seconds(const char *name, const char *value, unsigned least, un
     return 0;
 }
 
+/* Adds words to what is expected, on a line of their own: a comment ends with its line. */
+static int expect(const char *words) {
+    const size_t had = expectation == NULL ? 0 : strlen(expectation);
+    const size_t room = had + strlen(words) + 2;
+    char *const text = realloc(expectation, room);
+    if (text == NULL) {
+        nbdkit_error("expect: %s", strerror(errno));
+        return -1;
+    }
+    expectation = text;
+    snprintf(text + had, room - had, "%s\n", words);
+    return 0;
+}
+
+static int expect_of_file(const char *name) {
+    static char words[65536];
+    FILE *const file = fopen(name, "re");
+    if (file == NULL) {
+        nbdkit_error("expect-file=%s: %s", name, strerror(errno));
+        return -1;
+    }
+    const size_t got = fread(words, 1, sizeof words, file);
+    const bool whole = ferror(file) == 0 && got < sizeof words;
+    fclose(file);
+    if (!whole || memchr(words, '\0', got) != NULL) {
+        nbdkit_error("expect-file=%s: no text of less than 64 KiB", name);
+        return -1;
+    }
+    words[got] = '\0';
+    return expect(words);
+}
+
+#ifdef ATREST_WITH_KMS
+#define KEYS "local:NAME and aws:ARN"
+static bool is_key(const char *key) { return strncmp(key, "local:", 6) == 0 || strncmp(key, "aws:arn:", 8) == 0; }
+#else
+#define KEYS "local:NAME"
+static bool is_key(const char *key) { return strncmp(key, "local:", 6) == 0; }
+#endif
+
+static int expect_key(const char *key) {
+    char words[2100] = "key=";
+    if (!is_key(key) || strpbrk(key, " \t\r\n#") != NULL || strlen(key) > 2048) {
+        nbdkit_error("key=%s: this build opens " KEYS, key);
+        return -1;
+    }
+    return expect(strcat(words, key));
+}
+
 static int config(const char *name, const char *value) {
     if (strcmp(name, "volume") == 0) {
         free(path);
         path = nbdkit_realpath(value);
         return path == NULL ? -1 : 0;
     }
-    if (strcmp(name, "key") == 0) {
-        key = value;
-        return 0;
-    }
+    if (strcmp(name, "expect") == 0) return expect(value);
+    if (strcmp(name, "expect-file") == 0) return expect_of_file(value);
+    if (strcmp(name, "key") == 0) return expect_key(value);
+    if (strcmp(name, "slot") == 0) return (has_slot = nbdkit_parse_unsigned(name, value, &slot) == 0) ? 0 : -1;
     if (strcmp(name, "keystore") == 0) {
         free(keystore);
         keystore = nbdkit_realpath(value);
@@ -67,29 +122,31 @@ static int config(const char *name, const char *value) {
     return -1;
 }
 
-#ifdef ATREST_WITH_KMS
-#define KEYS "local:NAME and aws:ARN"
-static bool is_in_aws(void) { return key != NULL && strncmp(key, "aws:arn:", 8) == 0; }
-#else
-#define KEYS "local:NAME"
-static bool is_in_aws(void) { return false; }
-#endif
-
 static int config_complete(void) {
     if (path == NULL) {
         nbdkit_error("no volume: say volume=FILE");
         return -1;
     }
-    if (key != NULL && strncmp(key, "local:", 6) != 0 && !is_in_aws()) {
-        nbdkit_error("key=%s: this build opens " KEYS, key);
-        return -1;
+    if (expectation == NULL && !read_only) {
+        nbdkit_error("warning: %s is served for reading only: to write, say what it must be: expect=PIN, "
+                     "expect-file=FILE or key=KEY; or expect=any",
+                     path);
+        read_only = 1;
     }
-    return 0;
+    if (!has_slot) return 0;
+    char words[32];
+    snprintf(words, sizeof words, "%s slot=%u", expectation == NULL ? "any" : "", slot);
+    return expect(words);
 }
 
 #define HELP                                                                          \
     "volume=<FILE>      (required) The encrypted volume, a file or a block device.\n" \
-    "key=<KEY>          The key that must wrap the volume's key: " KEYS ".\n"         \
+    "expect=<WORDS>     What the volume must be, or it is not served: its pin, or\n"  \
+    "                   key=KEY, account=ACCOUNT and so on; or any. Without this\n"   \
+    "                   and the next two it is served for reading only.\n"            \
+    "expect-file=<FILE> The same, in a file.\n"                                       \
+    "key=<KEY>          The same as expect=key=KEY: " KEYS ".\n"                      \
+    "slot=<NUMBER>      The one wrapping of its key to try, from 0.\n"                \
     "keystore=<DIR>     The local keystore (default: the user's own).\n"              \
     "timeout=<SECONDS>  How long a key service may take to answer (default 60).\n"    \
     "recheck=<SECONDS>  Ask that often whether the key may still be used; when it\n"  \
@@ -98,29 +155,16 @@ static int config_complete(void) {
     "readonly=true      Open the volume for reading only.\n"                          \
     "discard=true       Let trims punch holes; they show which sectors are unused."
 
-/* Whether the volume is under the key that was asked for. */
-static bool is_under_key(void) {
-    if (key == NULL) return true;
-    atrest_envelope *envelope;
-    const atrest_status status = atrest_volume_envelope(volume, &envelope);
-    if (status != ATREST_OK) {
-        nbdkit_error("%s: %s", path, atrest_status_message(status));
-        return false;
-    }
-    bool found = false;
-    for (size_t slot = 0; !found && atrest_envelope_key(envelope, slot) != NULL; slot++) {
-        found = strcmp(atrest_envelope_key(envelope, slot), key) == 0;
-    }
-    if (!found) nbdkit_error("%s: its key is %s, not %s", path, atrest_envelope_key(envelope, 0), key);
-    atrest_envelope_free(envelope);
-    return found;
-}
-
-static atrest_status add_provider(atrest_providers *providers, char *why, size_t room) {
+/* Every provider that there is: what is expected says which of them may be asked. */
+static atrest_status add_providers(atrest_providers *providers, char *why, size_t room) {
+    const atrest_status status = atrest_providers_add_local(providers, keystore, why, room);
 #ifdef ATREST_WITH_KMS
-    if (is_in_aws()) return atrest_providers_add_aws(providers, NULL, NULL, NULL, why, room);
+    /* Whose keys are in AWS has no keystore of their own. */
+    if (status != ATREST_OK && (status != ATREST_ERROR_KEYSTORE_IO || keystore != NULL)) return status;
+    return atrest_providers_add_aws(providers, NULL, NULL, NULL, why, room);
+#else
+    return status;
 #endif
-    return atrest_providers_add_local(providers, keystore, why, room);
 }
 
 /* The providers of keys; NULL, and said so, where they cannot be had. */
@@ -132,11 +176,24 @@ static atrest_providers *new_providers(void) {
         nbdkit_error("%s", atrest_status_message(status));
         return NULL;
     }
-    status = add_provider(providers, why, sizeof why);
+    status = add_providers(providers, why, sizeof why);
+    if (status != ATREST_OK) nbdkit_error("keys: %s", why);
+    if (status == ATREST_OK && expectation != NULL) {
+        status = atrest_providers_expect(providers, expectation, why, sizeof why);
+        if (status != ATREST_OK) nbdkit_error("expect: %s", why);
+    }
     if (status == ATREST_OK) return providers;
-    nbdkit_error("keys: %s", why);
     atrest_providers_free(providers);
     return NULL;
+}
+
+/* Slots that did not open, although another one did. */
+static void tell_failures(void) {
+    char why[500];
+    for (int before = 0; before < atrest_volume_slot(volume); before++) {
+        if (atrest_volume_slot_failure(volume, (size_t)before, why, sizeof why) != ATREST_OK)
+            nbdkit_error("warning: %s: slot %d does not open it: %s", path, before, why);
+    }
 }
 
 /* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
@@ -156,7 +213,8 @@ static int get_ready(void) {
         nbdkit_error("warning: AES comes out wrong here with %s, which is left out: the processor, the emulator or this "
                      "build of atrest is at fault", wrong);
     atrest_providers_free(providers);
-    return status == ATREST_OK && is_under_key() ? 0 : -1;
+    tell_failures();
+    return status == ATREST_OK ? 0 : -1;
 }
 
 /* In the background: threads do not come along, and neither do providers that have some. */

@@ -9,7 +9,7 @@ use super::open::{file_at, io_failure, sync_directory};
 use super::scratch::force;
 use crate::error::{Failure, explained};
 use crate::pointer;
-use crate::providers::as_path;
+use crate::providers::{as_path, atrest_providers};
 use crate::status::atrest_status;
 use atrest::keys::Expect;
 use atrest::storage::Storage;
@@ -81,6 +81,9 @@ pub(crate) unsafe fn backup_header<S: Storage>(
 /// after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
 /// to five seconds for the file's lock (flock).
 ///
+/// Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
+/// backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.
+///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
 /// and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
 /// _NO_SPACE and _DAMAGED (it does not read back) from the writing.
@@ -99,27 +102,58 @@ pub unsafe extern "C" fn atrest_volume_restore_header(
     // SAFETY: this function's own contract.
     unsafe {
         let file = || file_at(path, Mode::ReadWrite);
-        restore_header(file, backup, flags, (error, error_len))
+        restore_header(file, backup, flags, None, (error, error_len))
+    }
+}
+
+/// atrest_volume_restore_header() of a backup that must be that of an expected volume.
+///
+/// `providers`: a set with an expectation; none of its keys is used. The backup's UUID and key commitment are held against
+/// the pins and UUIDs in it. What the backup claims to be is not proved by that, and keys, accounts and regions are not
+/// looked at: the next atrest_volume_open() does both. Everything else as for atrest_volume_restore_header(); also
+/// ATREST_ERROR_UNEXPECTED, _NO_EXPECTATION, which change nothing.
+///
+/// # Safety
+/// As atrest_volume_restore_header(); `providers` is NULL or a set.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_restore_header_expected(
+    path: *const c_char,
+    backup: *const c_char,
+    flags: u32,
+    providers: *const atrest_providers,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe {
+        let file = || file_at(path, Mode::ReadWrite);
+        restore_header(file, backup, flags, Some(providers), (error, error_len))
     }
 }
 
 /// A call that restores the header of the volume in what `storage` gives.
 ///
 /// # Safety
-/// As [`atrest_volume_restore_header`]; `error` is a buffer and its length.
+/// As [`atrest_volume_restore_header_expected`]; `error` is a buffer and its length.
 pub(crate) unsafe fn restore_header<S: Storage>(
     storage: impl FnOnce() -> Result<S, Failure>,
     backup: *const c_char,
     flags: u32,
+    providers: Option<*const atrest_providers>,
     error: (*mut c_char, usize),
 ) -> atrest_status {
     // SAFETY: this function's contract.
     unsafe {
         explained(error.0, error.1, |line| {
             let force = force(flags)?;
+            let expect = match providers {
+                Some(providers) => pointer::reference(providers)?.expected_to_write()?,
+                None => Expect::any(),
+            };
             let storage = storage()?;
             let (backup, _) = HeaderBackup::read(&file_at(backup, Mode::ReadOnly)?)?;
-            let restored = backup.restore(&storage, &Expect::any(), force)?;
+            let restored = backup.restore(&storage, &expect, force)?;
             if !restored.compared {
                 line.put("the header that was there could not be read, so that the backup was not compared with it");
             }

@@ -4,6 +4,8 @@ mod open;
 
 mod data;
 
+mod identity;
+
 mod recheck;
 
 mod rewrap;
@@ -16,7 +18,7 @@ mod scratch;
 
 mod storage;
 
-pub use {data::*, header::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*, storage::*};
+pub use {data::*, header::*, identity::*, open::*, recheck::*, rewrap::*, scratch::*, slots::*, storage::*};
 
 use super::fork::Calls;
 use atrest::Code;

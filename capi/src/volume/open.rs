@@ -29,8 +29,9 @@ pub const ATREST_VOLUME_DISCARD: u32 = 2;
 /// header. Writes nothing.
 ///
 /// `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
-/// ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key; the volume does not
-/// need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
+/// ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key, and the volume must be
+/// what they expect: for writing, atrest_providers_expect() or atrest_providers_expect_any() must have said what. The
+/// volume does not need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
 /// with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
 /// the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
 /// time for both. `*out` receives the volume; close it with atrest_volume_close().
@@ -43,10 +44,11 @@ pub const ATREST_VOLUME_DISCARD: u32 = 2;
 /// Reads the environment variable ATREST_BACKEND: no other thread may call setenv() or putenv() meanwhile. Takes no
 /// lock on the file: make sure that nobody else writes to the volume.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS; for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE,
-/// _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED; for its key: _TIMED_OUT and the
-/// other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first), _ENVELOPE;
-/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NO_EXPECTATION (for writing, and nothing is
+/// expected); for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE, _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED,
+/// _REFUSED, _TRUNCATED, _FORGED, _REENCRYPTED; where it is not what is expected: _UNEXPECTED, _SLOT; for its key:
+/// _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first),
+/// _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is NULL or writable; `error` is NULL
@@ -106,7 +108,8 @@ pub unsafe extern "C" fn atrest_volume_open_fd(
 /// `error_len`: as for atrest_volume_open().
 ///
 /// When it returns, the header is on the disk. The data area is not written: until you write it, reading gives
-/// undefined bytes. On failure no file is left.
+/// undefined bytes. On failure no file is left. What is expected is for volumes that there are: this call asks for none,
+/// and atrest_volume_pin() then gives what to expect.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _VOLUME_SIZE, _VOLUME_SECTOR_SIZE; for the file:
 /// _EXISTS, _NOT_FOUND (its directory), _PERMISSION, _NO_SPACE, _IO, _DAMAGED (it does not read back as written); for

@@ -19,14 +19,17 @@ use atrest::volume::{Mode, Volume, WrappingChange};
 /// volume opens with its old wrapping or its new one; once done, the old one is in neither copy. Older copies of the
 /// header elsewhere (backups, snapshots) still open with the old key.
 ///
+/// The volume must be an expected one. Before anything is changed one of its wrappings is opened, and the header
+/// authenticated; where nobody here may unwrap, and the service alone rewraps, a pin must be expected.
+///
 /// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
-/// those of both keys. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
+/// those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
 /// providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
 /// It also waits up to five seconds for the file's lock (flock). `error`, `error_len`: as for atrest_volume_open(),
 /// warnings included.
 ///
-/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _KEY_NAME, _SLOT, _BUSY (another process is changing the
-/// header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
+/// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
+/// needed), _KEY_NAME, _SLOT, _BUSY (another process is changing the header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
 /// header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
 ///
 /// # Safety

@@ -106,11 +106,15 @@ impl NewScratch {
 /// keyslots. Reads and writes no data. It can be repeated, and finishes what an interruption left; a key that is gone
 /// already is no failure.
 ///
+/// Before that the header is authenticated with the key that the keystore still has, and after it the key is proved to
+/// open the header no more: a header that somebody put there cannot have another volume's key erased. Where no key of the
+/// keystore opens it, the UUID must be given.
+///
 /// `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
-/// volume's UUID, for a header that is damaged or a file that is gone. `keystore`: as for atrest_providers_add_local();
-/// it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that is no scratch volume, whose
-/// keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged one that does not name
-/// the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
+/// volume's UUID, for a header that is damaged or that no key opens, or a file that is gone. `keystore`: as for
+/// atrest_providers_add_local(); it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that
+/// is no scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged
+/// one that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
 /// passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
 /// network.
 ///
@@ -118,9 +122,10 @@ impl NewScratch {
 /// they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE, _NOT_A_VOLUME (also if it has another
-/// UUID), _DAMAGED without a UUID, _FORGED, _BUSY, and what atrest_volume_open() answers for the file, which change
-/// nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS, which leave the header as it was; _IO, and _DAMAGED for what does
-/// not read back: the key is gone.
+/// UUID), _DAMAGED without a UUID, _NO_EXPECTATION (no key opens it, and there is no UUID), _FORGED, _REENCRYPTED, _BUSY,
+/// and what atrest_volume_open() answers for the file, which change nothing; _KEYSTORE_IO and _KEYSTORE_PERMISSIONS,
+/// which leave the header as it was; _KEY_EXISTS (the key still opens the header, which is as it was), _IO, and _DAMAGED
+/// for what does not read back: the key is gone.
 ///
 /// # Safety
 /// `path` is NULL or a NUL-terminated string, and so is `keystore`; `uuid` is NULL or readable for 16 bytes; `error` is
@@ -178,7 +183,9 @@ pub(crate) unsafe fn destroy<S: Storage>(
                     (uuid, erased, 0, true)
                 }
                 (storage, _) => {
-                    let done = Volume::destroy(&storage?, keystore.as_ref(), &Providers::new(), &options)?;
+                    let providers =
+                        keystore.clone().map_or(Providers::new(), |keystore| Providers::new().with(keystore));
+                    let done = Volume::destroy(&storage?, keystore.as_ref(), &providers, &options)?;
                     (done.uuid, done.key_erased, done.keyslots, done.class != Some(Class::Persistent))
                 }
             };

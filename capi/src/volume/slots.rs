@@ -11,7 +11,7 @@ use atrest::volume::Mode;
 /// Adds a wrapping of the key to a volume's header, behind those that are there: the volume then opens with this key,
 /// too. One of the present wrappings is opened for it, and the new one, before the header is written.
 ///
-/// `path`: the volume's file. `providers`: those of a present key and of the new one. `key`: as for
+/// `path`: the volume's file. `providers`: those of a present key and of the new one, and what is expected. `key`: as for
 /// atrest_envelope_create(). `timeout_ms`, `error`, `error_len`: as for atrest_volume_rewrap(), and so is what an
 /// interruption leaves.
 ///
@@ -41,9 +41,9 @@ pub unsafe extern "C" fn atrest_volume_add_slot(
 /// Removes a wrapping of the key from a volume's header: the volume no longer opens with that key. The last one cannot
 /// be removed. Older copies of the header elsewhere (backups, snapshots) still open with it.
 ///
-/// `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: needed only for
-/// headers of the first version, whose authentication code is made anew. `timeout_ms`, `error`, `error_len`: as for
-/// atrest_volume_rewrap(), and so is what an interruption leaves.
+/// `path`: the volume's file. `slot`: which wrapping, from 0; those behind it move up. `providers`: those of a present
+/// key, and what is expected, as for atrest_volume_rewrap(); so are `timeout_ms`, `error`, `error_len`, and what an
+/// interruption leaves.
 ///
 /// Returns what atrest_volume_rewrap() does; _SLOT if there is no such slot, _ENVELOPE for the last one, _KEY_NAME for
 /// a scratch volume.

@@ -213,7 +213,26 @@ pub unsafe extern "C" fn atrest_volume_restore_header_storage(
     error_len: usize,
 ) -> atrest_status {
     // SAFETY: this function's own contract.
-    unsafe { restore_header(|| table(storage), backup, flags, (error, error_len)) }
+    unsafe { restore_header(|| table(storage), backup, flags, None, (error, error_len)) }
+}
+
+/// atrest_volume_restore_header_expected() for a volume in a storage of yours, as for
+/// atrest_volume_restore_header_storage().
+///
+/// # Safety
+/// As atrest_volume_restore_header_expected() and atrest_volume_rewrap_storage().
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_restore_header_expected_storage(
+    storage: *const atrest_storage,
+    backup: *const c_char,
+    flags: u32,
+    providers: *const atrest_providers,
+    error: *mut c_char,
+    error_len: usize,
+) -> atrest_status {
+    // SAFETY: this function's own contract.
+    unsafe { restore_header(|| table(storage), backup, flags, Some(providers), (error, error_len)) }
 }
 
 /// atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for

@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
     atrest_providers *providers;
     CHECK(atrest_providers_new(&providers) == ATREST_OK);
     CHECK(atrest_providers_add_aws(providers, "eu-west-1", NULL, argv[1], error, sizeof error) == ATREST_OK);
+    if (strcmp(call, "rewrap") == 0) CHECK(atrest_providers_expect_any(providers) == ATREST_OK);
     atrest_status status;
     if (strcmp(call, "create") == 0)
         status = create(path, providers, key, timeout, error, sizeof error);

@@ -229,6 +229,70 @@ static void check_volume(struct memory *memory, const atrest_providers *provider
     memory->fail_read = 0;
 }
 
+/* What is expected is asked for before the storage is. */
+static void check_expectation(struct memory *memory, const char *keystore, const char *backup) {
+    static uint8_t before[32768];
+    memcpy(before, memory->bytes, sizeof before);
+    atrest_storage storage = table(memory);
+    atrest_providers *providers;
+    IS(ATREST_OK, atrest_providers_new(&providers));
+    IS(ATREST_OK, atrest_providers_add_local(providers, keystore, ERROR));
+    const int reads = memory->reads, writes = memory->writes, flushes = memory->flushes;
+    atrest_volume *volume = (atrest_volume *)(uintptr_t)1;
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    says("atrest_providers_expect");
+    CHECK(volume == NULL);
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_volume_rewrap_storage(&storage, 0, providers, key, 0, ERROR));
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_volume_add_slot_storage(&storage, providers, "local:other", 0, ERROR));
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_volume_remove_slot_storage(&storage, 0, providers, 0, ERROR));
+    IS(ATREST_ERROR_NO_EXPECTATION,
+       atrest_volume_restore_header_expected_storage(&storage, backup, ATREST_FORCE, providers, ERROR));
+    CHECK(memory->reads == reads && memory->writes == writes && memory->flushes == flushes);
+
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &volume, ERROR));
+    char pin[ATREST_PIN_SIZE];
+    IS(ATREST_OK, atrest_volume_pin(volume, pin, sizeof pin));
+    atrest_volume_close(volume);
+
+    /* It decrypts, and encrypts nothing. */
+    uint8_t sector[512], plain[512];
+    memset(sector, 7, sizeof sector);
+    struct iovec piece[1] = {{sector, sizeof sector}};
+    atrest_sector_cipher *cipher;
+    IS(ATREST_OK, atrest_sector_cipher_new(memory->bytes, 32768, providers, 0, &cipher, ERROR));
+    IS(ATREST_OK, atrest_sector_cipher_decrypt(cipher, 0, memory->bytes + DATA, plain, sizeof plain));
+    CHECK(memcmp(plain, data, sizeof plain) == 0);
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_sector_cipher_encrypt(cipher, 0, plain, sector, sizeof sector));
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_sector_cipher_encrypt(cipher, 0, sector, sector, sizeof sector));
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_sector_cipher_encrypt_iov(cipher, 0, piece, 1, piece, 1));
+    for (size_t i = 0; i < sizeof sector; i++) CHECK(sector[i] == 7);
+    memcpy(sector, memory->bytes + DATA, sizeof sector);
+    IS(ATREST_OK, atrest_sector_cipher_decrypt_iov(cipher, 0, piece, 1, piece, 1));
+    CHECK(memcmp(sector, data, sizeof sector) == 0);
+    atrest_sector_cipher_free(cipher);
+
+    /* Under its pin it does both; under another one there is no cipher, and nobody is asked for a key. */
+    IS(ATREST_OK, atrest_providers_expect(providers, pin, ERROR));
+    IS(ATREST_OK, atrest_sector_cipher_new(memory->bytes, 32768, providers, 0, &cipher, ERROR));
+    IS(ATREST_OK, atrest_sector_cipher_encrypt(cipher, 0, data, sector, sizeof sector));
+    CHECK(memcmp(sector, memory->bytes + DATA, sizeof sector) == 0);
+    atrest_sector_cipher_free(cipher);
+    IS(ATREST_OK, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    atrest_volume_close(volume);
+    atrest_providers_free(providers);
+    IS(ATREST_OK, atrest_providers_new(&providers));
+    pin[37] = pin[37] == 'A' ? 'B' : 'A';
+    IS(ATREST_OK, atrest_providers_expect(providers, pin, ERROR));
+    IS(ATREST_ERROR_UNEXPECTED, atrest_sector_cipher_new(memory->bytes, 32768, providers, 0, &cipher, ERROR));
+    says("another root key");
+    CHECK(cipher == NULL);
+    IS(ATREST_ERROR_UNEXPECTED, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
+    IS(ATREST_ERROR_UNEXPECTED,
+       atrest_volume_open_storage(&storage, ATREST_VOLUME_READ_ONLY, providers, 0, &volume, ERROR));
+    CHECK(volume == NULL && memory->writes == writes && memcmp(before, memory->bytes, sizeof before) == 0);
+    atrest_providers_free(providers);
+}
+
 static void check_rewrap(struct memory *memory, const atrest_providers *providers) {
     atrest_storage storage = table(memory);
     IS(ATREST_ERROR_NULL, atrest_volume_rewrap_storage(NULL, 0, providers, "local:other", 0, ERROR));
@@ -324,6 +388,11 @@ static void check_header(struct memory *memory, const char *backup, const atrest
     /* With both copies gone there is nothing to compare. */
     memset(memory->bytes, 0, 32768);
     IS(ATREST_OK, atrest_volume_restore_header_storage(&storage, backup, 0, ERROR));
+    says("could not be read");
+    memset(memory->bytes, 0, 32768);
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_expected_storage(&storage, backup, 0, NULL, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_expected_storage(NULL, backup, 0, providers, ERROR));
+    IS(ATREST_OK, atrest_volume_restore_header_expected_storage(&storage, backup, 0, providers, ERROR));
     says("could not be read");
     opens_with(memory, providers, key, NULL);
 }
@@ -528,10 +597,12 @@ int main(int argc, char **argv) {
     atrest_providers *providers;
     IS(ATREST_OK, atrest_providers_new(&providers));
     IS(ATREST_OK, atrest_providers_add_local(providers, keys, ERROR));
+    IS(ATREST_OK, atrest_providers_expect_any(providers));
     struct memory *memory = calloc(1, sizeof *memory);
     CHECK(memory != NULL);
     check_tables(memory, providers);
     check_volume(memory, providers);
+    check_expectation(memory, keys, backup);
     check_rewrap(memory, providers);
     check_slots(memory, providers);
     check_header(memory, backup, providers);

@@ -68,6 +68,13 @@ static atrest_providers *providers_of(const char *keystore) {
     return providers;
 }
 
+/* For tests that ask something else than what is expected. */
+static atrest_providers *providers_expecting_any(const char *keystore) {
+    atrest_providers *providers = providers_of(keystore);
+    IS(ATREST_OK, atrest_providers_expect_any(providers));
+    return providers;
+}
+
 static atrest_volume *open_volume(const char *path, uint32_t flags, const atrest_providers *providers) {
     atrest_volume *volume;
     IS(ATREST_OK, atrest_volume_open(path, flags, providers, 0, &volume, ERROR));
@@ -421,9 +428,9 @@ static void check_open(const atrest_providers *providers) {
     SAYS("both copies");
 
     /* Keys that do not open it. */
-    atrest_providers *none, *other = providers_of(in("other"));
+    atrest_providers *none, *other = providers_expecting_any(in("other"));
     IS(ATREST_OK, atrest_providers_new(&none));
-    IS(ATREST_ERROR_UNREACHABLE, open_fails(in("v"), 0, none));
+    IS(ATREST_ERROR_UNREACHABLE, open_fails(in("v"), ATREST_VOLUME_READ_ONLY, none));
     SAYS("local");
     IS(ATREST_ERROR_WRONG_KEY, open_fails(in("v"), 0, other));
     SAYS("default");
@@ -628,6 +635,222 @@ static void check_headers(const atrest_providers *providers) {
     atrest_volume_close(open_volume(in("fd"), 0, providers));
 }
 
+/* A new volume, closed again, and its pin. */
+static void create_pinned(const char *path, const atrest_providers *providers, char *pin) {
+    atrest_volume *volume;
+    IS(ATREST_OK, atrest_volume_create(path, SIZE, 0, 0, providers, "local:default", 0, &volume, ERROR));
+    CHECK(atrest_volume_slot(volume) == -1);
+    IS(ATREST_OK, atrest_volume_slot_failure(volume, 0, ERROR));
+    IS(ATREST_OK, atrest_volume_pin(volume, pin, ATREST_PIN_SIZE));
+    atrest_volume_close(volume);
+}
+
+static struct stat attributes_of(const char *path) {
+    struct stat attributes;
+    CHECK(stat(path, &attributes) == 0);
+    return attributes;
+}
+
+/* Nobody wrote to it since. */
+static int is_as_it_was(const char *path, const struct stat *before) {
+    const struct stat now = attributes_of(path);
+    return now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+/* Every call that writes or changes this volume, but for making and destroying one, answers this. */
+static void all_refuse(atrest_status expected, const char *path, const atrest_providers *providers) {
+    const struct stat before = attributes_of(path);
+    atrest_volume *volume = (atrest_volume *)&base;
+    IS(expected, open_fails(path, 0, providers));
+    IS(expected, open_fails(path, ATREST_VOLUME_DISCARD, providers));
+    const int fd = open(path, O_RDWR);
+    CHECK(fd >= 0);
+    IS(expected, atrest_volume_open_fd(fd, 0, providers, WAIT, &volume, ERROR));
+    CHECK(volume == NULL && error[0] != '\0');
+    IS(expected, atrest_volume_rewrap_fd(fd, 0, providers, "local:default", WAIT, ERROR));
+    CHECK(close(fd) == 0);
+    IS(expected, atrest_volume_rewrap(path, 0, providers, "local:default", WAIT, ERROR));
+    IS(expected, atrest_volume_add_slot(path, providers, "local:second", WAIT, ERROR));
+    IS(expected, atrest_volume_remove_slot(path, 0, providers, WAIT, ERROR));
+    CHECK(error[0] != '\0' && is_as_it_was(path, &before));
+}
+
+static void check_expectations(void) {
+    char pin[ATREST_PIN_SIZE], again[ATREST_PIN_SIZE], other[ATREST_PIN_SIZE], text[3 * ATREST_PIN_SIZE];
+    atrest_providers *providers = providers_of(in("keys"));
+    /* To make a volume nothing has to be expected. */
+    create_pinned(in("p"), providers, pin);
+    create_pinned(in("q"), providers, other);
+    const size_t len = strlen(pin);
+    CHECK(len >= 82 && len < sizeof pin && strcmp(pin, other) != 0);
+    IS(ATREST_OK, atrest_volume_backup_header(in("p"), in("p-header"), ERROR));
+
+    /* Without an expectation it opens for reading alone. */
+    all_refuse(ATREST_ERROR_NO_EXPECTATION, in("p"), providers);
+    IS(ATREST_ERROR_NO_EXPECTATION,
+       atrest_volume_restore_header_expected(in("p"), in("p-header"), ATREST_FORCE, providers, ERROR));
+    IS(ATREST_ERROR_NO_EXPECTATION, open_fails(in("p"), 0, providers));
+    SAYS("atrest_providers_expect");
+    atrest_volume *volume = open_volume(in("p"), ATREST_VOLUME_READ_ONLY, providers);
+    CHECK(atrest_volume_slot(volume) == 0);
+    uint8_t byte = 0;
+    IS(ATREST_ERROR_READ_ONLY, atrest_volume_write(volume, &byte, 1, 0));
+    /* The pin is that of the maker, and fits exactly. */
+    memset(again, 'x', sizeof again);
+    IS(ATREST_ERROR_BUFFER_LENGTH, atrest_volume_pin(volume, again, len));
+    IS(ATREST_ERROR_BUFFER_LENGTH, atrest_volume_pin(volume, again, 0));
+    IS(ATREST_ERROR_BUFFER_LENGTH, atrest_volume_pin(volume, again, SIZE_MAX));
+    IS(ATREST_ERROR_NULL, atrest_volume_pin(volume, NULL, sizeof again));
+    IS(ATREST_ERROR_NULL, atrest_volume_pin(NULL, again, sizeof again));
+    for (size_t i = 0; i < sizeof again; i++) CHECK(again[i] == 'x');
+    IS(ATREST_OK, atrest_volume_pin(volume, again, len + 1));
+    CHECK(strcmp(again, pin) == 0 && again[len + 1] == 'x');
+    atrest_volume_close(volume);
+    atrest_envelope *envelope = NULL, *rewrapped = (atrest_envelope *)&base;
+    IS(ATREST_OK, atrest_envelope_create(providers, "local:default", NULL, 0, &envelope, ERROR));
+    IS(ATREST_ERROR_NO_EXPECTATION,
+       atrest_envelope_rewrap(envelope, 0, providers, "local:second", 0, &rewrapped, ERROR));
+    CHECK(rewrapped == NULL);
+
+    /* What says nothing leaves the set as it was: here without an expectation, below with one. */
+    const char *const malformed[][2] = {
+        {"", "empty"},
+        {" # a comment", "empty"},
+        {"slot=0", "empty"},
+        {"any key=local:default", "stands alone"},
+        {"any slot=x", "no number of a slot"},
+        {"volume=6f1f", "no UUID"},
+        {"key=default", "SCHEME:KEY"},
+        {"account=", "nothing stands behind"},
+        {"colour=blue", "no expectation"},
+        {"6f1f6d9e-56a1-4e0a-9f1c-0c5a2f2b7c11", "UUID:COMMITMENT:VERSION"},
+        {"\xff\xfe\x1b[2J\n\xff", "no expectation"},
+    };
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+            IS(ATREST_ERROR_EXPECTATION, atrest_providers_expect(providers, malformed[i][0], ERROR));
+            SAYS(malformed[i][1]);
+        }
+        IS(ATREST_ERROR_NULL, atrest_providers_expect(providers, NULL, ERROR));
+        IS(ATREST_ERROR_BUFFER_LENGTH, atrest_providers_expect(providers, "any", error, SIZE_MAX));
+        if (round == 0) {
+            IS(ATREST_ERROR_NO_EXPECTATION, open_fails(in("p"), 0, providers));
+            IS(ATREST_OK, atrest_providers_expect(providers, pin, ERROR));
+            CHECK(error[0] == '\0');
+        }
+        IS(round == 0 ? ATREST_OK : ATREST_ERROR_UNEXPECTED,
+           atrest_volume_open(in(round == 0 ? "p" : "q"), 0, providers, 0, &volume, ERROR));
+        atrest_volume_close(volume);
+    }
+    IS(ATREST_ERROR_NULL, atrest_providers_expect(NULL, pin, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_providers_expect_any(NULL));
+
+    /* Another volume, another key; and one of several. */
+    all_refuse(ATREST_ERROR_UNEXPECTED, in("q"), providers);
+    IS(ATREST_ERROR_UNEXPECTED, open_fails(in("q"), ATREST_VOLUME_READ_ONLY, providers));
+    SAYS("is expected");
+    IS(ATREST_ERROR_UNEXPECTED, atrest_envelope_rewrap(envelope, 0, providers, "local:second", 0, &rewrapped, ERROR));
+    uint8_t key[64] = {7};
+    IS(ATREST_ERROR_UNEXPECTED, atrest_envelope_unwrap_key(envelope, providers, 0, key, ERROR));
+    CHECK(key[0] == 7);
+    IS(ATREST_OK, atrest_providers_expect(providers, "key=local:second", ERROR));
+    all_refuse(ATREST_ERROR_UNEXPECTED, in("p"), providers);
+    IS(ATREST_OK, atrest_providers_expect(providers, "key=local:second\n key=local:default # either", ERROR));
+    atrest_volume_close(open_volume(in("p"), 0, providers));
+    CHECK((size_t)snprintf(text, sizeof text, "%s %s provider=local", pin, other) < sizeof text);
+    IS(ATREST_OK, atrest_providers_expect(providers, text, ERROR));
+    atrest_volume_close(open_volume(in("p"), 0, providers));
+    atrest_volume_close(open_volume(in("q"), 0, providers));
+    IS(ATREST_ERROR_UNEXPECTED, open_fails(in("v"), 0, providers));
+    IS(ATREST_OK, atrest_providers_expect_any(providers));
+    atrest_volume_close(open_volume(in("v"), 0, providers));
+    atrest_envelope_free(envelope);
+    atrest_providers_free(providers);
+}
+
+/* The header of another volume under the same key: authentic, and under a pin refused before any key is asked for. */
+static void check_transplant(void) {
+    static uint8_t header[32768];
+    char pin[ATREST_PIN_SIZE];
+    atrest_providers *providers = providers_of(in("keys")), *nobody;
+    IS(ATREST_OK, atrest_providers_new(&nobody));
+    atrest_volume *volume = open_volume(in("p"), ATREST_VOLUME_READ_ONLY, providers);
+    IS(ATREST_OK, atrest_volume_pin(volume, pin, sizeof pin));
+    atrest_volume_close(volume);
+    const int from = open(in("q"), O_RDONLY), to = open(in("p"), O_WRONLY);
+    CHECK(from >= 0 && to >= 0 && pread(from, header, sizeof header, 0) == sizeof header);
+    CHECK(pwrite(to, header, sizeof header, 0) == sizeof header && close(from) == 0 && close(to) == 0);
+
+    IS(ATREST_OK, atrest_volume_backup_header(in("q"), in("q-header"), ERROR));
+    IS(ATREST_OK, atrest_providers_expect(nobody, pin, ERROR));
+    IS(ATREST_OK, atrest_providers_expect(providers, pin, ERROR));
+    /* The set without a provider says the same: nobody would be asked. */
+    all_refuse(ATREST_ERROR_UNEXPECTED, in("p"), nobody);
+    IS(ATREST_ERROR_UNEXPECTED, open_fails(in("p"), ATREST_VOLUME_READ_ONLY, nobody));
+    all_refuse(ATREST_ERROR_UNEXPECTED, in("p"), providers);
+    IS(ATREST_ERROR_UNEXPECTED, open_fails(in("p"), ATREST_VOLUME_READ_ONLY, providers));
+    SAYS("is expected");
+    const struct stat before = attributes_of(in("p"));
+    IS(ATREST_ERROR_UNEXPECTED,
+       atrest_volume_restore_header_expected(in("p"), in("q-header"), ATREST_FORCE, providers, ERROR));
+    CHECK(is_as_it_was(in("p"), &before));
+    /* Its own header is the expected one, and brings it back; without a provider, too. */
+    IS(ATREST_ERROR_NEEDS_FORCE, atrest_volume_restore_header_expected(in("p"), in("p-header"), 0, nobody, ERROR));
+    IS(ATREST_OK, atrest_volume_restore_header_expected(in("p"), in("p-header"), ATREST_FORCE, nobody, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_expected(in("p"), in("p-header"), 0, NULL, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_expected(NULL, in("p-header"), 0, providers, ERROR));
+    IS(ATREST_ERROR_NULL, atrest_volume_restore_header_expected(in("p"), NULL, 0, providers, ERROR));
+    IS(ATREST_ERROR_FLAGS, atrest_volume_restore_header_expected(in("p"), in("p-header"), 2, providers, ERROR));
+    atrest_volume_close(open_volume(in("p"), 0, providers));
+    atrest_providers_free(nobody);
+    atrest_providers_free(providers);
+}
+
+/* Which slot opened, and why those before did not. */
+static void check_which_slot(void) {
+    char pin[ATREST_PIN_SIZE], again[ATREST_PIN_SIZE];
+    atrest_providers *providers = providers_expecting_any(in("keys"));
+    create_pinned(in("slots"), providers, pin);
+    IS(ATREST_OK, atrest_volume_add_slot(in("slots"), providers, "local:second", 0, ERROR));
+    atrest_volume *volume = open_volume(in("slots"), 0, providers);
+    CHECK(atrest_volume_slot(volume) == 0 && atrest_volume_slot(NULL) == -1);
+    for (size_t slot = 0; slot < 2; slot++) {
+        IS(ATREST_OK, atrest_volume_slot_failure(volume, slot, ERROR));
+        CHECK(error[0] == '\0');
+    }
+    IS(ATREST_ERROR_SLOT, atrest_volume_slot_failure(volume, 2, ERROR));
+    IS(ATREST_ERROR_SLOT, atrest_volume_slot_failure(volume, SIZE_MAX, NULL, 0));
+    IS(ATREST_ERROR_NULL, atrest_volume_slot_failure(NULL, 0, ERROR));
+    IS(ATREST_ERROR_BUFFER_LENGTH, atrest_volume_slot_failure(volume, 0, error, SIZE_MAX));
+    IS(ATREST_OK, atrest_volume_pin(volume, again, sizeof again));
+    CHECK(strcmp(pin, again) == 0);
+    atrest_volume_close(volume);
+
+    /* One that is chosen is the only one that is tried. */
+    IS(ATREST_OK, atrest_providers_expect(providers, "any slot=1", ERROR));
+    volume = open_volume(in("slots"), 0, providers);
+    CHECK(atrest_volume_slot(volume) == 1);
+    IS(ATREST_OK, atrest_volume_slot_failure(volume, 0, ERROR));
+    atrest_volume_close(volume);
+    IS(ATREST_OK, atrest_providers_expect(providers, "any slot=2", ERROR));
+    IS(ATREST_ERROR_SLOT, open_fails(in("slots"), 0, providers));
+    SAYS("has no slot 2");
+
+    CHECK(rename(in("keys/keys/default.json"), in("kept.json")) == 0);
+    IS(ATREST_OK, atrest_providers_expect(providers, pin, ERROR));
+    volume = open_volume(in("slots"), 0, providers);
+    CHECK(atrest_volume_slot(volume) == 1);
+    IS(ATREST_ERROR_KEY_NOT_FOUND, atrest_volume_slot_failure(volume, 0, ERROR));
+    SAYS("local:default: ");
+    IS(ATREST_OK, atrest_volume_slot_failure(volume, 1, ERROR));
+    CHECK(error[0] == '\0');
+    atrest_volume_close(volume);
+    IS(ATREST_OK, atrest_providers_expect(providers, "any slot=0", ERROR));
+    IS(ATREST_ERROR_KEY_NOT_FOUND, open_fails(in("slots"), 0, providers));
+    CHECK(rename(in("kept.json"), in("keys/keys/default.json")) == 0);
+    atrest_providers_free(providers);
+}
+
 static void check_scratch(const atrest_providers *providers) {
     uint8_t uuid[16], other[16] = {1}, bytes[100], again[100];
     fill(bytes, sizeof bytes, 3);
@@ -635,6 +858,9 @@ static void check_scratch(const atrest_providers *providers) {
     IS(ATREST_OK, atrest_volume_create_scratch(in("s"), SIZE, 0, 0, in("keys"), &volume, ERROR));
     CHECK(error[0] == '\0' && atrest_volume_size(volume) == SIZE);
     IS(ATREST_OK, atrest_volume_uuid(volume, uuid));
+    char pin[ATREST_PIN_SIZE];
+    IS(ATREST_OK, atrest_volume_pin(volume, pin, sizeof pin));
+    CHECK(atrest_volume_slot(volume) == -1);
     IS(ATREST_OK, atrest_volume_write(volume, bytes, sizeof bytes, 5));
     atrest_volume_close(volume);
     /* It opens as others do, and takes no other key. */
@@ -675,7 +901,10 @@ static void check_scratch(const atrest_providers *providers) {
     SAYS("erased before");
     CHECK(unlink(in("s")) == 0);
     IS(ATREST_OK, atrest_volume_destroy(in("s"), uuid, in("keys"), 0, ERROR));
-    IS(ATREST_OK, atrest_volume_destroy(in("s2"), NULL, in("nowhere"), 0, ERROR));
+    /* No key opens it any more, so that nothing but its UUID says which one it is. */
+    IS(ATREST_ERROR_NO_EXPECTATION, atrest_volume_destroy(in("s2"), NULL, in("nowhere"), 0, ERROR));
+    SAYS("UUID");
+    IS(ATREST_OK, atrest_volume_destroy(in("s2"), uuid, in("nowhere"), 0, ERROR));
     CHECK(access(in("nowhere"), F_OK) != 0);
     copy(in("fd"), in("s3"), DATA);
     IS(ATREST_OK, atrest_volume_destroy(in("s3"), NULL, in("keys"), ATREST_FORCE, ERROR));
@@ -841,7 +1070,7 @@ int main(int argc, char **argv) {
     check_messages();
     check_keys();
     check_passphrase();
-    atrest_providers *providers = providers_of(in("keys"));
+    atrest_providers *providers = providers_expecting_any(in("keys"));
     check_error_buffers(providers);
     check_create(providers);
     check_data(providers);
@@ -850,6 +1079,9 @@ int main(int argc, char **argv) {
     check_rewrap(providers);
     check_slots(providers);
     check_headers(providers);
+    check_expectations();
+    check_transplant();
+    check_which_slot();
     check_scratch(providers);
 #ifdef ATREST_WITH_KMS
     check_timeouts();

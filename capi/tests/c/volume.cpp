@@ -69,6 +69,8 @@ void check_storage_and_sectors(const std::string &directory, const atrest::provi
     CHECK(atrest::try_create_local_key(keys.c_str(), "local:second"));
     CHECK(atrest::try_add_volume_slot_storage(storage, providers, "local:second"));
     CHECK(atrest::try_remove_volume_slot_storage(storage, 0, providers));
+    CHECK(atrest::try_restore_volume_header_storage(storage, backup.c_str(), providers).status() ==
+          ATREST_ERROR_NEEDS_FORCE);
     CHECK(atrest::volume::try_open_storage(storage, providers)->try_envelope()->key(0) == "local:second");
     CHECK(atrest::try_restore_volume_header_storage(storage, backup.c_str()).status() == ATREST_ERROR_NEEDS_FORCE);
     CHECK(atrest::try_restore_volume_header_storage(storage, backup.c_str(), ATREST_FORCE));
@@ -93,6 +95,8 @@ void check_results(const std::string &directory) {
     CHECK(!providers.try_add_local((directory + "/none").c_str()));
     CHECK(providers.try_add_local(keys.c_str()));
     CHECK(providers.try_set_cache(4, 1min) && providers.try_clear_cache() == ATREST_OK);
+    const auto nonsense = providers.try_expect("nonsense");
+    CHECK(!nonsense && nonsense.status() == ATREST_ERROR_EXPECTATION && !nonsense.message().empty());
 
     atrest::create_options options;
     options.sector_size = 512;
@@ -105,6 +109,9 @@ void check_results(const std::string &directory) {
     CHECK(created->try_write_zeros(1000, 0) == ATREST_OK && created->try_discard(4096, 4096) == ATREST_OK);
     atrest::uuid_bytes uuid{}, other{};
     CHECK(created->try_uuid(uuid) == ATREST_OK);
+    auto pin = created->try_pin();
+    CHECK(pin && pin.message().empty() && created->slot() == -1);
+    CHECK(atrest::volume::try_open(path.c_str(), providers).status() == ATREST_ERROR_NO_EXPECTATION);
     atrest::volume moved = *std::move(created);
     CHECK(moved && moved.size() == size);
     auto envelope = moved.try_envelope();
@@ -114,6 +121,18 @@ void check_results(const std::string &directory) {
     CHECK(!moved.try_recheck(providers, 1ms, 1min));
     moved.close();
     CHECK(!moved && moved.size() == 0 && moved.try_flush() == ATREST_ERROR_NULL);
+    CHECK(moved.slot() == -1 && !moved.slot_failure(0) && moved.try_pin().status() == ATREST_ERROR_NULL);
+    std::string another = *pin;
+    another[37] = another[37] == 'A' ? 'B' : 'A';
+    CHECK(providers.try_expect(another.c_str()));
+    CHECK(atrest::volume::try_open(path.c_str(), providers).status() == ATREST_ERROR_UNEXPECTED);
+    CHECK(providers.try_expect(pin->c_str()));
+    {
+        auto pinned = atrest::volume::try_open(path.c_str(), providers);
+        CHECK(pinned && pinned->slot() == 0 && pinned->slot_failure(0));
+        CHECK(pinned->slot_failure(1).status() == ATREST_ERROR_SLOT && *pinned->try_pin() == *pin);
+    }
+    CHECK(providers.try_expect_any() == ATREST_OK);
 
     const auto exists = atrest::volume::try_create(path.c_str(), size, providers, "local:default");
     CHECK(!exists && exists.status() == ATREST_ERROR_EXISTS);
@@ -161,6 +180,12 @@ void check_results(const std::string &directory) {
     CHECK(atrest::try_remove_volume_slot(path.c_str(), 0, providers));
     const auto refused = atrest::try_restore_volume_header(path.c_str(), backup.c_str());
     CHECK(!refused && refused.status() == ATREST_ERROR_NEEDS_FORCE);
+    CHECK(providers.try_expect(another.c_str()));
+    CHECK(atrest::try_restore_volume_header(path.c_str(), backup.c_str(), providers, ATREST_FORCE).status() ==
+          ATREST_ERROR_UNEXPECTED);
+    CHECK(providers.try_expect(pin->c_str()));
+    CHECK(atrest::try_restore_volume_header(path.c_str(), backup.c_str(), providers, ATREST_FORCE));
+    CHECK(providers.try_expect_any() == ATREST_OK);
     CHECK(atrest::try_restore_volume_header(path.c_str(), backup.c_str(), ATREST_FORCE));
     const std::string scratch = directory + "/scratch";
     CHECK(atrest::volume::try_create_scratch(scratch.c_str(), size, keys.c_str()));
@@ -195,6 +220,7 @@ void check_exceptions(const std::string &directory) {
     CHECK(thrown("none", [&] { providers.add_local((directory + "/none").c_str()); }) == ATREST_ERROR_KEYSTORE_IO);
     providers.add_local(keys.c_str());
     const std::vector<std::uint8_t> text{'a', 't', ' ', 'r', 'e', 's', 't'};
+    std::string pin;
     {
         auto volume = atrest::volume::create(path.c_str(), size, providers, "local:default");
         volume.write(text, 5000);
@@ -204,7 +230,12 @@ void check_exceptions(const std::string &directory) {
         CHECK(thrown("end", [&] { volume.write(text, size); }) == ATREST_ERROR_OUT_OF_BOUNDS);
         volume.recheck(providers, 1s, 1min);
         volume.check_lease();
+        pin = volume.pin();
     }
+    CHECK(thrown("atrest_providers_expect", [&] { atrest::volume::open(path.c_str(), providers); }) ==
+          ATREST_ERROR_NO_EXPECTATION);
+    CHECK(thrown("nonsense", [&] { providers.expect("nonsense"); }) == ATREST_ERROR_EXPECTATION);
+    providers.expect(pin);
     auto volume = atrest::volume::open(path.c_str(), providers);
     std::vector<std::uint8_t> found(text.size());
     volume.read(found, 5000);
@@ -218,6 +249,11 @@ void check_exceptions(const std::string &directory) {
     CHECK(std::memcmp(found.data() + 904, text.data(), text.size()) == 0);
     CHECK(thrown("end", [&] { cipher.encrypt(1 << 20, found); }) == ATREST_ERROR_OUT_OF_BOUNDS);
     atrest::rewrap_volume(path.c_str(), 0, providers, "local:other");
+    const std::string backup = directory + "/w backup";
+    atrest::backup_volume_header(path.c_str(), backup.c_str());
+    atrest::restore_volume_header(path.c_str(), backup.c_str(), providers, ATREST_FORCE);
+    CHECK(atrest::volume::open(path.c_str(), providers).pin() == pin);
+    providers.expect_any();
     CHECK(atrest::volume::open(path.c_str(), providers).envelope().key(0) == "local:other");
     CHECK(thrown("slot", [&] { atrest::rewrap_volume(path.c_str(), 7, providers, "local:other"); }) == ATREST_ERROR_SLOT);
 }

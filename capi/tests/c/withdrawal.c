@@ -44,6 +44,7 @@ static atrest_providers *new_providers(void) {
     atrest_providers *providers;
     IS(ATREST_OK, atrest_providers_new(&providers));
     IS(ATREST_OK, atrest_providers_add_local(providers, in("keys"), ERROR));
+    IS(ATREST_OK, atrest_providers_expect_any(providers));
     return providers;
 }
 
