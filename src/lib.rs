@@ -20,6 +20,8 @@
 compile_error!("the feature `volume` needs a Unix: positioned reads and writes, and file locks");
 
 mod code;
+#[cfg(feature = "std")]
+pub mod environment;
 #[cfg(feature = "keys")]
 mod fork;
 #[cfg(feature = "keys")]
@@ -30,6 +32,8 @@ pub mod luks2;
 mod stack;
 #[cfg(feature = "volume")]
 pub mod storage;
+#[cfg(feature = "keys")]
+pub mod text;
 #[cfg(feature = "volume")]
 pub mod volume;
 pub mod xts;

@@ -13,21 +13,27 @@ use std::path::Path;
 /// What everybody may use: `code`, and the small modules that stand on nothing.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("code", &[], &[]),
+    ("environment", &[], &[]),
     ("fork", &[], &[]),
     ("stack", &[], &[]),
     ("xts::simd", BASE, &["std", "unstable-limit"]),
-    ("xts", &["code", "fork", "stack", "xts::simd"], &["std", "rayon", "unstable-limit"]),
+    ("text", &[], &[]),
+    (
+        "xts",
+        &["code", "environment", "fork", "stack", "text", "xts::simd"],
+        &["std", "rayon", "unstable-limit"],
+    ),
     ("keys", BASE, &["std", "keys"]),
     ("luks2", BASE, &["std"]),
     ("storage", BASE, &["std"]),
     (
         "volume",
-        &["code", "fork", "stack", "xts", "xts::simd", "keys", "luks2", "storage"],
+        &["code", "environment", "fork", "stack", "text", "xts", "xts::simd", "keys", "luks2", "storage"],
         &["std", "rayon", "volume"],
     ),
 ];
 
-const BASE: &[&str] = &["code", "fork", "stack"];
+const BASE: &[&str] = &["code", "environment", "fork", "stack", "text"];
 
 /// The packages, each with the other packages of the workspace that it may depend on.
 const PACKAGES: &[(&str, &[&str])] = &[

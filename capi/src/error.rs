@@ -9,6 +9,7 @@ use atrest::keys::{
     KeyRefError, ProviderError, SecretError,
 };
 use atrest::luks2::Warning;
+use atrest::text::is_unsafe;
 use atrest::volume::{
     BackupError, CreateError, DestroyError, OpenError, OptionsError, ReadEnvelopeError, ReadHeaderError,
     RecheckError, RestoreError, StorageError, TargetError, Withdrawal, WrappingError,
@@ -82,7 +83,7 @@ impl<'a> Line<'a> {
     pub(crate) fn put(&mut self, text: &str) {
         let Some(room) = self.0.len().checked_sub(1) else { return };
         let mut end = 0;
-        for character in text.chars().map(|c| if c.is_control() { '?' } else { c }) {
+        for character in text.chars().map(|c| if is_unsafe(c) { '?' } else { c }) {
             let next = end + character.len_utf8();
             if next > room {
                 break;

@@ -1,11 +1,12 @@
 //! What a command ends with when it does not succeed.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use atrest::keys::Class;
 use atrest::luks2::{ParseError, Warning};
+use atrest::text::printable;
 use atrest::volume::{Error, StorageError};
 
 use crate::advice;
@@ -73,27 +74,6 @@ pub fn say(line: &str) {
     let _ = io::Write::write_all(&mut io::stderr(), format!("{}\n", printable(line)).as_bytes());
 }
 
-/// The text without control characters.
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if controls(character) {
-            let _ = write!(shown, "{}", character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-/// Whether a terminal obeys the character rather than shows it.
-pub fn controls(character: char) -> bool {
-    // Bidirectional controls reorder what is on the screen.
-    let reorders =
-        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || reorders
-}
-
 /// A path for a message.
 pub fn show(path: &Path) -> String {
     path.display().to_string()
@@ -141,11 +121,6 @@ fn io_advice(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_stays_a_line() {
-        assert_eq!(printable("a\nb\x1b[2Jc\u{202e}é"), "a\\nb\\u{1b}[2Jc\\u{202e}é");
-    }
 
     #[test]
     fn causes_have_no_numbers() {

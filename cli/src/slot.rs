@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use atrest::keys::KeyRef;
 use atrest::luks2::TokenError;
+use atrest::text::printable;
 use atrest::volume::{Error, Header};
 use clap::{Args, Subcommand};
 
-use crate::failure::{Failure, printable, say, show, warn};
+use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume;
 use crate::trust::Trust;
 use crate::wrappings::{self, Change, named};

@@ -2,11 +2,10 @@
 
 use std::fmt::{Display, Write as _};
 
+use atrest::text::{is_unsafe, printable};
 use serde_json::Value;
 
 pub use atrest::keys::utc_date as date;
-
-use crate::failure::{controls, printable};
 
 /// Rows of a name and a value. Headers and services can send any text, so control characters are escaped.
 #[derive(Default)]
@@ -20,14 +19,15 @@ impl Table {
 }
 
 /// JSON whose strings, which can hold anything, drive no terminal. JSON itself asks for less: it lets DEL, the C1
-/// controls and the bidirectional ones stand.
+/// controls, line separators and the bidirectional controls stand.
 pub fn escaped_json(value: &Value) -> String {
     let json = format!("{value:#}\n");
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        if controls(character) && character != '\n' {
-            // They are all below U+10000.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        if is_unsafe(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(character);
         }

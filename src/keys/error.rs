@@ -1,6 +1,6 @@
 //! What can go wrong between a volume and its key-encryption key.
 
-use crate::Code;
+use crate::{Code, text::printable};
 use std::{error::Error, fmt};
 
 /// Each row: what it means, its variant, its [`Code`], and the class in a few words.
@@ -120,7 +120,9 @@ impl ProviderError {
     /// An error of this class. The message is one line that says what failed, on what, and what to do; it
     /// must hold no secret.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> ProviderError {
-        ProviderError { class, message: message.into(), source: None, answer: None, deletion: None }
+        // It may hold what a service, a file or a path says.
+        let message = printable(&message.into());
+        ProviderError { class, message, source: None, answer: None, deletion: None }
     }
 
     /// An error of the class [`ErrorClass::Unsupported`]: `what` the provider named `provider` does not do.

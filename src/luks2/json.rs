@@ -13,6 +13,8 @@ use base64ct::{Base64, Encoding as _};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::text::excerpt;
+
 /// An object of the header's JSON.
 pub(super) type Object = Map<String, Value>;
 
@@ -42,12 +44,9 @@ fn shorten(error: serde_json::Error) -> String {
     escaped(&error.to_string())
 }
 
-/// Text from a header made safe to print: escaped and cut, so that no terminal obeys it.
+/// Text from a header made safe to stand between quotes: escaped and cut.
 pub(crate) fn escaped(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED) {
-        Some((cut, _)) => format!("{}...", text[..cut].escape_debug()),
-        None => text.escape_debug().to_string(),
-    }
+    excerpt(text, MAX_QUOTED).replace('"', "\\\"")
 }
 
 /// Reads one value within the limits.

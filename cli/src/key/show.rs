@@ -5,9 +5,10 @@ use std::fmt::{Display, Write as _};
 use atrest::keys::{
     KeyAdmin, KeyAlias, KeyDescription, KeyManager, KeyRef, LocalKeystore, ProviderError, block_on,
 };
+use atrest::text::printable;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, printable};
+use crate::failure::Failure;
 use crate::text::{Table, date, escaped_json};
 use crate::{advice, providers, stdout};
 

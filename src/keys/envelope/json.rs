@@ -13,6 +13,7 @@ use super::{
     Class, Envelope, EnvelopeFormatError,
     error::{MAX_JSON, MAX_SLOTS},
 };
+use crate::text::excerpt;
 use base64ct::{Base64, Encoding};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -122,15 +123,11 @@ impl Envelope {
 fn invalid(error: &serde_json::Error) -> EnvelopeFormatError {
     const MOST: usize = 160;
     let message = error.to_string();
-    let printable = |c: char| if c.is_control() { '?' } else { c };
-    match message.char_indices().nth(MOST) {
-        None => EnvelopeFormatError::Json(message.chars().map(printable).collect()),
-        Some((end, _)) => {
-            let front: String = message[..end].chars().map(printable).collect();
-            let (line, column) = (error.line(), error.column());
-            EnvelopeFormatError::Json(format!("{front}... at line {line} column {column}"))
-        }
+    let text = excerpt(&message, MOST);
+    if message.chars().nth(MOST).is_none() {
+        return EnvelopeFormatError::Json(text);
     }
+    EnvelopeFormatError::Json(format!("{text} at line {} column {}", error.line(), error.column()))
 }
 
 /// At most as many slots as an envelope has: the list ends there, before more is kept.
