@@ -34,11 +34,31 @@ pub(crate) unsafe fn dealloc(memory: *mut u8, _: Layout) {
     unsafe { free(memory.cast()) }
 }
 
-/// What ATREST_BACKEND says, which [`atrest`] itself reads where it has the standard library.
+/// Whether whoever started the program has fewer rights than it: nothing of theirs decides then.
+fn has_elevated_rights() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        unsafe extern "C" {
+            safe fn getauxval(kind: core::ffi::c_ulong) -> core::ffi::c_ulong;
+        }
+        const AT_SECURE: core::ffi::c_ulong = 23;
+        getauxval(AT_SECURE) != 0
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        false
+    }
+}
+
+/// What ATREST_BACKEND says, which [`atrest`] itself reads where it has the standard library; nothing in a program with
+/// elevated rights.
 ///
 /// # Safety
 /// No other thread changes the environment during `'a`.
 pub(crate) unsafe fn backend_named_by_environment<'a>() -> Option<&'a CStr> {
+    if has_elevated_rights() {
+        return None;
+    }
     // SAFETY: a NUL-terminated name; the rest is this function's contract.
     let value = unsafe { getenv(c"ATREST_BACKEND".as_ptr()) };
     // SAFETY: NULL, or NUL-terminated as the C standard has it, for as long as nobody changes the environment.

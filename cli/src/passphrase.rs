@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use atrest::environment::variable;
 use atrest::keys::{ErrorClass, LocalKeystore, Passphrase, ProviderError};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -35,7 +36,7 @@ pub fn asking(keystore: LocalKeystore) -> LocalKeystore {
 
 /// The passphrase that a key has.
 fn present(key: &str) -> Result<Passphrase, ProviderError> {
-    if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+    if let Some(path) = variable(VARIABLE) {
         return from_file(Path::new(&path));
     }
     let mut terminal = Terminal::open().map_err(|_| {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use atrest::environment::variable;
 use atrest::keys::{
     Class, Envelope, EnvelopeCreateError, ErrorClass, KeyProvider, KeyRef, KeyRefError, LocalKeystore,
     ProviderError, Providers, Registry, VolumeKeys, block_on, new_uuid,
@@ -59,7 +60,7 @@ pub fn default_key() -> Result<KeyRef, Failure> {
 
 /// The same, and where it is set.
 pub fn chosen_default() -> Result<(KeyRef, &'static str), Failure> {
-    if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
+    if let Some(text) = variable(VARIABLE) {
         let key = key(&text.to_string_lossy())
             .map_err(|error| Failure::new(format!("the variable {VARIABLE}: {error}")))?;
         return Ok((key, "in the variable ATREST_KEY"));

@@ -1,6 +1,7 @@
 //! What the tests of volumes share: keys, files, and headers edited as an attacker would.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod elevated;
 pub mod peers;
 
 use std::fs::{File, OpenOptions};

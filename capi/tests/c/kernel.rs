@@ -50,6 +50,7 @@ fn needs_the_c_library_alone() {
             "abort",
             "bcmp",
             "free",
+            "getauxval",
             "getenv",
             "memcmp",
             "memcpy",

@@ -9,6 +9,7 @@ mod bench;
 mod common;
 mod default_key;
 mod destroy;
+mod elevated;
 mod header;
 mod interrupted;
 mod key_life;

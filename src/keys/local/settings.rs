@@ -10,6 +10,7 @@ use super::{
     dir::KeyDir,
     names::{NAME, refuse_reserved},
 };
+use crate::environment::{has_elevated_rights, variable};
 use serde::{Deserialize, Serialize};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -69,9 +70,15 @@ impl LocalKeystore {
     /// `%LOCALAPPDATA%`).
     ///
     /// # Errors
-    /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there.
+    /// [`ErrorClass::LocalIo`] when neither the variables nor a home directory are there, and in a program with
+    /// [elevated rights](crate::environment::has_elevated_rights), where no variable decides.
     pub fn default_path() -> Result<PathBuf, ProviderError> {
-        home(|name| std::env::var_os(name), std::env::home_dir)
+        if has_elevated_rights() {
+            let message = "no place for the keystore: this program runs with elevated rights, in which no environment variable \
+                           chooses one; it must be named by its path";
+            return Err(ProviderError::new(ErrorClass::LocalIo, message));
+        }
+        home(variable, std::env::home_dir)
     }
 
     /// The key that wraps when none is named, as [`set_default_key`](LocalKeystore::set_default_key) stored it in
