@@ -8,7 +8,8 @@ use std::fs;
 use atrest::keys::{Envelope, Expect};
 use atrest::luks2::{HeaderCopy, HeaderFault, ParseError, Warning};
 use atrest::volume::{
-    CreateOptions, Header, HeaderError, Mode, OpenError, ReadHeaderError, SetEnvelopeError, Truncated, Volume,
+    CreateOptions, Header, HeaderBackup, HeaderError, Mode, OpenError, ReadHeaderError, RestoreError,
+    SetEnvelopeError, Truncated, Volume,
 };
 use common::{
     COPY, DATA_OFFSET, Place, edited, fix_checksum, header_of, json_of, noise, put_header, read_all,
@@ -174,6 +175,38 @@ fn the_newer_of_two_copies_is_used() {
         assert_eq!((volume.header().used_copy(), volume.header().sequence()), (used, 9));
         assert!(matches!(volume.warnings(), [Warning::CopiesDiffer { .. }]));
     }
+}
+
+/// Whoever writes the highest number to a disk must not end all changes of the header with it.
+#[test]
+fn a_header_of_the_highest_number_is_changed() {
+    let place = Place::new();
+    place.volume_of("v", b"content", 4096);
+    let path = place.path("v");
+    let (before, _) = HeaderBackup::take(&read_only(&path)).unwrap();
+    let mut header = header_of(&path);
+    for base in [0, COPY] {
+        header[base + 16..base + 24].copy_from_slice(&u64::MAX.to_be_bytes());
+        fix_checksum(&mut header[base..base + COPY]);
+    }
+    put_header(&path, &header);
+    let (mut read, _) = Header::read(&read_only(&path)).unwrap();
+    read.update(&read_write(&path)).unwrap();
+    assert_eq!(read.sequences(), [Some(1 << 63); 2]);
+    let volume = place.open("v").unwrap();
+    assert_eq!((volume.header().sequence(), volume.warnings()), (1 << 63, &[][..]));
+    assert_eq!(read_all(&volume), b"content");
+    // A power cut between the two copies: the header is as it was, and the next change goes through.
+    let mut half = header_of(&path);
+    half[..COPY].copy_from_slice(&header[..COPY]);
+    put_header(&path, &half);
+    let (mut read, _) = Header::read(&read_only(&path)).unwrap();
+    assert_eq!((read.used_copy(), read.sequence()), (HeaderCopy::First, u64::MAX));
+    read.update(&read_write(&path)).unwrap();
+    assert_eq!(read.sequences(), [Some(1 << 63); 2]);
+    // A backup from before is older than what is there now.
+    let refused = before.restore(&read_write(&path), &Expect::any(), false).unwrap_err();
+    assert!(matches!(refused, RestoreError::NotRestored(_)), "{refused}");
 }
 
 #[test]

@@ -155,21 +155,6 @@ pub enum PutTokenError {
     Full(#[from] HeaderFull),
 }
 
-/// The header's sequence number has come to its end, so that no copy could be newer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the header's sequence number has reached the limit of 2^64 - 1: a backup of the header has a lower one"
-)]
-pub struct SequenceSpent;
-
-impl SequenceSpent {
-    /// What programs call it.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        Code::Refused
-    }
-}
-
 /// What is wrong with one copy of a header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

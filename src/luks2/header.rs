@@ -7,8 +7,7 @@ use uuid::Uuid;
 
 use super::copy::{self, Checksum, Contents};
 use super::error::{
-    HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
-    VolumeKeyError, Warning,
+    HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, TokenError, VolumeKeyError, Warning,
 };
 use super::json::Object;
 use super::layout::{BINARY_SIZE, HeaderCopy, LABEL_SIZE, MIN_SIZE, SIZES};
@@ -357,14 +356,18 @@ impl Header {
         Ok(())
     }
 
-    /// This header with the next sequence number.
+    /// This header with the next sequence number: one more, and 2^63 after 2^64 - 1, which nothing but a forger's pen
+    /// gets to.
     ///
-    /// # Errors
-    /// [`SequenceSpent`].
-    pub fn next(&self) -> Result<Header, SequenceSpent> {
+    /// Were there none, whoever writes that number to a disk once would end all changes of the header. A lower one does no
+    /// harm: a reader who finds one copy of each takes the higher one, which is the header as it was, until the second copy
+    /// is written, too. cryptsetup begins at 0 again, and takes either. 2^63 leaves backups of the header, and copies of a
+    /// disk, older than the header that is there.
+    #[must_use]
+    pub fn next(&self) -> Header {
         let mut next = self.clone();
-        next.contents.sequence = next.contents.sequence.checked_add(1).ok_or(SequenceSpent)?;
-        Ok(next)
+        next.contents.sequence = next.contents.sequence.checked_add(1).unwrap_or(1 << 63);
+        next
     }
 
     /// The bytes of one copy, [`Header::copy_size`] of them, which stand at its [offset](HeaderCopy::offset). The salt

@@ -30,8 +30,7 @@ mod policy;
 mod token;
 
 pub use error::{
-    HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
-    VolumeKeyError, Warning,
+    HeaderFault, HeaderFull, NotSupported, ParseError, PutTokenError, TokenError, VolumeKeyError, Warning,
 };
 pub(crate) use header::NewHeader;
 pub use header::{Fill, Header, Revision};

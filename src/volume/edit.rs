@@ -198,7 +198,7 @@ pub(super) fn check_writable<S: Storage + ?Sized>(storage: &S) -> Result<(), Acc
 /// Writes both copies with the next sequence number, all of each, without a look at what is there; each is synced and
 /// read back before the other one is touched.
 pub(super) fn write<S: Storage + ?Sized>(storage: &S, header: &mut Header) -> Result<(), WriteHeaderError> {
-    let mut next = header.next()?;
+    let mut next = header.next();
     let mut first = Vec::new();
     for copy in [header.used_copy().other(), header.used_copy()] {
         let bytes = next.encode(copy, &random()?)?;

@@ -17,8 +17,7 @@ use crate::keys::{
     Uuid,
 };
 use crate::luks2::{
-    HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, SequenceSpent, TokenError,
-    VolumeKeyError,
+    HeaderCopy, HeaderFull, NotSupported, ParseError, PutTokenError, TokenError, VolumeKeyError,
 };
 use crate::xts;
 
@@ -209,7 +208,6 @@ operations! {
         Unexpected(Unexpected),
         Changed(Changed),
         Full(HeaderFull),
-        SequenceSpent(SequenceSpent),
         NotVerified(NotVerified),
         Random(RandomError),
     }
@@ -235,7 +233,6 @@ operations! {
         OtherEnvelope(OtherEnvelope),
         NeedsKeys(NeedsKeys),
         Full(HeaderFull),
-        SequenceSpent(SequenceSpent),
         NotVerified(NotVerified),
         Random(RandomError),
     }
@@ -266,7 +263,6 @@ operations! {
         NotRestored(NotRestored),
         Truncated(Truncated),
         Full(HeaderFull),
-        SequenceSpent(SequenceSpent),
         NotVerified(NotVerified),
         NotOverwritten(NotOverwritten),
         Random(RandomError),
@@ -331,7 +327,6 @@ operations! {
         NeedsKeys(NeedsKeys),
         EnvelopeTooLarge(EnvelopeTooLarge),
         Full(HeaderFull),
-        SequenceSpent(SequenceSpent),
         NotVerified(NotVerified),
         NotOverwritten(NotOverwritten),
         Random(RandomError),
@@ -367,18 +362,17 @@ includes! {
         NotSupported, Token, Uuid, Envelope, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full
     } in WrappingError, Error;
     HeaderError {
-        Storage, NotWritable, Busy, Header, Destroyed, Token, Uuid, Envelope, Unexpected, Changed, Full, SequenceSpent,
-        NotVerified, Random
+        Storage, NotWritable, Busy, Header, Destroyed, Token, Uuid, Envelope, Unexpected, Changed, Full, NotVerified,
+        Random
     } in WrappingError, Error;
     WrappingError {
         Storage, NotWritable, Busy, Header, Destroyed, Unexpected, Changed, NotSupported, Token, Uuid, Envelope, Change,
-        NotVouchedFor, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full, SequenceSpent,
-        NotVerified, Random
+        NotVouchedFor, Forged, Reencrypted, WrongKeys, OtherEnvelope, NeedsKeys, Full, NotVerified, Random
     } in Error;
     BackupError { Storage, Busy, Header, Destroyed, NotSupported, Truncated, Changed, Full, Random } in Error;
     RestoreError {
-        Storage, NotWritable, Busy, Header, Token, Uuid, Envelope, Unexpected, NotRestored, Truncated, Full,
-        SequenceSpent, NotVerified, NotOverwritten, Random
+        Storage, NotWritable, Busy, Header, Token, Uuid, Envelope, Unexpected, NotRestored, Truncated, Full, NotVerified,
+        NotOverwritten, Random
     } in Error;
     DestroyError {
         Storage, NotWritable, Busy, Header, Token, Uuid, OtherVolume, Unexpected, NotScratch, Envelope, Forged,
@@ -464,7 +458,6 @@ operations! {
     WriteHeaderError {
         Storage(StorageError),
         Full(HeaderFull),
-        SequenceSpent(SequenceSpent),
         NotVerified(NotVerified),
         Random(RandomError),
     }
@@ -504,7 +497,7 @@ operations! {
 includes! {
     ExpectedError { Token, Uuid, Envelope, Unexpected } in HeaderError, RestoreError, DestroyError;
     GeometryError { NotSupported, Token, Truncated } in OpenError;
-    WriteHeaderError { Storage, Full, SequenceSpent, NotVerified, Random } in HeaderError, RestoreError;
+    WriteHeaderError { Storage, Full, NotVerified, Random } in HeaderError, RestoreError;
     NewHeaderError { Envelope, Random } in CreateError, FinishError;
     BusyError { Storage, Busy } in LockError, BackupError;
     AccessError { Storage, NotWritable } in LockError, OpenError, CreateError;
@@ -512,7 +505,7 @@ includes! {
     OverwriteError { Storage, NotOverwritten } in RestoreError, DestroyError;
 }
 
-/// For a new header, which is encoded once before it is written: it fits, and its sequence number is 1.
+/// For a new header, which is encoded once before it is written: it fits.
 macro_rules! new_header {
     ($($large:ident),*) => {$(
         impl From<WriteHeaderError> for $large {
@@ -522,7 +515,6 @@ macro_rules! new_header {
                     WriteHeaderError::NotVerified(error) => error.into(),
                     WriteHeaderError::Random(error) => error.into(),
                     WriteHeaderError::Full(error) => EnvelopeTooLarge(error).into(),
-                    WriteHeaderError::SequenceSpent(_) => unreachable!("a new header has the first number"),
                 }
             }
         }
