@@ -128,12 +128,16 @@ typedef struct atrest_xts atrest_xts;
  * XTS-AES-256. They are copied: wipe yours when you no longer need it. `*out` receives the key; free it with
  * atrest_xts_free().
  *
- * The key runs on the backend that the environment variable ATREST_BACKEND names, or else on the fastest that this
- * processor has. No other thread may call setenv() or putenv() meanwhile. atrest_xts_new_with_backend() does not read
- * the environment.
+ * The key runs on the backend that the environment variable ATREST_BACKEND names (in a program with elevated rights no
+ * variable is read), or else on the fastest that this processor has. No other thread may call setenv() or putenv()
+ * meanwhile. atrest_xts_new_with_backend() does not read the environment.
+ *
+ * A backend makes keys once it has given known answers in this process, which takes its first key up to 20 microseconds
+ * more. One that gives a wrong answer is left out, and the next best taken: atrest_wrong_backend() tells.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,
- * _UNSUPPORTED_BACKEND, _NO_MEMORY. Uses 17 KiB of stack, which it wipes.
+ * _UNSUPPORTED_BACKEND, _SELFTEST (the named backend, or every one, gives wrong answers here), _NO_MEMORY. Uses 17 KiB of
+ * stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_new(const uint8_t *key, size_t key_len, atrest_xts **out);
@@ -278,7 +282,7 @@ size_t atrest_xts_alignment(void);
  * every call takes but atrest_xts_free().
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
- * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
+ * _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _SELFTEST, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
  */
 ATREST_MUST_USE
 atrest_status atrest_xts_init(void *memory,
@@ -664,10 +668,21 @@ atrest_status atrest_xts_decrypt_iov_list(const atrest_xts *xts,
 const char *atrest_backend_name(const atrest_xts *xts);
 
 /*
- * The backends that this processor runs, slowest first: "soft", which every processor runs, at index 0; NULL from
- * their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise. The strings are static.
+ * The backends that this processor runs, and that compute rightly here, slowest first: "soft", which every processor
+ * runs, at index 0; NULL from their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise.
+ * The strings are static.
+ *
+ * Each has to give known answers once in a process, before its first key or here, which takes less than 20 microseconds
+ * for each and allocates nothing.
  */
 const char *atrest_usable_backend(size_t index);
+
+/*
+ * The backends that gave a wrong answer in this process so far, slowest first; NULL from their number on: at index 0,
+ * unless the processor, the emulator or the build is at fault. Keys are made without them. Ask after the first key is
+ * made, and tell whoever runs the program. The strings are static.
+ */
+const char *atrest_wrong_backend(size_t index);
 
 /*
  * Runs known answers on every backend that this processor runs: vectors of IEEE Std 1619-2007, both key sizes,

@@ -22,12 +22,16 @@ pub struct atrest_xts {
 /// XTS-AES-256. They are copied: wipe yours when you no longer need it. `*out` receives the key; free it with
 /// atrest_xts_free().
 ///
-/// The key runs on the backend that the environment variable ATREST_BACKEND names, or else on the fastest that this
-/// processor has. No other thread may call setenv() or putenv() meanwhile. atrest_xts_new_with_backend() does not read
-/// the environment.
+/// The key runs on the backend that the environment variable ATREST_BACKEND names (in a program with elevated rights no
+/// variable is read), or else on the fastest that this processor has. No other thread may call setenv() or putenv()
+/// meanwhile. atrest_xts_new_with_backend() does not read the environment.
+///
+/// A backend makes keys once it has given known answers in this process, which takes its first key up to 20 microseconds
+/// more. One that gives a wrong answer is left out, and the next best taken: atrest_wrong_backend() tells.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,
-/// _UNSUPPORTED_BACKEND, _NO_MEMORY. Uses 17 KiB of stack, which it wipes.
+/// _UNSUPPORTED_BACKEND, _SELFTEST (the named backend, or every one, gives wrong answers here), _NO_MEMORY. Uses 17 KiB of
+/// stack, which it wipes.
 ///
 /// # Safety
 /// `key` is NULL or readable for `key_len` bytes; `out` is NULL or writable.

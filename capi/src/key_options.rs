@@ -98,7 +98,7 @@ pub extern "C" fn atrest_xts_alignment() -> usize {
 /// every call takes but atrest_xts_free().
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _MEMORY (too small, or misaligned), _FLAGS, _KEY_LENGTH, _EQUAL_HALVES,
-/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
+/// _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _SELFTEST, which leave `memory` untouched. Uses 17 KiB of stack, which it wipes.
 ///
 /// # Safety
 /// `memory` is NULL or writable for `memory_len` bytes, and nobody else uses it while the key lives; `key` is NULL or

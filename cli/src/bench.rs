@@ -14,6 +14,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use self::cell::{Cell, Work};
 use self::clock::Clock;
 use self::report::Report;
+use crate::backends::warn_of_wrong_ones;
 use crate::failure::Failure;
 use crate::stdout;
 
@@ -48,6 +49,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 const ROUNDS: u32 = 5;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    warn_of_wrong_ones();
     let mut cells = Vec::new();
     for backend in backends(arguments.backend.as_deref())? {
         cells.extend(cells_of(backend, arguments.aes)?);
@@ -71,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The one that is named, else all that this processor runs, fastest first.
+/// The one that is named, else all that this processor runs and that compute rightly, fastest first.
 fn backends(name: Option<&str>) -> Result<Vec<Backend>, Failure> {
     let mut found: Vec<Backend> = Backend::supported().rev().collect();
     if let Some(name) = name {
@@ -82,6 +84,8 @@ fn backends(name: Option<&str>) -> Result<Vec<Backend>, Failure> {
                 "cannot measure {name}: this processor does not support it; choose one of {all}"
             )));
         }
+    } else {
+        found.retain(|backend| backend.is_usable());
     }
     Ok(found)
 }

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod backends;
 mod bench;
 mod create;
 mod decrypt;

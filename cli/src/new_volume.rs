@@ -6,6 +6,7 @@ use atrest::keys::{Envelope, KeyRef, VolumeKeys};
 use atrest::volume::{CreateOptions, Header};
 use clap::{Args, CommandFactory as _, error::ErrorKind};
 
+use crate::backends::warn_of_wrong_ones;
 use crate::failure::{Failure, say, show};
 use crate::output::{Access, Output};
 use crate::{Cli, providers, scratch, trust};
@@ -79,6 +80,7 @@ impl NewVolume {
         &self,
         make: impl FnOnce(Envelope, &VolumeKeys, &dyn Fn()) -> Result<Made, Failure>,
     ) -> Result<(), Failure> {
+        warn_of_wrong_ones();
         if self.scratch {
             return scratch::make(&self.volume, make);
         }

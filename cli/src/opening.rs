@@ -6,6 +6,7 @@ use std::path::Path;
 use atrest::keys::{Envelope, VolumeKeys, block_on};
 use atrest::volume::{ClosedVolume, Error, Mode, Volume};
 
+use crate::backends::warn_of_wrong_ones;
 use crate::failure::{Failure, say, show, warn};
 use crate::source::open_volume;
 use crate::trust::{Purpose, Trust};
@@ -39,6 +40,7 @@ pub fn open(path: &Path, trust: &Trust, slot: Option<usize>) -> Result<Opened, F
     let expect = slot.map_or(checked.expect.clone(), |slot| checked.expect.clone().only_slot(slot));
     let opened = block_on(closed.unwrap(&providers, &expect)).map_err(|error| failed(error.into()))?;
     let envelope = closed.envelope().clone();
+    warn_of_wrong_ones();
     let volume = closed.open(&opened, &expect).map_err(|error| failed(error.into()))?;
     for warning in volume.warnings() {
         warn(show(path), warning);

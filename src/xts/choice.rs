@@ -3,6 +3,7 @@
 use core::str::FromStr;
 
 use super::{
+    answers,
     error::Error,
     simd::{Backend, Runnable, Schedule},
 };
@@ -18,7 +19,7 @@ impl Choice {
     /// What `ATREST_BACKEND` names, else the fastest backend.
     pub(super) fn of_environment() -> Result<Choice, Error> {
         #[cfg(feature = "std")]
-        if let Some(name) = std::env::var_os("ATREST_BACKEND").filter(|name| !name.is_empty()) {
+        if let Some(name) = crate::environment::variable("ATREST_BACKEND") {
             return name.to_str().ok_or(Error::UnknownBackend)?.parse();
         }
         Ok(Choice { backend: Backend::fastest(), schedule: None })
@@ -27,7 +28,40 @@ impl Choice {
     /// For keys of `aes_bits` bits.
     #[inline(always)]
     pub(super) fn runnable(self, aes_bits: usize) -> Result<Runnable, Error> {
-        Runnable::new(self.backend, self.schedule, aes_bits).ok_or(Error::UnsupportedBackend(self.backend))
+        let runnable = Runnable::new(self.backend, self.schedule, aes_bits)
+            .ok_or(Error::UnsupportedBackend(self.backend))?;
+        if answers::are_given_by(self.backend) { Ok(runnable) } else { Err(Error::SelfTest(self.backend)) }
+    }
+}
+
+impl Backend {
+    /// Whether this build, on this processor, can run it, and it computes rightly: it gives known answers, in each of its
+    /// [schedules](Backend::schedules) and for both key sizes. They are asked for once in a process, before the first key that
+    /// runs on the backend, which takes less than 20 µs, 3 KiB of stack, and no allocation.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        self.is_supported() && answers::are_given_by(self)
+    }
+
+    /// Those that are [usable](Backend::is_usable), slowest first. [`Soft`](Backend::Soft) is one, unless nothing can be
+    /// trusted here. Each that was not asked yet is asked now.
+    #[must_use]
+    pub fn usable() -> impl DoubleEndedIterator<Item = Backend> + Clone {
+        Backend::ALL.iter().copied().filter(|backend| backend.is_usable())
+    }
+
+    /// Those that gave a wrong answer in this process so far, slowest first: none, but under a wrong emulator, on a faulty
+    /// processor, or in a build by a wrong compiler. Keys are made without them, and programs tell their users.
+    #[must_use]
+    pub fn wrong() -> impl DoubleEndedIterator<Item = Backend> + Clone {
+        Backend::ALL.iter().copied().filter(|&backend| answers::were_wrong_of(backend))
+    }
+
+    /// The fastest backend that computes rightly here: the last of [`usable`](Backend::usable), found without a look at
+    /// slower ones.
+    #[must_use]
+    pub fn fastest() -> Backend {
+        Backend::usable().next_back().unwrap_or(Backend::Soft)
     }
 }
 

@@ -61,8 +61,8 @@ pub enum Error {
         /// The sector size that was given, in bytes.
         size: usize,
     },
-    /// A backend gave a wrong answer in [`selftest`](crate::xts::selftest): the build, the emulator or the processor is
-    /// at fault, and data must not be entrusted to it.
+    /// A backend that was asked for gave a wrong answer, or any did in [`selftest`](crate::xts::selftest): the build, the
+    /// emulator or the processor is at fault, and data must not be entrusted to it.
     SelfTest(Backend),
     /// A name that is no backend's, given in code or in `ATREST_BACKEND`.
     UnknownBackend,
@@ -136,7 +136,11 @@ impl fmt::Display for Error {
                 )
             }
             Error::SelfTest(backend) => {
-                write!(f, "the backend {backend} gives wrong answers here; do not use it on this machine")
+                write!(
+                    f,
+                    "the backend {backend} gives wrong answers on this machine (the processor, the emulator or the build is at \
+                     fault); use another one, or none to let atrest choose"
+                )
             }
             Error::UnknownBackend => {
                 f.write_str("no such backend (check ATREST_BACKEND); the names are ")?;

@@ -18,6 +18,7 @@
 //! XTS keeps data confidential; it does not detect changes. Whoever can write the ciphertext can garble a 16-byte
 //! block or put an older one back, unnoticed.
 
+mod answers;
 mod choice;
 mod error;
 mod key;

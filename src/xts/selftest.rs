@@ -1,6 +1,8 @@
-//! Known answers, run on every backend of this processor.
+//! The self-test: known answers of every backend of this processor, more of them than each gives before its first key
+//! ([`answers`](super::answers)).
 
 use super::{
+    answers::{Digest, KEY_LENS, pattern},
     error::Error,
     key::Key,
     simd::{Backend, Schedule},
@@ -47,7 +49,8 @@ fn check((backend, schedule): Run, vectors: &[Vector], digests: &[(usize, u64)])
 }
 
 /// Key lengths, and the digest of what [`batches`] encrypts. The tests below compute these with the xts-mode crate.
-const BATCHES: [(usize, u64); 2] = [(32, 0x8567_006a_33f2_3127), (64, 0xb72c_e03a_2aef_ec33)];
+const BATCHES: [(usize, u64); 2] =
+    [(KEY_LENS[0], 0x736f_e804_7d62_bef9), (KEY_LENS[1], 0x3e11_a8ff_67cc_7f6c)];
 
 /// Sector sizes and counts: more sectors than a batch of the kernel, single blocks, stealing, sectors of several tiles,
 /// and one that is longer than most.
@@ -63,13 +66,13 @@ const FIRST: u64 = u64::MAX - 3;
 /// The digest of all geometries' ciphertexts; `None` if decryption, or the same in pieces, gives anything else.
 fn batches(key: &Key) -> Result<Option<u64>, Error> {
     let plain = pattern::<MOST>();
-    let mut digest = DIGEST_START;
+    let mut digest = Digest::new();
     for (size, count) in GEOMETRIES {
         let plain = &plain[..size * count];
         let mut data = [0; MOST];
         let data = &mut data[..size * count];
         key.encrypt_sectors_to(FIRST, size, plain, data)?;
-        digest = digest_on(digest, data);
+        digest.add(data);
         let (first, rest) = data.split_at_mut(size / 2 + 1);
         key.decrypt_sectors_vectored(FIRST, size, &mut [first, rest])?;
         if data != plain {
@@ -77,25 +80,13 @@ fn batches(key: &Key) -> Result<Option<u64>, Error> {
         }
         let (first, rest) = data.split_at_mut(size * count / 3);
         key.encrypt_sectors_vectored(FIRST, size, &mut [first, rest])?;
-        digest = digest_on(digest, data);
+        digest.add(data);
         key.decrypt_sectors(FIRST, size, data)?;
         if data != plain {
             return Ok(None);
         }
     }
-    Ok(Some(digest))
-}
-
-/// FNV-1a on 64 bits. It is there to notice errors, not forgers.
-const DIGEST_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn digest_on(digest: u64, data: &[u8]) -> u64 {
-    data.iter().fold(digest, |digest, &byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Bytes 0, 167, 334 and so on, with a carry that keeps blocks apart.
-fn pattern<const N: usize>() -> [u8; N] {
-    core::array::from_fn(|i| (i * 167 + (i >> 8)) as u8)
+    Ok(Some(digest.value()))
 }
 
 /// One unit of Annex B.
@@ -189,39 +180,21 @@ const fn hex<const N: usize>(digits: &str) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use aes::{
-        Aes128, Aes256,
-        cipher::{Array, KeyInit},
-    };
-    use xts_mode::Xts128;
-
     use super::*;
-
-    /// Encrypts sectors from [`FIRST`] on without this crate.
-    fn by_xts_mode(key: &[u8], size: usize, data: &mut [u8]) {
-        let (key1, key2) = key.split_at(key.len() / 2);
-        let by_128 =
-            || Some(Xts128::new(Aes128::new_from_slice(key1).ok()?, Aes128::new_from_slice(key2).ok()?));
-        let by_256 =
-            || Some(Xts128::new(Aes256::new_from_slice(key1).ok()?, Aes256::new_from_slice(key2).ok()?));
-        let tweak = |i: u128| Array((u128::from(FIRST) + i).to_le_bytes());
-        match (by_128(), by_256()) {
-            (Some(xts), _) => xts.encrypt_area(data, size, 0, tweak),
-            (_, Some(xts)) => xts.encrypt_area(data, size, 0, tweak),
-            _ => panic!("a key of {} bytes", key.len()),
-        }
-    }
+    use crate::xts::answers::tests::by_xts_mode;
 
     #[test]
     fn digests_are_those_of_xts_mode() {
         for (key_len, expected) in BATCHES {
-            let mut digest = DIGEST_START;
+            let mut digest = Digest::new();
             for (size, count) in GEOMETRIES {
                 let mut data = pattern::<MOST>()[..size * count].to_vec();
-                by_xts_mode(&pattern::<64>()[..key_len], size, &mut data);
+                by_xts_mode(&pattern::<64>()[..key_len], FIRST, size, &mut data);
                 // From one buffer into another, and in pieces.
-                digest = digest_on(digest_on(digest, &data), &data);
+                digest.add(&data);
+                digest.add(&data);
             }
+            let digest = digest.value();
             assert_eq!(digest, expected, "{key_len} bytes of key: {digest:#x}");
         }
     }
@@ -245,17 +218,6 @@ mod tests {
                 vectors[wrong].cipher = &[0x5a; 32][..vectors[wrong].plain.len()];
                 assert_eq!(check(run, &vectors, &BATCHES), Err(Error::SelfTest(run.0)), "vector {wrong}");
             }
-        }
-    }
-
-    #[test]
-    fn a_digest_changes_with_every_bit() {
-        let data = pattern::<512>();
-        let digest = digest_on(DIGEST_START, &data);
-        for bit in 0..8 * data.len() {
-            let mut flipped = data;
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(digest_on(DIGEST_START, &flipped), digest, "bit {bit}");
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn option_overrides(subject: Subject) {
 
 pub fn default_is_fastest() {
     let fastest = Backend::fastest();
-    assert!(fastest.is_supported());
+    assert!(fastest.is_usable());
     for variable in [None, Some("")] {
         let expected = Key::options().backend(fastest).build(&keys()[1]).map(name);
         assert_eq!(choose(variable, "").map_err(|_| Error::UnknownBackend), expected, "{variable:?}");
@@ -101,6 +101,20 @@ pub fn unknown_names() {
     }
 }
 
+/// In a program with rights that whoever starts it has not, the variable decides nothing.
+#[cfg(target_os = "linux")]
+pub fn elevated_rights() {
+    assert!(!atrest::environment::has_elevated_rights());
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = env::current_exe().expect("this program's path");
+    let Some(mut command) = crate::elevated::elevated(&program, directory.path()) else { return };
+    for variable in ["soft", "no-such-backend"] {
+        let output = command.env(CHILD, "").env(VARIABLE, variable).output().expect("this program runs");
+        let key = Key::options().backend(Backend::fastest()).build(&keys()[1]).expect("a key");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), name(key), "{variable}");
+    }
+}
+
 /// Those that this processor lacks; nothing to see where it has them all.
 pub fn unsupported_names() {
     for &backend in Backend::ALL.iter().filter(|backend| !backend.is_supported()) {
@@ -119,9 +133,9 @@ pub fn unsupported_names() {
 
 /// A backend that is wrongly denied would have its tests ignored: the standard library's detection is asked too.
 pub fn detection() {
-    let supported: Vec<Backend> = Backend::supported().collect();
-    assert_eq!(supported.first(), Some(&Backend::Soft));
-    assert_eq!(supported.last(), Some(&Backend::fastest()));
+    assert_eq!(Backend::supported().next(), Some(Backend::Soft));
+    assert_eq!(Backend::usable().next_back(), Some(Backend::fastest()));
+    assert!(Backend::supported().eq(Backend::usable()) && Backend::wrong().next().is_none());
     for &backend in Backend::ALL {
         let here = backend.architecture().is_none_or(|architecture| architecture == env::consts::ARCH);
         let expected = here && backend.needs().iter().all(|feature| has(feature));

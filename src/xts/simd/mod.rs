@@ -35,6 +35,8 @@ mod cipher;
 mod detect;
 mod job;
 mod pieces;
+#[cfg(test)]
+pub(crate) mod planted;
 mod soft;
 mod table;
 
