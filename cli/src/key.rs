@@ -10,7 +10,8 @@ mod show;
 
 use std::path::PathBuf;
 
-use atrest::keys::{KeyAdmin, KeyRef, LocalKeystore, Operation, ProviderError, Scheme, block_on};
+use atrest::keys::{KeyAdmin, KeyRef, KeyRole, LocalKeystore, Operation, ProviderError, Scheme, block_on};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, say};
@@ -51,11 +52,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check every permission that volumes need, without side effects; exit code 1 if one is missing
+    /// Check every permission that a role needs, without side effects; exit code 1 if one is missing
     Check {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
+        /// What is done with the key: node opens volumes, creator makes and opens them, owner rewraps them, granter lets others use the
+        /// key
+        #[arg(long, default_value = "creator", value_parser = role())]
+        role: KeyRole,
         /// Check them for this volume
         #[arg(long)]
         volume: Option<PathBuf>,
@@ -117,9 +122,16 @@ enum Command {
         /// The key
         #[arg(value_parser = providers::key)]
         key: KeyRef,
+        /// What is done with the key: node opens volumes, creator makes and opens them, owner rewraps them, granter lets others use the
+        /// key
+        #[arg(long, default_value = "creator", value_parser = role())]
+        role: KeyRole,
         /// The principal that uses the key, for example the ARN of an IAM role [default: the key's account]
         #[arg(long)]
         principal: Option<String>,
+        /// Limit the use to this volume
+        #[arg(long)]
+        volume: Option<PathBuf>,
     },
     /// Enable a disabled key
     Enable {
@@ -143,6 +155,14 @@ enum Command {
     },
 }
 
+/// A role, by its name.
+fn role() -> impl TypedValueParser<Value = KeyRole> {
+    PossibleValuesParser::new(KeyRole::ALL.map(KeyRole::name)).map(|name| {
+        let role = KeyRole::ALL.into_iter().find(|role| role.name() == name);
+        role.expect("one of these names")
+    })
+}
+
 /// A scheme of this build, with its colon or without.
 fn scheme(text: &str) -> Result<&'static str, String> {
     let registry = providers::registry();
@@ -162,7 +182,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List { provider, json, .. } => show::list(provider, *json),
         Command::Default(arguments) => default::run(arguments),
         Command::Describe { key, json } => show::describe(key, *json),
-        Command::Check { key, volume, json } => check::run(key, volume.as_deref(), *json),
+        Command::Check { key, role, volume, json } => check::run(key, *role, volume.as_deref(), *json),
         Command::Grant { key, to, volume, operations, name, retiring } => {
             grants::grant(key, to, volume.as_deref(), operations, name.as_deref(), retiring.as_deref())
         }
@@ -178,7 +198,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Command::Rotate(arguments) => life::rotate(arguments),
-        Command::Policy { key, principal } => policy::run(key, principal.as_deref()),
+        Command::Policy { key, role, principal, volume } => {
+            policy::run(key, *role, principal.as_deref(), volume.as_deref())
+        }
         Command::Enable { key } => {
             administer(key, |admin| block_on(admin.set_enabled(key.key(), true)))?;
             say(&format!("enabled {key}"));

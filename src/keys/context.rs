@@ -36,12 +36,13 @@ const MAX_NAME: usize = 128;
 /// The longest value, in bytes.
 const MAX_VALUE: usize = 256;
 
-/// The name under which the volume's UUID stands.
-const VOLUME: &str = "atrest:volume";
 /// The name under which the version of the derivation stands.
 const VERSION: &str = "atrest:version";
 
 impl EncryptionContext {
+    /// The name under which the volume's UUID stands.
+    pub const VOLUME: &str = "atrest:volume";
+
     /// The context without any pair.
     #[must_use]
     pub const fn new() -> EncryptionContext {
@@ -54,7 +55,7 @@ impl EncryptionContext {
     pub fn for_volume(volume: Uuid) -> EncryptionContext {
         EncryptionContext(BTreeMap::from([
             (VERSION.to_owned(), "1".to_owned()),
-            (VOLUME.to_owned(), volume.hyphenated().to_string()),
+            (EncryptionContext::VOLUME.to_owned(), volume.hyphenated().to_string()),
         ]))
     }
 

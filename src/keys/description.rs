@@ -1,5 +1,6 @@
 //! What a provider tells of a key-encryption key: what it is, how it is renewed, who may use it.
 
+use super::Uuid;
 use std::fmt;
 
 /// What a provider tells of a key-encryption key. What a provider does not tell, or does not have, is `None`.
@@ -164,10 +165,11 @@ impl KeyCheck {
         KeyCheck { key, rotation, unusable, permissions }
     }
 
-    /// Whether the key can be used, and every required permission is there.
+    /// Whether the key can be used, and every permission is there that somebody in this role needs.
     #[must_use]
-    pub fn passed(&self) -> bool {
-        let lacks = |check: &PermissionCheck| check.required && check.outcome != PermissionOutcome::Allowed;
+    pub fn passed(&self, role: KeyRole) -> bool {
+        let lacks =
+            |check: &PermissionCheck| check.is_needed_by(role) && check.outcome != PermissionOutcome::Allowed;
         self.unusable.is_none() && !self.permissions.iter().any(lacks)
     }
 }
@@ -178,8 +180,8 @@ impl KeyCheck {
 pub struct PermissionCheck {
     /// The permission, in the provider's words, for example `kms:Decrypt`.
     pub permission: String,
-    /// Whether volumes need it; the others serve rewrapping and convenience.
-    pub required: bool,
+    /// Those who need it; for nobody it is a convenience.
+    pub roles: Vec<KeyRole>,
     /// What came of trying it.
     pub outcome: PermissionOutcome,
 }
@@ -187,8 +189,71 @@ pub struct PermissionCheck {
 impl PermissionCheck {
     /// One permission.
     #[must_use]
-    pub fn new(permission: &str, required: bool, outcome: PermissionOutcome) -> PermissionCheck {
-        PermissionCheck { permission: permission.to_owned(), required, outcome }
+    pub fn new(permission: &str, roles: &[KeyRole], outcome: PermissionOutcome) -> PermissionCheck {
+        PermissionCheck { permission: permission.to_owned(), roles: roles.to_vec(), outcome }
+    }
+
+    /// Whether somebody in this role needs it.
+    #[must_use]
+    pub fn is_needed_by(&self, role: KeyRole) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// What somebody does with a key, and so what they must be allowed to. Each is apart: whoever opens volumes needs no right to
+/// let others in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum KeyRole {
+    /// A machine that opens volumes: it unwraps.
+    Node,
+    /// Who makes volumes, and opens them to write what is in them.
+    Creator,
+    /// Who looks after the wrappings of volumes: renews them, and moves them from key to key, without seeing what they wrap.
+    Owner,
+    /// Who lets others use the key by grants, and takes these back.
+    Granter,
+}
+
+impl KeyRole {
+    /// All of them.
+    pub const ALL: [KeyRole; 4] = [KeyRole::Node, KeyRole::Creator, KeyRole::Owner, KeyRole::Granter];
+
+    /// What programs call it: `node`, `creator`, `owner` or `granter`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            KeyRole::Node => "node",
+            KeyRole::Creator => "creator",
+            KeyRole::Owner => "owner",
+            KeyRole::Granter => "granter",
+        }
+    }
+}
+
+impl fmt::Display for KeyRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// For whom a policy is, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PolicyRequest {
+    /// What they do.
+    pub role: KeyRole,
+    /// Who they are, in the provider's words; else everybody to whom the key's account passes the right.
+    pub principal: Option<String>,
+    /// The volume that it is limited to; else it is for any.
+    pub volume: Option<Uuid>,
+}
+
+impl PolicyRequest {
+    /// A policy for a role, for anybody and any volume.
+    #[must_use]
+    pub const fn new(role: KeyRole) -> PolicyRequest {
+        PolicyRequest { role, principal: None, volume: None }
     }
 }
 
@@ -204,7 +269,7 @@ pub enum PermissionOutcome {
     Unknown(String),
 }
 
-/// The least policies under which a key can be used for volumes. A provider that knows only one kind has only that.
+/// The least policies under which a key can be used in a role. A provider that knows only one kind has only that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyPolicies {
@@ -222,14 +287,14 @@ impl KeyPolicies {
     }
 }
 
-/// One policy, in the service's own language (JSON for AWS KMS), in two parts: what volumes need, and what serves
-/// rewrapping and convenience.
+/// One policy, in the service's own language (JSON for AWS KMS), in two parts: what the role needs, and what serves
+/// convenience.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// What volumes need.
+    /// What the role needs.
     pub required: String,
-    /// What serves rewrapping and convenience.
+    /// What serves convenience.
     pub optional: String,
 }
 

@@ -53,8 +53,8 @@ pub use cache::{CacheStatistics, RootKeyCache};
 pub use clock::utc_date;
 pub use context::{ContextError, EncryptionContext, Iter as ContextIter};
 pub use description::{
-    KeyAlias, KeyCheck, KeyDescription, KeyManager, KeyPolicies, KeyState, PermissionCheck,
-    PermissionOutcome, Policy, RotationStatus,
+    KeyAlias, KeyCheck, KeyDescription, KeyManager, KeyPolicies, KeyRole, KeyState, PermissionCheck,
+    PermissionOutcome, Policy, PolicyRequest, RotationStatus,
 };
 pub use envelope::{
     Class, Envelope, EnvelopeChangeError, EnvelopeCreateError, EnvelopeFormatError, EnvelopeOpenError,

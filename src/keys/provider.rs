@@ -2,7 +2,7 @@
 
 use super::{
     EncryptionContext, Grant, GrantDescription, GrantRequest, KeyAlias, KeyCheck, KeyDescription,
-    KeyPolicies, ProviderError, RootKey, RotationStatus,
+    KeyPolicies, PolicyRequest, ProviderError, RootKey, RotationStatus,
 };
 
 /// A future on the heap, as the methods of [`KeyProvider`] return it so that the trait is object-safe.
@@ -180,14 +180,13 @@ pub trait KeyAdmin: Send + Sync {
         unsupported(self.provider(), "grants")
     }
 
-    /// The least policies under which `principal` can use `key` for volumes, for its owner to put into place. Without a
-    /// principal they are for everybody to whom the key's account passes the right.
+    /// The least policies under which `key` can be used as asked, for its owner to put into place.
     fn policies<'a>(
         &'a self,
         key: &'a str,
-        principal: Option<&'a str>,
+        request: &'a PolicyRequest,
     ) -> BoxFuture<'a, Result<KeyPolicies, ProviderError>> {
-        let _ = (key, principal);
+        let _ = (key, request);
         unsupported(self.provider(), "policies")
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use atrest::keys::{KeyCheck, KeyRef, KeyState, PermissionOutcome, WrappedKey, block_on};
+use atrest::keys::{KeyCheck, KeyRef, KeyRole, KeyState, PermissionOutcome, WrappedKey, block_on};
 use serde_json::{Value, json};
 
 use super::{administer, policy, show};
@@ -10,13 +10,14 @@ use crate::failure::Failure;
 use crate::text::{Table, date, escaped_json};
 use crate::{opening, stdout};
 
-pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failure> {
+pub fn run(key: &KeyRef, role: KeyRole, volume: Option<&Path>, json: bool) -> Result<(), Failure> {
     let wrapped = volume.map(|path| wrapping_by(path, key)).transpose()?;
     let (check, statements) = administer(key, |admin| {
         let check = block_on(admin.check(key.key(), wrapped.as_ref()))?;
         // What would grant the required permissions that are missing, where there is such a thing.
         let lasting = check.key.as_ref().map_or(key.key(), |key| &key.key);
-        let statements = (!missing(&check).is_empty()).then(|| policy::required(admin, lasting)).flatten();
+        let statements =
+            (!missing(&check, role).is_empty()).then(|| policy::required(admin, lasting, role)).flatten();
         Ok((check, statements))
     })?;
     let stale = match (&wrapped, &check.key) {
@@ -24,20 +25,26 @@ pub fn run(key: &KeyRef, volume: Option<&Path>, json: bool) -> Result<(), Failur
         _ => None,
     };
     if json {
-        stdout::print(&escaped_json(&facts(&check, stale, statements)))?;
+        stdout::print(&escaped_json(&facts(&check, role, stale, statements)))?;
     } else {
-        stdout::print(&table(&check, stale, statements.as_ref()))?;
+        stdout::print(&table(&check, role, stale, statements.as_ref()))?;
     }
-    if check.passed() {
+    if check.passed(role) {
         return Ok(());
     }
     let disabled = check.key.as_ref().is_some_and(|key| key.state == KeyState::Disabled);
     let why = match &check.unusable {
         Some(why) if disabled => format!("{why}; enable it with `atrest key enable {key}`"),
         Some(why) => why.clone(),
-        None => format!("missing permissions: {}", missing(&check).join(", ")),
+        None => format!("missing permissions: {}", missing(&check, role).join(", ")),
     };
-    let failure = Failure::new(format!("the key {key} cannot wrap volumes: {why}"));
+    let what = match role {
+        KeyRole::Node => "cannot open volumes",
+        KeyRole::Owner => "cannot be rewrapped to and from",
+        KeyRole::Granter => "cannot be granted to others",
+        _ => "cannot wrap volumes",
+    };
+    let failure = Failure::new(format!("the key {key} {what}: {why}"));
     Err(match check.key.as_ref().map(|key| key.state) {
         Some(KeyState::Disabled) => failure.and(&format!("enable it with `atrest key enable {key}`")),
         Some(KeyState::PendingDeletion) => {
@@ -61,13 +68,15 @@ fn wrapping_by(path: &Path, key: &KeyRef) -> Result<WrappedKey, Failure> {
     })
 }
 
-fn missing(check: &KeyCheck) -> Vec<&str> {
-    let lacks =
-        check.permissions.iter().filter(|one| one.required && one.outcome != PermissionOutcome::Allowed);
+fn missing(check: &KeyCheck, role: KeyRole) -> Vec<&str> {
+    let lacks = check
+        .permissions
+        .iter()
+        .filter(|one| one.is_needed_by(role) && one.outcome != PermissionOutcome::Allowed);
     lacks.map(|one| one.permission.as_str()).collect()
 }
 
-fn facts(check: &KeyCheck, stale: Option<bool>, statements: Option<Value>) -> Value {
+fn facts(check: &KeyCheck, role: KeyRole, stale: Option<bool>, statements: Option<Value>) -> Value {
     let permissions: Vec<Value> = check
         .permissions
         .iter()
@@ -78,14 +87,22 @@ fn facts(check: &KeyCheck, stale: Option<bool>, statements: Option<Value>) -> Va
                 PermissionOutcome::Unknown(why) => (None, Some(why)),
                 _ => (None, None),
             };
-            json!({ "permission": one.permission, "required": one.required, "allowed": allowed, "why": why })
+            let roles: Vec<&str> = one.roles.iter().map(|role| role.name()).collect();
+            json!({
+                "permission": one.permission,
+                "roles": roles,
+                "required": one.is_needed_by(role),
+                "allowed": allowed,
+                "why": why,
+            })
         })
         .collect();
     let rotation = check.rotation.as_ref().map(|rotation| {
         json!({ "enabled": rotation.enabled, "period_days": rotation.period_days, "next": rotation.next.map(date) })
     });
     json!({
-        "passed": check.passed(),
+        "role": role.name(),
+        "passed": check.passed(role),
         "key": check.key.as_ref().map(show::facts),
         "unusable": check.unusable,
         "rotation": rotation,
@@ -95,7 +112,7 @@ fn facts(check: &KeyCheck, stale: Option<bool>, statements: Option<Value>) -> Va
     })
 }
 
-fn table(check: &KeyCheck, stale: Option<bool>, statements: Option<&Value>) -> String {
+fn table(check: &KeyCheck, role: KeyRole, stale: Option<bool>, statements: Option<&Value>) -> String {
     let mut table = Table::default();
     if let Some(key) = &check.key {
         show::rows(&mut table, key);
@@ -110,7 +127,7 @@ fn table(check: &KeyCheck, stale: Option<bool>, statements: Option<&Value>) -> S
         None => {}
     }
     for one in &check.permissions {
-        let need = if one.required { "required" } else { "optional" };
+        let need = if one.is_needed_by(role) { "required" } else { "optional" };
         let outcome = match &one.outcome {
             PermissionOutcome::Allowed => "allowed".to_owned(),
             PermissionOutcome::Denied(why) => format!("DENIED ({why})"),

@@ -107,6 +107,20 @@ fn the_command_checks_shares_and_withdraws() {
     place.succeed(&["decrypt", "v", "-"]);
     let policy = place.json(&["key", "policy", &key, "--principal", principal]);
     assert_eq!(policy["key_policy_statements"]["required"][0]["Principal"]["AWS"], principal);
+    assert!(!policy.to_string().contains("CreateGrant"), "{policy}");
+    let policy = place.json(&["key", "policy", &key, "--role", "node", "--volume", "v"]);
+    assert_eq!(policy["role"], "node");
+    let statements = policy["key_policy_statements"]["required"].as_array().unwrap();
+    assert_eq!(statements[0]["Action"], serde_json::json!(["kms:Decrypt"]));
+    let uuid = &place.json(&["info", "v", "--json"])["uuid"];
+    assert_eq!(&statements[0]["Condition"]["StringEquals"]["kms:EncryptionContext:atrest:volume"], uuid);
+    assert_eq!(statements.len(), 1);
+    // Who may rewrap need not open, and the other way round.
+    fake.state().allowed = vec!["DescribeKey", "ReEncryptFrom", "ReEncryptTo", "GetKeyRotationStatus"];
+    for (role, passes) in [("owner", true), ("node", false), ("creator", false), ("granter", false)] {
+        let check = user(&["key", "check", &key, "--role", role, "--json"], "");
+        assert_eq!(check.status.success(), passes, "{role}");
+    }
     drop(fake);
 }
 

@@ -9,7 +9,7 @@ use super::trace::send;
 use super::{Arn, AwsKms, NAME, check, grants, policy};
 use atrest::keys::{
     BoxFuture, ErrorClass, Grant, GrantDescription, GrantRequest, KeyAdmin, KeyAlias, KeyCheck, KeyPolicies,
-    ProviderError, RotationStatus, WrappedKey,
+    PolicyRequest, ProviderError, RotationStatus, WrappedKey,
 };
 use std::rc::Rc;
 use tokio::task::JoinSet;
@@ -63,12 +63,12 @@ impl KeyAdmin for AwsKms {
     fn policies<'a>(
         &'a self,
         key: &'a str,
-        principal: Option<&'a str>,
+        request: &'a PolicyRequest,
     ) -> BoxFuture<'a, Result<KeyPolicies, ProviderError>> {
-        let (key, principal) = (key.to_owned(), principal.map(str::to_owned));
+        let (key, request) = (key.to_owned(), request.clone());
         self.worker.call("DescribeKey", async move |kms| {
             let arn = resolve(&kms, &key).await?;
-            policy::policies(&arn, principal.as_deref()).ok_or_else(|| {
+            policy::policies(&arn, &request).ok_or_else(|| {
                 ProviderError::new(ErrorClass::KeyName, format!("{arn} is no ARN of an AWS KMS key"))
             })
         })

@@ -3,6 +3,10 @@
 use super::calls::pairs;
 use super::clients::Clients;
 use super::keys::{describe, unfit, unusable};
+use super::policy::{
+    CREATE_GRANT, DECRYPT, DESCRIBE, ENCRYPT, GENERATE, LIST_ALIASES, RE_ENCRYPT_FROM, RE_ENCRYPT_TO,
+    roles_of,
+};
 use super::trace::send;
 use super::{Arn, admin};
 use atrest::keys::{
@@ -86,7 +90,7 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         .set_grant_tokens(tokens)
         .dry_run(true)
         .set_dry_run_modifiers(without);
-    let re_encrypt = outcome(send!(kms, "ReEncrypt", &key, request).map(drop));
+    let (from, to) = directions(outcome(send!(kms, "ReEncrypt", &key, request).map(drop)));
 
     let grant = create_grant(kms, &key, &context).await;
     let aliases = outcome(send!(kms, "ListAliases", &key, client.list_aliases().limit(1)).map(drop));
@@ -95,21 +99,39 @@ pub async fn check(kms: &Clients, key: &str, wrapped: Option<WrappedKey>) -> Res
         Err(error) => denied(error),
     };
 
-    let permissions = vec![
-        PermissionCheck::new("kms:Decrypt", true, decrypt),
-        PermissionCheck::new("kms:GenerateDataKeyWithoutPlaintext", true, generate),
-        PermissionCheck::new("kms:CreateGrant", true, grant),
-        PermissionCheck::new("kms:DescribeKey", true, describe),
-        PermissionCheck::new("kms:Encrypt", false, encrypt),
-        PermissionCheck::new("kms:ReEncrypt*", false, re_encrypt),
-        PermissionCheck::new("kms:ListAliases", false, aliases),
+    let tried = [
+        (DECRYPT, decrypt),
+        (GENERATE, generate),
+        (DESCRIBE, describe),
+        (RE_ENCRYPT_FROM, from),
+        (RE_ENCRYPT_TO, to),
+        (CREATE_GRANT, grant),
+        (ENCRYPT, encrypt),
+        (LIST_ALIASES, aliases),
     ];
+    let permissions =
+        tried.map(|(action, outcome)| PermissionCheck::new(action, &roles_of(action), outcome)).into();
     let unusable = description
         .as_ref()
         .ok()
         .and_then(|description| unfit(description).or_else(|| unusable(description).map(|(_, why)| why)));
     let rotation = admin::rotation(kms, &key).await.ok();
     Ok(KeyCheck::new(description.ok(), rotation, unusable, permissions))
+}
+
+/// ReEncrypt asks for one permission on the key that it comes from and for one on that which it goes to; a denial names the one
+/// that is missing, and the first of them alone.
+fn directions(outcome: PermissionOutcome) -> (PermissionOutcome, PermissionOutcome) {
+    match &outcome {
+        PermissionOutcome::Denied(why) if why.contains("ReEncryptFrom") => {
+            let not_tried = format!("not told where {RE_ENCRYPT_FROM} is denied");
+            (outcome, PermissionOutcome::Unknown(not_tried))
+        }
+        PermissionOutcome::Denied(why) if why.contains("ReEncryptTo") => {
+            (PermissionOutcome::Allowed, outcome)
+        }
+        _ => (outcome.clone(), outcome),
+    }
 }
 
 /// A grant to the key's own account, which exists in any case.
@@ -171,5 +193,22 @@ fn denied(error: &ProviderError) -> PermissionOutcome {
     match error.class() {
         ErrorClass::NotAuthorised => PermissionOutcome::Denied(why),
         _ => PermissionOutcome::Unknown(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_of_re_encrypt_says_which_way() {
+        let denied = |action: &str| PermissionOutcome::Denied(format!("not authorized to perform: {action}"));
+        let allowed = PermissionOutcome::Allowed;
+        assert_eq!(directions(allowed.clone()), (allowed.clone(), allowed.clone()));
+        assert_eq!(directions(denied(RE_ENCRYPT_TO)), (allowed, denied(RE_ENCRYPT_TO)));
+        let (from, to) = directions(denied(RE_ENCRYPT_FROM));
+        assert_eq!(from, denied(RE_ENCRYPT_FROM));
+        assert!(matches!(to, PermissionOutcome::Unknown(_)));
+        assert_eq!(directions(denied("kms:Other")), (denied("kms:Other"), denied("kms:Other")));
     }
 }

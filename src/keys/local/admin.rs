@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyCheck, KeyDescription, KeyManager, PermissionCheck,
-        PermissionOutcome, ProviderError, RotationStatus, WrappedKey,
+        BoxFuture, ErrorClass, KeyAdmin, KeyAlias, KeyCheck, KeyDescription, KeyManager, KeyRole,
+        PermissionCheck, PermissionOutcome, ProviderError, RotationStatus, WrappedKey,
     },
     LocalKeystore,
     dir::{KeyDir, Lock},
@@ -159,13 +159,16 @@ impl LocalKeystore {
         let state = self.with_file(name, |file| Ok(file.state()))?;
         let unusable = state.usable(name).err().map(|error| error.to_string());
         // The description above read it.
-        let mut permissions = vec![PermissionCheck::new("read the key", true, PermissionOutcome::Allowed)];
+        let mut permissions =
+            vec![PermissionCheck::new("read the key", &KeyRole::ALL, PermissionOutcome::Allowed)];
         if let Some(wrapped) = wrapped.filter(|_| unusable.is_none()) {
             let opened = self.unwrap_local(wrapped).map(drop);
-            permissions.push(PermissionCheck::new("unwrap the volume's key", true, outcome(opened)));
+            // To rewrap is to unwrap and to wrap here.
+            let roles = [KeyRole::Node, KeyRole::Creator, KeyRole::Owner];
+            permissions.push(PermissionCheck::new("unwrap the volume's key", &roles, outcome(opened)));
         }
         let writable = KeyDir::open(&self.home)?.writable();
-        permissions.push(PermissionCheck::new("change the key", false, outcome(writable)));
+        permissions.push(PermissionCheck::new("change the key", &[], outcome(writable)));
         Ok(KeyCheck::new(Some(key), Some(RotationStatus::default()), unusable, permissions))
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of keys: rotated, disabled, deleted; and what the files say of it.
 
 use super::*;
-use crate::keys::{KeyAdmin, KeyState, PermissionOutcome};
+use crate::keys::{KeyAdmin, KeyRole, KeyState, PermissionOutcome};
 
 /// The key file as it is.
 fn file_of(keystore: &LocalKeystore, name: &str) -> serde_json::Value {
@@ -73,7 +73,7 @@ fn a_disabled_key_is_not_used_until_it_is_enabled() {
     refused(block_on(keystore.unwrap(&wrapped)), ErrorClass::KeyDisabled, &parts);
     refused(block_on(keystore.rotate("default")), ErrorClass::KeyDisabled, &parts);
     let check = block_on(keystore.check("default", Some(&wrapped))).unwrap();
-    assert!(!check.passed() && check.unusable.unwrap().contains("disabled"));
+    assert!(!check.passed(KeyRole::Node) && check.unusable.unwrap().contains("disabled"));
     assert!(!keystore.ensure_key("default").unwrap());
     block_on(keystore.set_enabled("default", true)).unwrap();
     assert_eq!(file_of(&keystore, "default"), before, "nothing else was changed");
@@ -152,13 +152,13 @@ fn a_check_tries_what_volumes_need() {
     let (_parent, keystore) = keystore();
     let mut wrapped = generate(&keystore, "default").unwrap();
     let check = block_on(keystore.check("default", Some(&wrapped))).unwrap();
-    assert!(check.passed());
+    assert!(check.passed(KeyRole::Node));
     let names: Vec<_> = check.permissions.iter().map(|one| one.permission.as_str()).collect();
     assert_eq!(names, ["read the key", "unwrap the volume's key", "change the key"]);
     assert!(check.permissions.iter().all(|one| one.outcome == PermissionOutcome::Allowed));
     wrapped.wrapped[20] ^= 1;
     let check = block_on(keystore.check("default", Some(&wrapped))).unwrap();
-    assert!(!check.passed());
+    assert!(!check.passed(KeyRole::Node));
     let PermissionOutcome::Denied(why) = &check.permissions[1].outcome else { panic!("{check:?}") };
     assert!(why.contains("corrupt"));
     refused(block_on(keystore.check("none", None)), ErrorClass::KeyNotFound, &["none"]);
