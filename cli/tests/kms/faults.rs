@@ -22,6 +22,7 @@ pub const OWN: &[(&str, Own)] = &[
     ("what_passes_is_tried_again", what_passes_is_tried_again),
     ("pauses_between_attempts_are_random", pauses_between_attempts_are_random),
     ("a_clock_that_is_wrong_is_put_right_or_told", a_clock_that_is_wrong_is_put_right_or_told),
+    ("an_answer_without_end_is_not_read", an_answer_without_end_is_not_read),
     ("nobody_listens", nobody_listens),
     ("no_credentials", no_credentials),
     ("keys_do_not_cross_the_network_in_the_clear", keys_do_not_cross_the_network_in_the_clear),
@@ -34,6 +35,7 @@ fn every_fault_has_its_class_and_ends_in_time() {
         (Fault::Reset, Class_::Unreachable),
         (Fault::Hang, Class_::TimedOut),
         (Fault::Slow, Class_::TimedOut),
+        (Fault::Endless, Class_::Malformed),
         (Fault::Html, Class_::Malformed),
         (Fault::HalfJson, Class_::Malformed),
         (Fault::Truncated, Class_::Malformed),
@@ -210,6 +212,20 @@ fn a_clock_that_is_wrong_is_put_right_or_told() {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
     assert_eq!(fake.calls(), ["Decrypt"], "it is not tried again");
+}
+
+fn an_answer_without_end_is_not_read() {
+    let (server, fake) = Server::fake();
+    let kms = AwsKms::new(server.hasty()).unwrap();
+    fake.fault("DescribeKey", Fault::Endless, usize::MAX);
+    let error = block_on(kms.describe("alias/a")).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Malformed, "{error}");
+    assert!(error.to_string().contains("longer than 65536 bytes"), "{error}");
+    // What the system takes for a connection that nobody reads.
+    assert!(fake.state().sent_without_end < 32 << 20);
+    fake.fault("ListAliases", Fault::Endless, usize::MAX);
+    let error = block_on(kms.admin().unwrap().list()).unwrap_err();
+    assert!(error.to_string().contains("longer than 1048576 bytes"), "{error}");
 }
 
 fn nobody_listens() {

@@ -18,6 +18,7 @@ mod library;
 mod life;
 mod place;
 mod process;
+mod proxies;
 mod recheck;
 mod regions;
 mod server;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         faults::OWN,
         from_c::OWN,
         process::OWN,
+        proxies::OWN,
         recheck::OWN,
         regions::OWN,
         spans::OWN,

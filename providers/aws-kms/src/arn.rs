@@ -27,13 +27,24 @@ impl<'a> Arn<'a> {
             return None;
         };
         let resource_is = |kind: &str| resource.strip_prefix(kind).is_some_and(|name| !name.is_empty());
-        // The region becomes part of a host's name.
-        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (plain(partition)
-            && plain(region)
-            && plain(account)
-            && (resource_is("key/") || resource_is("alias/")))
-        .then_some(Arn { partition, region, account, resource })
+        // The region becomes part of a host's name, and headers that anybody may have written have ARNs: nothing but what AWS
+        // calls its regions, such as `us-gov-west-1`.
+        let plain = |text: &str| {
+            let words = text.split('-');
+            let is_word = |word: &str| {
+                !word.is_empty()
+                    && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            };
+            text.len() <= 32 && text.as_bytes()[0].is_ascii_lowercase() && words.clone().all(is_word)
+        };
+        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        let known = plain(partition) && plain(region) && is_account;
+        (known && (resource_is("key/") || resource_is("alias/"))).then_some(Arn {
+            partition,
+            region,
+            account,
+            resource,
+        })
     }
 
     /// The key's id, unless this is an alias.
@@ -106,6 +117,13 @@ mod tests {
             "arn:aws:kms:eu-west-1:111122223333:key/",
             "arn:aws:kms::111122223333:key/x",
             "arn:aws:kms:example.org/#:111122223333:key/x",
+            "arn:aws:kms:EU-west-1:111122223333:key/x",
+            "arn:aws:kms:-eu-west-1:111122223333:key/x",
+            "arn:aws:kms:eu--west-1:111122223333:key/x",
+            "arn:aws:kms:1:111122223333:key/x",
+            "arn:aws:kms:a-region-that-has-a-name-like-no-other:111122223333:key/x",
+            "arn:aws:kms:eu-west-1:11112222333:key/x",
+            "arn:aws:kms:eu-west-1:x11122223333:key/x",
             "arn:aws:kms:eu-west-1:111122223333",
         ] {
             assert_eq!(Arn::parse(none), None, "{none}");

@@ -1,17 +1,15 @@
 //! The SDK's clients, one for each region that keys are in.
 
+use super::routes::Routes;
 use super::{Arn, KmsOptions};
 use atrest::keys::{ErrorClass, ProviderError};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_kms::config::Region;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::config::{ConfigBag, Intercept, Region, RuntimeComponents};
-use aws_sdk_kms::error::BoxError;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use tokio::sync::OnceCell;
 
 /// What the thread keeps between calls.
@@ -26,6 +24,13 @@ pub struct Clients {
 
 /// The most grant tokens that KMS takes in one request.
 const MAX_TOKENS: usize = 10;
+
+/// Clients of as many regions are kept. Headers name regions, and whoever writes a disk could name a new one each time: then
+/// all are made anew.
+const MAX_CLIENTS: usize = 16;
+
+/// As many keys are remembered to be fit.
+const MAX_FIT: usize = 1024;
 
 impl Clients {
     pub fn new(options: KmsOptions) -> Clients {
@@ -50,12 +55,13 @@ impl Clients {
         };
         let mut clients = self.by_region.borrow_mut();
         let new = || {
-            let config = aws_sdk_kms::config::Builder::from(shared)
-                .region(Region::new(region.clone()))
-                .interceptor(LoopbackOrTls)
-                .build();
+            let config =
+                aws_sdk_kms::config::Builder::from(shared).region(Region::new(region.clone())).build();
             Client::from_conf(config)
         };
+        if clients.len() >= MAX_CLIENTS && !clients.contains_key(&region) {
+            clients.clear();
+        }
         Ok(clients.entry(region.clone()).or_insert_with(new).clone())
     }
 
@@ -79,8 +85,10 @@ impl Clients {
             .operation_timeout(options.timeout)
             .build();
         let retries = RetryConfig::standard().with_max_attempts(options.attempts.clamp(1, 10));
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Routes::new())
+            .timeout_config(timeouts)
+            .retry_config(retries);
         if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -99,7 +107,11 @@ impl Clients {
     }
 
     pub fn found_fit(&self, arn: &str) {
-        self.fit.borrow_mut().insert(arn.to_owned());
+        let mut fit = self.fit.borrow_mut();
+        if fit.len() >= MAX_FIT {
+            fit.clear();
+        }
+        fit.insert(arn.to_owned());
     }
 
     /// The grant tokens to send along; `None` rather than an empty list, which KMS refuses.
@@ -115,82 +127,6 @@ impl Clients {
                 tokens.remove(0);
             }
             tokens.push(token.to_owned());
-        }
-    }
-}
-
-/// Lets no request out that neither TLS protects nor stays on this machine: the answers hold plaintext keys.
-#[derive(Debug)]
-struct LoopbackOrTls;
-
-/// A request that was not let out.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the endpoint {0} is not https:, and not on this machine: keys would cross the network in the clear; give an \
-     https: URL"
-)]
-pub struct InsecureEndpoint(String);
-
-impl Intercept for LoopbackOrTls {
-    fn name(&self) -> &'static str {
-        "atrest: loopback or TLS"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        match context.request().uri() {
-            uri if is_protected(uri) => Ok(()),
-            uri => Err(InsecureEndpoint(uri.chars().take(200).collect()).into()),
-        }
-    }
-}
-
-/// Whether the URL is of TLS, or of this machine.
-fn is_protected(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    if scheme.eq_ignore_ascii_case("https") {
-        return true;
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = match authority.strip_prefix('[') {
-        Some(six) => six.split(']').next().unwrap_or(six),
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
-    // Whoever writes a user name there gets no exception made: `127.0.0.1:1@example.org` is elsewhere.
-    !authority.contains('@')
-        && (host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_protected;
-
-    #[test]
-    fn only_this_machine_is_spoken_to_without_tls() {
-        for url in [
-            "https://kms.eu-west-1.amazonaws.com/",
-            "HTTPS://x",
-            "http://127.0.0.1:5000/",
-            "http://[::1]:5000/",
-        ] {
-            assert!(is_protected(url), "{url}");
-        }
-        assert!(is_protected("http://localhost/") && is_protected("http://127.8.9.1?x"));
-        for url in [
-            "http://kms.eu-west-1.amazonaws.com/",
-            "http://10.0.0.1:80/",
-            "http://127.0.0.1.example.org/",
-            "http://127.0.0.1:1@example.org/",
-            "http://localhost.example.org",
-            "http://example.org/?https://",
-            "127.0.0.1",
-            "",
-        ] {
-            assert!(!is_protected(url), "{url}");
         }
     }
 }

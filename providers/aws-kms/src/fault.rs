@@ -1,8 +1,9 @@
 //! From the SDK's errors to classes that a caller can act on. The SDK's own texts say little ("service error"): code,
 //! message and request id are taken from the answer.
 
-use super::clients::InsecureEndpoint;
+use super::routes::{InsecureEndpoint, TooLong};
 use atrest::keys::{ErrorClass, ProviderError, ServiceAnswer};
+use atrest::text::excerpt;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
@@ -127,15 +128,16 @@ fn local<E>(error: &SdkError<E, HttpResponse>) -> (ErrorClass, String)
 where
     E: Error + Send + Sync + 'static,
 {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<CredentialsError>() {
-            return (ErrorClass::NoCredentials, chain(cause));
-        }
-        if cause.is::<InsecureEndpoint>() {
-            return (ErrorClass::InvalidRequest, cause.to_string());
-        }
-        source = cause.source();
+    let causes = || std::iter::successors(error.source(), |cause| cause.source());
+    // Those of our own first: a token service may have been what was asked.
+    if let Some(cause) = causes().find(|cause| cause.is::<InsecureEndpoint>()) {
+        return (ErrorClass::InvalidRequest, chain(cause));
+    }
+    if let Some(cause) = causes().find(|cause| cause.is::<CredentialsError>()) {
+        return (ErrorClass::NoCredentials, chain(cause));
+    }
+    if let Some(cause) = causes().find(|cause| cause.is::<TooLong>()) {
+        return (ErrorClass::Malformed, chain(cause));
     }
     let class = match error {
         SdkError::TimeoutError(_) => ErrorClass::TimedOut,
@@ -188,11 +190,5 @@ fn advice(class: ErrorClass, operation: &str) -> Option<String> {
 
 /// A text of the service as part of one line, and no longer than one.
 pub fn printable(text: &str) -> String {
-    const MOST: usize = 300;
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut line: String = text.chars().take(MOST).map(clean).collect();
-    if text.chars().nth(MOST).is_some() {
-        line.push_str("...");
-    }
-    line
+    excerpt(text, 300)
 }

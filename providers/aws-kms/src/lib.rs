@@ -12,12 +12,14 @@ mod grants;
 mod keys;
 mod options;
 mod policy;
+mod routes;
 mod trace;
 mod worker;
 
+use atrest::environment::has_elevated_rights;
 use atrest::keys::{
-    BoxFuture, EncryptionContext, KeyAdmin, KeyDescription, KeyProvider, ProviderError, RootKey, Scheme,
-    Secret, WrappedKey,
+    BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyDescription, KeyProvider, ProviderError, RootKey,
+    Scheme, Secret, WrappedKey,
 };
 use std::fmt;
 use worker::Worker;
@@ -79,9 +81,17 @@ impl AwsKms {
     ///
     /// # Errors
     /// [`ErrorClass::Unreachable`](atrest::keys::ErrorClass::Unreachable) when no thread can be started;
-    /// [`ErrorClass::InvalidRequest`](atrest::keys::ErrorClass::InvalidRequest) for options out of their ranges.
+    /// [`ErrorClass::InvalidRequest`](atrest::keys::ErrorClass::InvalidRequest) for options out of their ranges;
+    /// [`ErrorClass::Unsupported`](atrest::keys::ErrorClass::Unsupported) in a program with
+    /// [elevated rights](atrest::environment::has_elevated_rights): settings and credentials come from the environment, by
+    /// which whoever starts such a program would decide whom it talks to.
     pub fn new(options: KmsOptions) -> Result<AwsKms, ProviderError> {
         options.check()?;
+        if has_elevated_rights() {
+            let why = "AWS KMS takes settings and credentials from the environment, which decides nothing in a program with \
+                       elevated rights (setuid, setgid or file capabilities): run it without them";
+            return Err(ProviderError::new(ErrorClass::Unsupported, why));
+        }
         Ok(AwsKms { worker: std::sync::Arc::new(Worker::start(options)?) })
     }
 }

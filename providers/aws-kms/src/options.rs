@@ -1,5 +1,6 @@
 //! How AWS KMS is reached.
 
+use atrest::environment::variable;
 use atrest::keys::{ErrorClass, ProviderError};
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ impl KmsOptions {
     /// The defaults, with the grant tokens that `ATREST_GRANT_TOKENS` lists (between commas or spaces). Everything else
     /// comes from the environment in any case, but for these the SDK has no variable.
     pub fn from_env() -> KmsOptions {
-        let tokens = std::env::var("ATREST_GRANT_TOKENS").unwrap_or_default();
+        let tokens = variable("ATREST_GRANT_TOKENS").unwrap_or_default();
+        let tokens = tokens.to_string_lossy();
         let tokens = tokens.split([',', ' ']).filter(|token| !token.is_empty()).map(str::to_owned);
         KmsOptions { grant_tokens: tokens.collect(), ..KmsOptions::default() }
     }

@@ -74,6 +74,17 @@ impl Fake {
                 std::thread::sleep(HANG);
                 return None;
             }
+            Some(Fault::Endless) => {
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: 100000000000\r\n\r\n"
+                )
+                .ok()?;
+                loop {
+                    stream.write_all(&[b' '; 65536]).ok()?;
+                    self.state().sent_without_end += 65536;
+                }
+            }
             Some(Fault::Html) => {
                 return send(stream, 200, "text/html", None, b"<html><body>Please log in</body></html>");
             }

@@ -32,6 +32,8 @@ pub enum Fault {
     Slow,
     /// The answer ends in the middle.
     Truncated,
+    /// The answer never ends.
+    Endless,
     /// A page of some proxy's, with status 200.
     Html,
     /// `{}`, with status 200.

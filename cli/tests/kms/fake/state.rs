@@ -54,6 +54,8 @@ pub struct State {
     pub sealed: HashMap<Vec<u8>, Sealed>,
     /// What the caller named `user` may do with any key, beside what grants allow.
     pub allowed: Vec<&'static str>,
+    /// How many bytes of answers without end somebody took, or the system.
+    pub sent_without_end: usize,
     /// For requests of this operation, or of all if it is empty; this many times.
     pub fault: Option<(&'static str, Fault, usize)>,
     /// Regions where nobody answers.
