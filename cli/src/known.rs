@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use atrest::keys::Uuid;
+use atrest::text::printable;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, printable, say, show};
+use crate::failure::{Failure, say, show};
 use crate::memory::{Known, Memory, VARIABLE, stable_name};
 use crate::stdout;
 use crate::text::{date, escaped_json};

@@ -6,10 +6,11 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use atrest::keys::{Envelope, Expect, Pin, Providers};
+use atrest::text::printable;
 use atrest::volume::Header;
 use clap::Args;
 
-use crate::failure::{Failure, printable, say, show};
+use crate::failure::{Failure, say, show};
 use crate::memory::{Known, Memory, stable_name};
 use crate::opening::wrapped_by;
 
