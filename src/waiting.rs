@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How long a lock is waited for. Whoever holds one for a change does so for milliseconds, or as long as a key service
 /// takes to answer.
+#[cfg(feature = "volume")]
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Who waits longer than this is told what for.

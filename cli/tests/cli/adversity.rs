@@ -214,8 +214,15 @@ fn a_lock_is_not_waited_for_without_end() {
             .iter()
             .map(|arguments| place.start(arguments))
             .collect();
+    let (holder, program) = (std::process::id(), "cli-");
     for child in started {
-        failed(&child.wait_with_output().unwrap(), &["another process", "keys/.lock"]);
+        let output = child.wait_with_output().unwrap();
+        let lines: Vec<&str> = text(&output.stderr).lines().collect();
+        let [waits, gives_up] = lines[..] else { panic!("{lines:?}") };
+        let who = format!("process {holder} ({program}");
+        assert!(waits.contains("waiting for 15 s at most") && waits.contains(&who), "{waits}");
+        assert!(gives_up.contains(&who) && gives_up.contains("keys/.lock"), "{gives_up}");
+        assert_eq!(output.status.code(), Some(1));
     }
     // Who gives up does not wait so long.
     if ignored(Signal::INT) {
