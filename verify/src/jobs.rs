@@ -40,7 +40,7 @@ pub fn targets(architecture: Architecture) -> &'static [Target] {
 pub const KEY_BITS: [usize; 2] = [128, 256];
 
 /// Every path, fewer lengths: what each run of the tests proves.
-pub const SLICE: [&str; 87] = [
+pub const SLICE: [&str; 88] = [
     "refusals",
     "unit:16:800:1",
     "unit:1008:1100:3",
@@ -73,6 +73,7 @@ pub const SLICE: [&str; 87] = [
     "pieces:16384:3:3:5:5000:7000",
     "pieces:10007:2:0:5:4000,1:9000",
     "pieces:496:30:0:5:1000:496",
+    "pieces:48:20:0:5:480,7,0,41:333,0,1",
     "pieces:512:1:0:5:512:512",
     "pieces:100:1:0:5:100:100",
     "pieces:520:1:0:5:520:520",
@@ -543,9 +544,11 @@ fn sequences(size: usize, count: usize) -> Vec<Sequence> {
     use crate::numbers::{BIG_ENDIAN, IN_512, WRAPS};
     let mut sequences = Vec::new();
     let wide: i128 = (1 << 100) | 5;
+    // Its lower half by itself would be below 0.
+    let large: i128 = (1 << 63) | 3;
     for width in [32, 64, 128] {
         let most = u128::MAX >> (128 - width);
-        for step in [0, 1, -1, 1 << 40, wide, -wide] {
+        for step in [0, 1, -1, 1 << 40, large, -large, wide, -wide] {
             for first in [most / 3, 0, most, (1 << 64) - 1, (7 << 64) + 1] {
                 for flags in [0, BIG_ENDIAN, WRAPS, BIG_ENDIAN | WRAPS | IN_512] {
                     let sequence = Sequence { first, step: step as u128, width, flags };
