@@ -1,6 +1,5 @@
 //! `atrest decrypt`: a volume's content, as it was.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use crate::opening::{self, Opened};
 use crate::output::{Access, Output};
 use crate::progress::Progress;
 use crate::trust::Trust;
-use crate::{pipeline, stdout};
+use crate::{holes, pipeline, stdout};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -64,9 +63,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         true => {
             let mut end = 0;
             let write = |part: &[u8]| {
-                let begin = end;
-                end += part.len() as u64;
-                write_without_zeros(output.file(), part, begin)
+                holes::runs(part, |run, zeros| {
+                    let begin = end;
+                    end += run.len() as u64;
+                    if zeros { Ok(()) } else { output.file().write_all_at(run, begin) }
+                })
             };
             copy(volume, write, &progress, &name, failed)?
         }
@@ -84,24 +85,6 @@ fn to_stdout(arguments: &Arguments) -> Result<(), Failure> {
     let Opened { volume, .. } = opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
     let write = |part: &[u8]| (&stdout).write_all(part);
     copy(volume, write, &Progress::none(), &show(&arguments.volume), |error| stdout::failed(&error))?;
-    Ok(())
-}
-
-/// What becomes a hole is whole blocks of this many bytes: those of most file systems.
-const BLOCK: usize = 4096;
-
-/// Writes what is not zero of a part that begins at a multiple of the block, into a file that is empty there.
-fn write_without_zeros(file: &File, part: &[u8], begin: u64) -> io::Result<()> {
-    let is_hole = |block: &[u8]| *block == [0; BLOCK][..block.len()];
-    let mut at = 0;
-    // Neighbours that are alike go together.
-    for run in part.chunks(BLOCK).collect::<Vec<_>>().chunk_by(|one, next| is_hole(one) == is_hole(next)) {
-        let length = run.iter().map(|block| block.len()).sum::<usize>();
-        if !is_hole(run[0]) {
-            file.write_all_at(&part[at..at + length], begin + at as u64)?;
-        }
-        at += length;
-    }
     Ok(())
 }
 

@@ -7,18 +7,22 @@ use atrest::storage::Storage;
 use atrest::volume::{CreateOptions, Error, Writer};
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::new_volume::{Made, NewVolume};
 use crate::output::Output;
-use crate::pipeline;
 use crate::progress::Progress;
 use crate::source::Source;
+use crate::{holes, pipeline, size};
 
 #[derive(Args)]
 pub struct Arguments {
     /// The plaintext: a file, a block device, or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
+    /// Leave holes in the volume where the content is zeros. They show which parts of it are unused, and whoever can write
+    /// to the volume can zero any of it. Only atrest opens such a volume: cryptsetup and the kernel would read noise there
+    #[arg(long)]
+    sparse: bool,
     #[command(flatten)]
     new: NewVolume,
 }
@@ -28,8 +32,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = new.name();
     // Before the source is opened: that may block.
     new.options(0)?;
-    let source = Source::open(&arguments.input)?;
-    let options = new.options(source.size().unwrap_or(0))?;
+    let mut source = Source::open(&arguments.input)?;
+    let options = new.options(source.size().unwrap_or(0))?.holes(arguments.sparse);
+    if let (false, Some(holes)) = (arguments.sparse, source.mostly_holes()?) {
+        say(&format!(
+            "{} is mostly holes ({}), and the volume takes up its whole size: holes would show which parts are unused; \
+             --sparse leaves them",
+            source.name(),
+            size::show(holes)
+        ));
+    }
     let output = new.output()?;
     output.refuse_if_also(source.metadata(), source.name())?;
     new.make(|envelope, keys, before_publishing| {
@@ -60,7 +72,14 @@ fn encrypt(
     let copied = pipeline::copy(
         move |buffer| source.fill(buffer),
         |part| {
-            writer.append(part).map_err(|error| failed(error.into()))?;
+            let appended = match options.holes {
+                false => writer.append(part),
+                true => holes::runs(part, |run, zeros| match zeros {
+                    true => writer.append_zeros(run.len() as u64),
+                    false => writer.append(run),
+                }),
+            };
+            appended.map_err(|error| failed(error.into()))?;
             progress.add(part.len());
             Ok(())
         },

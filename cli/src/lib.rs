@@ -25,6 +25,7 @@ mod destroy;
 mod encrypt;
 mod failure;
 mod header;
+mod holes;
 mod info;
 mod key;
 mod known;

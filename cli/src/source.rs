@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use crate::failure::{Failure, show};
+use crate::holes;
 
 /// An open input.
 pub struct Source {
@@ -49,6 +50,16 @@ impl Source {
     /// How many bytes are expected, where that is known.
     pub fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    /// How many of its bytes are in holes, where that is most of them.
+    pub fn mostly_holes(&mut self) -> Result<Option<u64>, Failure> {
+        let Some(size) = self.size.filter(|_| self.metadata.is_file()) else { return Ok(None) };
+        let failed = |error: io::Error| Failure::io("cannot read", &self.name, &error);
+        let position = self.file.stream_position().map_err(failed)?;
+        let holes = holes::mostly(&self.file, position, position.saturating_add(size));
+        self.file.seek(SeekFrom::Start(position)).map_err(failed)?;
+        Ok(holes)
     }
 
     /// What it is called in messages.

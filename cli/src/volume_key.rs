@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say, show};
 use crate::trust::Trust;
 use crate::{opening, stdout};
 
@@ -24,5 +24,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut stdout = stdout::for_data("the raw key")?;
     let opened = opening::open(&arguments.volume, &arguments.trust, arguments.slot)?;
+    if opened.volume.header().holes().unwrap_or(false) {
+        say(&format!(
+            "atrest: warning: {}: its holes are zeros for atrest alone: other programs read noise there, and cryptsetup refuses \
+             it",
+            show(&arguments.volume)
+        ));
+    }
     stdout.write_all(opened.keys.xts_key()).map_err(|error| stdout::failed(&error))
 }

@@ -407,7 +407,7 @@ fn fits(object: &Object, size: u64) -> Result<Vec<u8>, HeaderFull> {
 }
 
 fn metadata_json(new: &NewHeader<'_>, token: &Value, size: u64) -> Object {
-    let json = json!({
+    let mut json = json!({
         "keyslots": {},
         "tokens": { "0": token },
         "segments": { "0": new.segment.to_json() },
@@ -417,6 +417,9 @@ fn metadata_json(new: &NewHeader<'_>, token: &Value, size: u64) -> Object {
             "keyslots_size": (new.segment.offset - 2 * size).to_string(),
         },
     });
+    if new.token.holes() {
+        json["config"]["requirements"] = json!({ "mandatory": [policy::HOLES] });
+    }
     match json {
         Value::Object(object) => object,
         _ => Object::new(),

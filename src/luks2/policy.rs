@@ -5,13 +5,18 @@ use super::error::NotSupported;
 use super::json::escaped;
 use super::metadata::{CIPHER, Metadata, Segment, SegmentCipher};
 
+/// What other readers must know of a volume whose holes are zeros ([`Token::holes`](super::Token::holes)): dm-crypt does
+/// not, so that cryptsetup refuses the volume.
+pub(super) const HOLES: &str = "atrest-holes";
+
 /// The one segment with the volume's data, and how it is encrypted. `headers` is the length of both copies of the header.
 pub(super) fn data_segment(
     metadata: &Metadata,
     headers: u64,
 ) -> Result<(&Segment, &SegmentCipher), NotSupported> {
     let refuse = |why: String| Err(NotSupported(why));
-    if let Some(requirement) = metadata.requirements.first() {
+    // Whether it is so the token says, which is authenticated.
+    if let Some(requirement) = metadata.requirements.iter().find(|requirement| *requirement != HOLES) {
         return refuse(format!(
             "it requires \"{}\"; finish what cryptsetup began, for example with `cryptsetup reencrypt --resume-only`",
             escaped(requirement)

@@ -24,6 +24,8 @@ use super::metadata::{Digest, Metadata, Segment};
 
 /// The token's type.
 const TYPE: &str = "atrest";
+/// What holes read as, where the token says it.
+const ZEROS: &str = "zeros";
 
 /// The token that makes a volume one of ours. **Nothing in it is authenticated** until its
 /// [message](Token::message) is checked against its [code](Token::authentication).
@@ -35,6 +37,8 @@ pub struct Token {
     version: Version,
     /// 0 before version 3.
     generation: u64,
+    /// Not before version 3.
+    holes: bool,
     authentication: Vec<u8>,
 }
 
@@ -70,7 +74,15 @@ impl Token {
     /// in bytes.
     #[must_use]
     pub const fn new(id: u32, envelope: String, size: u64, generation: u64) -> Token {
-        Token { id, envelope, size, version: Version::WithDigest, generation, authentication: Vec::new() }
+        let version = Version::WithDigest;
+        Token { id, envelope, size, version, generation, holes: false, authentication: Vec::new() }
+    }
+
+    /// The same of a volume whose [holes are zeros](Token::holes), or are not.
+    #[must_use]
+    pub const fn with_holes(mut self, holes: bool) -> Token {
+        self.holes = holes;
+        self
     }
 
     /// One of an older version, 1 or 2, which is not written any more.
@@ -102,8 +114,9 @@ impl Token {
             },
         };
         let known = ["type", "keyslots", "version", "envelope", "size", "authentication"];
-        let is_known =
-            |key: &str| known.contains(&key) || key == "generation" && version >= Version::WithDigest;
+        let is_known = |key: &str| {
+            known.contains(&key) || ["generation", "holes"].contains(&key) && version >= Version::WithDigest
+        };
         if let Some(key) = at.keys().find(|key| !is_known(key)) {
             return Err(TokenError::Malformed(at.wrong(key, "absent: this version does not know it")));
         }
@@ -112,10 +125,15 @@ impl Token {
             Version::WithDigest => at.decimal("generation").map_err(TokenError::Malformed)?,
             _ => 0,
         };
+        let holes = match at.has("holes") {
+            false => false,
+            true if at.text("holes").map_err(TokenError::Malformed)? == ZEROS => true,
+            true => return Err(TokenError::Malformed(at.wrong("holes", "\"zeros\", or absent"))),
+        };
         let authentication = at.bytes("authentication").map_err(TokenError::Malformed)?;
         at.object("envelope").map_err(TokenError::Malformed)?;
         let envelope = at.value("envelope").unwrap_or(&Value::Null).to_string();
-        Ok(Token { id, envelope, size, version, generation, authentication })
+        Ok(Token { id, envelope, size, version, generation, holes, authentication })
     }
 
     /// Its number in the header.
@@ -154,6 +172,13 @@ impl Token {
         self.generation
     }
 
+    /// Whether a sector that is all zeros in the storage, as in a hole, reads as zeros, and not as what zeros decrypt to. It
+    /// is covered by the code.
+    #[must_use]
+    pub const fn holes(&self) -> bool {
+        self.holes
+    }
+
     /// Whether the code covers the wrappings in the envelope, too, so that it has to be made anew when they change.
     #[must_use]
     pub fn covers_wrappings(&self) -> bool {
@@ -190,6 +215,9 @@ impl Token {
         }
         if self.version >= Version::WithDigest {
             token["generation"] = self.generation.to_string().into();
+        }
+        if self.holes {
+            token["holes"] = ZEROS.into();
         }
         Ok(token)
     }
@@ -257,6 +285,9 @@ impl Token {
                 message.field("digest salt", &digest.salt);
                 message.field("digest value", &digest.digest);
             }
+        }
+        if self.holes {
+            message.field("holes", ZEROS.as_bytes());
         }
         message.0
     }

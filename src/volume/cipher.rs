@@ -6,6 +6,7 @@ use super::error::{OpenError, OutOfBounds, SectorError};
 use super::geometry::Geometry;
 use super::header::Header;
 use crate::keys::{Expect, VolumeKeys};
+use crate::luks2::NotSupported;
 use crate::stack::on_wiped_stack;
 use crate::xts::{Backend, Direction, Key, Piece, PieceMut, Pieces, TweakSource, Tweaks};
 
@@ -72,6 +73,7 @@ impl SectorCipher {
         header.authenticate(&own, keys)?;
         // The size is in the token, so that no length of a storage decides it.
         let geometry = Geometry::within(header, Some(own.token.size()), u64::MAX)?;
+        refuse_holes(own.token.holes())?;
         SectorCipher::with(keys.xts_key(), geometry)
     }
 
@@ -89,9 +91,19 @@ impl SectorCipher {
         key: &[u8],
         storage_length: u64,
     ) -> Result<SectorCipher, OpenError> {
+        refuse_holes(header.holes()?)?;
+        SectorCipher::of_volume_key(header, key, storage_length)
+    }
+
+    /// The same for a volume, which knows of holes.
+    pub(super) fn of_volume_key(
+        header: &Header,
+        key: &[u8],
+        storage_length: u64,
+    ) -> Result<SectorCipher, OpenError> {
         header.check_volume_key(key)?;
         let geometry = Geometry::within(header, header.size()?, storage_length)?;
-        SectorCipher::with(key, geometry)
+        SectorCipher::with(key, geometry.with_holes(header.holes()?))
     }
 
     /// Expands the key where it is to stay.
@@ -282,6 +294,13 @@ impl SectorCipher {
         let offset = first.saturating_mul(self.geometry.sector_size as u64);
         OutOfBounds { offset, length: length as u64, size: self.geometry.size }
     }
+}
+
+/// Engines of others would show what zeros decrypt to.
+fn refuse_holes(holes: bool) -> Result<(), NotSupported> {
+    let why =
+        || "its holes read as zeros, which a cipher of sectors does not know: open it as a volume".to_owned();
+    if holes { Err(NotSupported(why())) } else { Ok(()) }
 }
 
 /// The same source may occur any number of times, so that the sum need not fit; no destination is that long.

@@ -28,13 +28,15 @@ pub struct CreateOptions {
     pub sector_size: usize,
     /// A label of at most 47 bytes, which `blkid` and udev show; it is not secret and not authenticated.
     pub label: String,
+    /// Whether holes read as zeros: [`CreateOptions::holes`].
+    pub holes: bool,
 }
 
 impl CreateOptions {
     /// A volume of `size` bytes with sectors of 4096 bytes and no label.
     #[must_use]
     pub fn new(size: u64) -> CreateOptions {
-        CreateOptions { size, sector_size: 4096, label: String::new() }
+        CreateOptions { size, sector_size: 4096, label: String::new(), holes: false }
     }
 
     /// With another sector size.
@@ -48,6 +50,19 @@ impl CreateOptions {
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> CreateOptions {
         self.label = label.into();
+        self
+    }
+
+    /// With holes that read as zeros: a sector that is all zeros in the storage, because it was never written, because
+    /// [`Writer::append_zeros`](super::Writer::append_zeros) left it out or [`Volume::discard`] gave it back, is zeros in the
+    /// volume. Elsewhere it is what zeros decrypt to, which has no meaning.
+    ///
+    /// It has its price. Holes show everybody which sectors are zeros. Whoever can write to the storage can make any sector
+    /// zeros, and not only noise. And dm-crypt knows nothing of it and would show noise, so the header says what a reader must
+    /// know, for which cryptsetup refuses the volume; [`SectorCipher`] does too.
+    #[must_use]
+    pub fn holes(mut self, holes: bool) -> CreateOptions {
+        self.holes = holes;
         self
     }
 
@@ -77,7 +92,7 @@ impl CreateOptions {
     pub(super) fn geometry(&self) -> Geometry {
         let segment = self.segment();
         let cipher = segment.cipher.as_ref().expect("a new segment is encrypted");
-        Geometry::new(&segment, cipher, self.size)
+        Geometry::new(&segment, cipher, self.size).with_holes(self.holes)
     }
 }
 
@@ -189,7 +204,7 @@ pub(super) fn new_header(
 ) -> Result<Header, NewHeaderError> {
     let (uuid, segment) = (envelope.volume(), options.segment());
     let digest = Digest::of(keys.xts_key(), &random()?);
-    let token = Token::new(0, envelope.to_json(), options.size, 0);
+    let token = Token::new(0, envelope.to_json(), options.size, 0).with_holes(options.holes);
     let message = token_message(&token, uuid, &segment, Some(&digest), envelope);
     let code = keys.authenticate(header_key(&token), &message);
     let token = token.with_authentication(&code);

@@ -226,7 +226,7 @@ impl<S: Storage> Volume<S> {
     /// Says that `length` bytes at `offset` are not needed any more: the space of the whole sectors among them goes
     /// back to the file system or the device. **Reading them gives bytes without meaning** until they are written, and
     /// not zeros: the hole in the file is zero, and zeros are not what zeros encrypt to. (dm-crypt with
-    /// `allow_discards` does the same.) Parts of sectors at the edges keep their content.
+    /// `allow_discards` does the same.) Only in a volume with [holes](super::CreateOptions::holes) they read as zeros. Parts of sectors at the edges keep their content.
     ///
     /// # Errors
     /// [`DiscardError`]: [`DiscardOff`] unless [`Volume::allow_discards`] was called, [`OutOfBounds`], [`ReadOnly`]
@@ -413,8 +413,29 @@ impl<S: Storage> Volume<S> {
     fn read_sectors(&self, cipher: &SectorCipher, bytes: &mut [u8], first: u64) -> Result<(), ReadError> {
         let read = self.storage.read_at(bytes, self.geometry.position(first));
         read.map_err(|error| self.read_failure(error))?;
-        cipher.decrypt(first, bytes).expect(WHOLE);
+        match self.geometry.holes {
+            false => cipher.decrypt(first, bytes).expect(WHOLE),
+            true => self.decrypt_around_holes(cipher, bytes, first),
+        }
         Ok(())
+    }
+
+    /// Decrypts whole sectors, but for those that are zeros.
+    fn decrypt_around_holes(&self, cipher: &SectorCipher, bytes: &mut [u8], first: u64) {
+        let sector_size = self.geometry.sector_size;
+        let is_hole = |sector: &[u8]| *sector == [0; MAX_SECTOR][..sector.len()];
+        let mut at = 0;
+        while at < bytes.len() {
+            // Neighbours that are alike go together.
+            let holes = is_hole(&bytes[at..at + sector_size]);
+            let run = bytes[at..].chunks(sector_size).take_while(|sector| is_hole(sector) == holes).count();
+            let run = run * sector_size;
+            if !holes {
+                let sector = first + (at / sector_size) as u64;
+                cipher.decrypt(sector, &mut bytes[at..at + run]).expect(WHOLE);
+            }
+            at += run;
+        }
     }
 
     #[cold]

@@ -16,6 +16,8 @@ pub(super) struct Geometry {
     pub size: u64,
     /// Bytes of a sector.
     pub sector_size: usize,
+    /// Whether sectors that are zeros in the storage read as zeros.
+    pub holes: bool,
     /// The number of the first sector, in units of 512 bytes.
     iv_tweak: u64,
 }
@@ -28,8 +30,15 @@ impl Geometry {
             offset: segment.offset,
             size,
             sector_size: cipher.sector_size as usize,
+            holes: false,
             iv_tweak: cipher.iv_tweak,
         }
+    }
+
+    /// The same with holes that read as zeros, or not.
+    pub(super) fn with_holes(mut self, holes: bool) -> Geometry {
+        self.holes = holes;
+        self
     }
 
     /// That of the header's volume in a storage of `length` bytes, all of it within. `size` is the exact one, where it is known; else it is

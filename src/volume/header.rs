@@ -138,6 +138,15 @@ impl Header {
         Ok(self.token()?.map(|token| token.size()))
     }
 
+    /// Whether holes read as zeros ([`CreateOptions::holes`](super::CreateOptions::holes)); not in a volume that another
+    /// tool made.
+    ///
+    /// # Errors
+    /// [`TokenError`] when the token is malformed.
+    pub fn holes(&self) -> Result<bool, TokenError> {
+        Ok(self.token()?.is_some_and(|token| token.holes()))
+    }
+
     /// The [pin](Pin) of this header's volume; `None` in a volume that another tool made. It vouches for what the header
     /// says: take it of a volume that has opened ([`Volume::header`](super::Volume::header)).
     ///
@@ -216,7 +225,8 @@ impl Header {
             return Err(WrongKeys.into());
         }
         let generation = own.token.generation().saturating_add(1);
-        let token = Token::new(own.token.id(), envelope.to_json(), own.token.size(), generation);
+        let token = Token::new(own.token.id(), envelope.to_json(), own.token.size(), generation)
+            .with_holes(own.token.holes());
         let message = message(&token, self, envelope)?;
         let code = keys.authenticate(header_key(&token), &message);
         Ok(self.0.put_token(&token.with_authentication(&code))?)

@@ -63,7 +63,8 @@
 //! # Zeros and discards
 //! [`Volume::write_zeros`] writes encrypted zeros. [`Volume::discard`] gives space back, and is off until
 //! [`Volume::allow_discards`]: a hole shows that its sectors are unused, and what is read from it has no meaning (it is
-//! not zero). dm-crypt's `allow_discards` is the same trade.
+//! not zero). dm-crypt's `allow_discards` is the same trade. A volume with [holes](CreateOptions::holes) differs: there they
+//! read as zeros, and cryptsetup refuses it.
 
 mod backup;
 mod buffers;

@@ -68,7 +68,7 @@ impl<S: Storage> Volume<S> {
     /// As for [`Volume::open`], with [`VolumeKeyError`](crate::luks2::VolumeKeyError).
     pub fn open_with_volume_key(storage: S, key: &[u8], mode: Mode) -> Result<Volume<S>, OpenError> {
         let (lock, header, warnings) = read(&storage, mode)?;
-        let cipher = SectorCipher::with_volume_key(&header, key, length(&storage)?)?;
+        let cipher = SectorCipher::of_volume_key(&header, key, length(&storage)?)?;
         let mut volume = Volume::assemble(storage, cipher, header, warnings, mode).holding(lock);
         volume.is_enveloped = false;
         Ok(volume)
@@ -171,7 +171,7 @@ impl<S: Storage> ClosedVolume<S> {
         self.header.authenticate(&self.own, keys)?;
         let size = Some(self.own.token.size());
         let geometry = Geometry::within(&self.header, size, length(&self.storage)?)?;
-        let cipher = SectorCipher::with(keys.xts_key(), geometry)?;
+        let cipher = SectorCipher::with(keys.xts_key(), geometry.with_holes(self.own.token.holes()))?;
         let mut volume = Volume::assemble(self.storage, cipher, self.header, self.warnings, self.mode);
         volume.expect = expect.clone();
         volume.slot = slot;

@@ -73,7 +73,9 @@ impl<'keys, S: Storage> Writer<'keys, S> {
         let changing = claim(&storage, Claim::Header)?;
         target.clear(&storage, DATA_OFFSET)?;
         drop(changing);
+        // Holes are what is not reserved.
         if target == Target::Growable
+            && !options.holes
             && let Err(error) = storage.reserve(needed - DATA_OFFSET, DATA_OFFSET)
         {
             target.give_up(&storage);
@@ -132,6 +134,45 @@ impl<'keys, S: Storage> Writer<'keys, S> {
             self.write_sectors(part)?;
         }
         self.keep(tail);
+        Ok(())
+    }
+
+    /// Adds so many zeros at the end. In a volume with [holes](CreateOptions::holes) the whole sectors among them are left out
+    /// of a storage that grows, and are zeros in one of a fixed length; else they are encrypted like any data.
+    ///
+    /// # Errors
+    /// As for [`append`](Writer::append).
+    pub fn append_zeros(&mut self, length: u64) -> Result<(), AppendError> {
+        let size = self.size().saturating_add(length);
+        if size > MAX_SIZE {
+            return Err(OptionsError::Size { size, limit: MAX_SIZE }.into());
+        }
+        let sector_size = self.options.sector_size as u64;
+        let mut rest = length;
+        if self.options.holes {
+            let before = (sector_size - self.partial_length as u64) % sector_size;
+            let before = before.min(rest);
+            self.append_encrypted_zeros(before)?;
+            let whole = (rest - before) / sector_size * sector_size;
+            if self.target == Target::Fixed && whole > 0 {
+                let at = self.cipher.position(self.written / sector_size);
+                let zeroed = self.storage.write_zeros(whole, at);
+                zeroed.map_err(StorageError::of("writing the volume"))?;
+            }
+            self.written += whole;
+            rest -= before + whole;
+        }
+        self.append_encrypted_zeros(rest)
+    }
+
+    fn append_encrypted_zeros(&mut self, length: u64) -> Result<(), AppendError> {
+        static ZEROS: [u8; CHUNK] = [0; CHUNK];
+        let mut rest = length;
+        while rest > 0 {
+            let part = rest.min(CHUNK as u64) as usize;
+            self.append(&ZEROS[..part])?;
+            rest -= part as u64;
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use atrest::xts::Backend;
 
 use super::common::noise;
-use super::common::peers::{left_out, program};
+use super::common::peers::{left_out, program, required};
 use super::place::{ATREST, Place, text};
 
 const LENGTHS: [usize; 11] =
@@ -213,6 +213,72 @@ fn zeros_become_holes_where_asked() {
         let arguments = ["decrypt", "--sparse", "--force", "v", &device.0];
         place.refuses(&arguments, &["--sparse", "block device"]);
     }
+}
+
+#[test]
+fn a_sparse_image_stays_sparse_where_asked() {
+    let place = Place::with_key();
+    let image = File::create(place.path("in")).unwrap();
+    image.set_len((64 << 20) + 5).unwrap();
+    for (at, length) in [(0, 5000), (10_000_000, 1), (40 << 20, 200_000)] {
+        std::os::unix::fs::FileExt::write_all_at(&image, &noise(length, at), at).unwrap();
+    }
+    let blocks = |name: &str| fs::metadata(place.path(name)).unwrap().blocks() * 512;
+    if blocks("in") > 4 << 20 {
+        return left_out("the file system has no holes");
+    }
+    let said = place.succeed(&["encrypt", "in", "dense"]).stderr;
+    assert!(text(&said).starts_with("in is mostly holes (63.8 MiB), and "), "{}", text(&said));
+    assert!(text(&said).contains("--sparse") && blocks("dense") >= 64 << 20);
+
+    let said = place.succeed(&["encrypt", "--sparse", "in", "v"]).stderr;
+    assert!(!text(&said).contains("mostly holes"), "{}", text(&said));
+    // Wrapped anew, and with a header that was put back, it is the same.
+    place.succeed(&["key", "create", "local:other"]);
+    place.succeed(&["header", "backup", "v", "backup"]);
+    for change in
+        [&["rewrap", "v", "--key", "local:other"][..], &["header", "restore", "v", "backup", "--force"]]
+    {
+        assert!(blocks("v") < 4 << 20);
+        place.succeed(&["decrypt", "v", "out"]);
+        assert!(place.read("out") == place.read("in") && blocks("out") >= 64 << 20);
+        fs::remove_file(place.path("out")).unwrap();
+        place.succeed(&["decrypt", "--sparse", "v", "out"]);
+        assert!(place.read("out") == place.read("in") && blocks("out") < 4 << 20);
+        fs::remove_file(place.path("out")).unwrap();
+        place.succeed(change);
+    }
+    place.succeed(&["decrypt", "v", "out"]);
+    assert!(place.read("out") == place.read("in"));
+
+    // Others would read noise, and are told.
+    assert!(text(&place.succeed(&["info", "v"]).stdout).contains("atrest-holes"));
+    let key = place.succeed(&["volume-key", "v"]);
+    assert!(text(&key.stderr).contains("noise") && key.stdout.len() == 64);
+    place.put("key", &key.stdout);
+    place.put("passphrase", b"words");
+    if let Some(cryptsetup) = required("cryptsetup") {
+        let add_key = |volume: &str| {
+            let mut command = place.program(&cryptsetup);
+            command.args(["luksAddKey", "--batch-mode", "--key-size", "512", "--volume-key-file", "key"]);
+            command.args(["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", volume, "passphrase"]);
+            command.output().unwrap()
+        };
+        let refused = add_key("v");
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains("requirement"), "{said}");
+        place.put("key", &place.succeed(&["volume-key", "dense"]).stdout);
+        assert!(add_key("dense").status.success());
+    }
+    // A stream whose end is within a block.
+    let content = [noise(5000, 1), vec![0; 300_000], noise(3, 2), vec![0; 99]].concat();
+    assert!(place.feed(&["encrypt", "--sparse", "-", "stream"], &content).status.success());
+    assert!(place.succeed(&["decrypt", "stream", "-"]).stdout == content);
+    let Some(device) = Loop::attach(&place, 18 << 20) else { return };
+    place.put("content", &content);
+    place.succeed(&["encrypt", "content", &device.0, "--force"]);
+    place.succeed(&["encrypt", "--sparse", "content", &device.0, "--force"]);
+    assert!(place.succeed(&["decrypt", &device.0, "-"]).stdout == content);
 }
 
 #[test]
