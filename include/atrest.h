@@ -919,13 +919,14 @@ typedef struct atrest_volume atrest_volume;
  * Opens a volume: reads its header, has its key unwrapped, and uses that key to check that nobody else changed the
  * header. Writes nothing.
  *
- * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY and
- * ATREST_VOLUME_DISCARD, or-ed together. `providers`: one of them must be able to unwrap the key, and the volume must be
- * what they expect: for writing, atrest_providers_expect() or atrest_providers_expect_any() must have said what. The
- * volume does not need them afterwards. `timeout_ms`: how long to wait for them in milliseconds; negative for as long as it takes, as
- * with poll(). The call may wait on a network; with local keys it reads a file and does not wait. If several keys wrap
- * the volume's key they are tried in turn, and a service that hangs gives way to the next one after 20 seconds: leave
- * time for both. `*out` receives the volume; close it with atrest_volume_close().
+ * `path`: a regular file or a block device. `flags`: 0 to read and write, or ATREST_VOLUME_READ_ONLY,
+ * ATREST_VOLUME_DISCARD and ATREST_VOLUME_SHARED, or-ed together. `providers`: one of them must be able to unwrap the
+ * key, and the volume must be what they expect: for writing, atrest_providers_expect() or
+ * atrest_providers_expect_any() must have said what. The volume does not need them afterwards. `timeout_ms`: how long
+ * to wait for them in milliseconds; negative for as long as it takes, as with poll(). The call may wait on a network;
+ * with local keys it reads a file and does not wait. If several keys wrap the volume's key they are tried in turn, and
+ * a service that hangs gives way to the next one after 20 seconds: leave time for both. `*out` receives the volume;
+ * close it with atrest_volume_close().
  *
  * `error`, `error_len`: room for one line of UTF-8 that says what failed and what is needed, with a NUL at the end; if
  * it is too long it is cut between two characters. 500 bytes hold most. On success it is empty, or holds a warning
@@ -940,10 +941,10 @@ typedef struct atrest_volume atrest_volume;
  * the details.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NO_EXPECTATION (for writing, and nothing is
- * expected); for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE, _IO; for what is in it: _NOT_A_VOLUME, _DAMAGED,
- * _REFUSED, _TRUNCATED, _FORGED, _REENCRYPTED; where it is not what is expected: _UNEXPECTED, _SLOT; for its key:
- * _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several wrappings failed, that of the first),
- * _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
+ * expected); for the file: _NOT_FOUND, _PERMISSION, _FILE_TYPE, _IO, _BUSY (somebody else writes to it); for what is in
+ * it: _NOT_A_VOLUME, _DAMAGED, _REFUSED, _TRUNCATED, _FORGED, _REENCRYPTED; where it is not what is expected:
+ * _UNEXPECTED, _SLOT; for its key: _TIMED_OUT and the other statuses of key providers (65 to 84, 86, 87; if several
+ * wrappings failed, that of the first), _ENVELOPE; _UNKNOWN_BACKEND, _UNSUPPORTED_BACKEND, _NO_MEMORY.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_open(const char *path,
@@ -1250,8 +1251,9 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * atrest_volume_open(), warnings included.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
- * needed), _KEY_NAME, _SLOT, _BUSY (another process is changing the header), and what atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the
- * header as it was. _IO, _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
+ * needed), _KEY_NAME, _SLOT, _BUSY (another process changes the header, or QEMU writes to the file), and what
+ * atrest_volume_open() answers for the file, for what is in it and for its keys, which leave the header as it was. _IO,
+ * _NO_SPACE and _DAMAGED (it does not read back) from the writing: one copy still opens.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_rewrap(const char *path,
@@ -1355,9 +1357,10 @@ atrest_status atrest_volume_backup_header(const char *path,
  * Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
  * backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.
  *
- * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY,
- * and what atrest_volume_open() answers for either file and for what is in the backup, which change nothing. _IO,
- * _NO_SPACE and _DAMAGED (it does not read back) from the writing.
+ * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _FLAGS, _NEEDS_FORCE (`error` says what differs), _BUSY
+ * (the volume is open for writing, or its header is being changed), and what atrest_volume_open() answers for either
+ * file and for what is in the backup, which change nothing. _IO, _NO_SPACE and _DAMAGED (it does not read back) from
+ * the writing.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_restore_header(const char *path,
@@ -1425,11 +1428,11 @@ atrest_status atrest_volume_create_scratch(const char *path,
  *
  * `path`: the volume's file, or what was its file if `uuid` names the volume. `uuid`: NULL, or the 16 bytes of the
  * volume's UUID, for a header that is damaged or that no key opens, or a file that is gone. `keystore`: as for
- * atrest_providers_add_local(); it need not exist. `flags`: 0, or ATREST_FORCE to overwrite the header of a volume that
- * is no scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a header, or with a damaged
- * one that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on success it says if there was no key, or if
- * passphrases of cryptsetup's open copies of the header. Waits up to five seconds for the file's lock (flock); no
- * network.
+ * atrest_providers_add_local(); it need not exist. `flags`: 0, ATREST_VOLUME_SHARED, or ATREST_FORCE to overwrite the
+ * header of a volume that is no scratch volume, whose keys stay, and to overwrite the first 16 MiB of a file without a
+ * header, or with a damaged one that does not name the volume. `error`, `error_len`: as for atrest_volume_open(); on
+ * success it says if there was no key, or if passphrases of cryptsetup's open copies of the header. Waits up to ten
+ * seconds for whoever changes the header; no network. A volume that is open for writing is not destroyed.
  *
  * Whoever has the volume open for reading keeps its keys until it is closed. File systems and drives that write
  * elsewhere than they are told (flash, copy on write, snapshots), and backups of the keystore, may keep the key.
@@ -1574,7 +1577,7 @@ atrest_status atrest_volume_remove_slot_storage(const atrest_storage *storage,
 
 /*
  * atrest_volume_backup_header() for a volume in a storage of yours, which may be one that is only read. Nobody may
- * change its header at the same time.
+ * change its header at the same time: what is read is not looked at by `lock`.
  *
  * `backup`: the path of a new file, as there.
  */
@@ -1587,8 +1590,8 @@ atrest_status atrest_volume_backup_header_storage(const atrest_storage *storage,
 /*
  * atrest_volume_restore_header() for a volume in a storage of yours, as for atrest_volume_rewrap_storage().
  *
- * `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be at
- * least as long as the backup's volume.
+ * `backup`: the path of the file with the backup, as there. If the present header cannot be read, the storage must be
+ * at least as long as the backup's volume.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_restore_header_storage(const atrest_storage *storage,
@@ -1610,8 +1613,8 @@ atrest_status atrest_volume_restore_header_expected_storage(const atrest_storage
                                                             size_t error_len);
 
 /*
- * atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room for
- * the volume behind them. The key's file records no place of the volume.
+ * atrest_volume_create_scratch() in a storage of yours, whose first 16 MiB are overwritten and which must have room
+ * for the volume behind them. The key's file records no place of the volume.
  *
  * `storage`: as for atrest_volume_open_storage(). On failure a part of the header may stand, but no key is left.
  * Everything else as for atrest_volume_create_scratch().
@@ -1627,8 +1630,8 @@ atrest_status atrest_volume_create_scratch_storage(const atrest_storage *storage
                                                    size_t error_len);
 
 /*
- * atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage is
- * gone, atrest_volume_destroy() erases the key by the volume's UUID.
+ * atrest_volume_destroy() for a volume in a storage of yours, as for atrest_volume_rewrap_storage(). Where the storage
+ * is gone, atrest_volume_destroy() erases the key by the volume's UUID.
  */
 ATREST_MUST_USE
 atrest_status atrest_volume_destroy_storage(const atrest_storage *storage,
