@@ -352,6 +352,7 @@ static void check_locks(struct memory *memory, const atrest_providers *providers
     IS(ATREST_ERROR_IO, atrest_volume_open_storage(&storage, 0, providers, 0, &volume, ERROR));
     lock_failure = 0;
     CHECK(held[ATREST_CLAIM_SHARED_DATA] == 0 && held[ATREST_CLAIM_HEADER] == 0);
+    IS(ATREST_OK, atrest_volume_rewrap_storage(&storage, 0, providers, key, 0, ERROR));
 }
 
 static void check_rewrap(struct memory *memory, const atrest_providers *providers) {
