@@ -403,7 +403,10 @@ mod tests {
     fn every_field_that_decides_decryption_is_covered() {
         let (mut token, segment) = token();
         let digest = digest();
-        let mut messages = vec![token.message(UUID, &segment, Some(&digest), &COVERED)];
+        let mut messages = vec![
+            token.message(UUID, &segment, Some(&digest), &COVERED),
+            token.clone().with_holes(true).message(UUID, &segment, Some(&digest), &COVERED),
+        ];
         let mut other = |edit: &dyn Fn(&mut Segment, &mut SegmentCipher)| {
             let mut changed = segment.clone();
             let mut cipher = changed.cipher.take().unwrap();
