@@ -29,7 +29,19 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("storage", BASE, &["std"]),
     (
         "volume",
-        &["code", "environment", "fork", "stack", "text", "waiting", "xts", "xts::simd", "keys", "luks2", "storage"],
+        &[
+            "code",
+            "environment",
+            "fork",
+            "stack",
+            "text",
+            "waiting",
+            "xts",
+            "xts::simd",
+            "keys",
+            "luks2",
+            "storage",
+        ],
         &["std", "rayon", "volume"],
     ),
 ];

@@ -84,11 +84,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let providers = envelope.as_ref().map(|envelope| providers::of(envelope).unwrap_or_default());
     let providers = providers.unwrap_or_default();
     let destroyed =
-        Volume::destroy(&sharing.of(&file), keystore.as_ref(), &providers, &options).map_err(|error| match error {
-            DestroyError::Header(
-                ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
-            ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
-            _ => Failure::volume("cannot destroy", &name, error),
+        Volume::destroy(&sharing.of(&file), keystore.as_ref(), &providers, &options).map_err(|error| {
+            match error {
+                DestroyError::Header(
+                    ParseError::Damaged { .. } | ParseError::NotLuks | ParseError::TooShort { .. },
+                ) if uuid.is_none() => refused(&format!("{error}; {}", which_key(path, keystore.as_ref()))),
+                _ => Failure::volume("cannot destroy", &name, error),
+            }
         })?;
     checked.inspect(Checked::forget);
     if *json {

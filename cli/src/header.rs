@@ -56,7 +56,9 @@ enum Command {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Backup { volume, file, force } => backup(volume, file, *force),
-        Command::Restore { volume, file, force, trust, sharing } => restore(volume, file, *force, trust, sharing),
+        Command::Restore { volume, file, force, trust, sharing } => {
+            restore(volume, file, *force, trust, sharing)
+        }
     }
 }
 

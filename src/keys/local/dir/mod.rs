@@ -14,9 +14,9 @@ use super::{
     super::{ErrorClass, ProviderError, envelope::scratch_volume_of, new_uuid},
     names::EXTENSION,
 };
+use crate::waiting;
 #[cfg(not(unix))]
 pub use portable::{KeyDir, Lock};
-use crate::waiting;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek as _};
 use std::path::Path;
