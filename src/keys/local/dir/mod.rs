@@ -14,6 +14,7 @@ use super::{
     super::{ErrorClass, ProviderError, envelope::scratch_volume_of, new_uuid},
     names::EXTENSION,
 };
+use crate::waiting;
 #[cfg(not(unix))]
 pub use portable::{KeyDir, Lock};
 use std::fs::{File, TryLockError};
