@@ -1245,9 +1245,9 @@ atrest_status atrest_volume_check_lease(const atrest_volume *volume, char *error
  * authenticated; where nobody here may unwrap, and the service alone rewraps, a pin must be expected.
  *
  * `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
- * those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
- * providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
- * It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
+ * those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long
+ * to wait for the providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header
+ * is as it was. It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
  * atrest_volume_open(), warnings included.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
@@ -1349,10 +1349,9 @@ atrest_status atrest_volume_backup_header(const char *path,
  * takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
  *
  * `path`: the volume's file. `backup`: the file with the backup. `flags`: 0, or ATREST_FORCE and ATREST_VOLUME_SHARED,
- * or-ed together. `error`, `error_len`: as
- * for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
- * after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
- * to ten seconds for whoever changes the header.
+ * or-ed together. `error`, `error_len`: as for atrest_volume_open(); on success it says if nothing could be compared.
+ * Needs no key. The copies are written one after the other, and each is synced: interrupted at any moment, one valid
+ * copy is there if one was before. Waits up to ten seconds for whoever changes the header.
  *
  * Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
  * backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.
@@ -1672,9 +1671,9 @@ size_t atrest_volume_header_length(const uint8_t *start, size_t len);
  *
  * `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where
  * the storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for
- * atrest_volume_open(), but that a cipher of a set without an expectation decrypts alone; this call may wait on a network. `*out` receives the cipher; free it with
- * atrest_sector_cipher_free(). On failure `*out` is NULL. `error`, `error_len`: as for atrest_volume_open(), warnings
- * included.
+ * atrest_volume_open(), but that a cipher of a set without an expectation decrypts alone; this call may wait on a
+ * network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is NULL. `error`,
+ * `error_len`: as for atrest_volume_open(), warnings included.
  *
  * Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
  *
@@ -1913,8 +1912,8 @@ atrest_status atrest_envelope_unwrap_key(const atrest_envelope *envelope,
  * NULL.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (`providers` expect nothing), _UNEXPECTED,
- * _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
- * one envelope and one set of providers.
+ * _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of
+ * key providers, _NO_MEMORY. Any number of threads may use one envelope and one set of providers.
  */
 ATREST_MUST_USE
 atrest_status atrest_envelope_rewrap(const atrest_envelope *envelope,

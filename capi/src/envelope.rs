@@ -286,8 +286,8 @@ unsafe fn unwrap(
 /// NULL.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (`providers` expect nothing), _UNEXPECTED,
-/// _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of key providers, _NO_MEMORY. Any number of threads may use
-/// one envelope and one set of providers.
+/// _KEY_NAME, _SLOT, _UNREACHABLE (no provider was added for one of the keys, too), _TIMED_OUT and the other statuses of
+/// key providers, _NO_MEMORY. Any number of threads may use one envelope and one set of providers.
 ///
 /// # Safety
 /// `envelope` is NULL or an envelope; `key` is NULL or a NUL-terminated string; `providers` is NULL or a set; `out` is

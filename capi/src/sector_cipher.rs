@@ -59,9 +59,9 @@ pub unsafe extern "C" fn atrest_volume_header_length(start: *const u8, len: usiz
 ///
 /// `header`: the first `header_len` bytes of the storage, as many as atrest_volume_header_length() says, or all where
 /// the storage has less; not needed any more once this has returned. `providers`, `timeout_ms`: as for
-/// atrest_volume_open(), but that a cipher of a set without an expectation decrypts alone; this call may wait on a network. `*out` receives the cipher; free it with
-/// atrest_sector_cipher_free(). On failure `*out` is NULL. `error`, `error_len`: as for atrest_volume_open(), warnings
-/// included.
+/// atrest_volume_open(), but that a cipher of a set without an expectation decrypts alone; this call may wait on a
+/// network. `*out` receives the cipher; free it with atrest_sector_cipher_free(). On failure `*out` is NULL. `error`,
+/// `error_len`: as for atrest_volume_open(), warnings included.
 ///
 /// Reads the environment variable ATREST_BACKEND, as atrest_xts_new() does.
 ///

@@ -144,10 +144,25 @@ impl Open {
         assert!(self.read() == self.content, "the volume holds something else");
     }
 
-    /// Opens the file again, by other means and with odd arguments; both see the same.
+    /// Closes the volume: it has one writer.
+    fn close(&mut self) {
+        // SAFETY: an open volume, or NULL, that nobody uses any more.
+        unsafe { atrest_volume_close(self.volume) };
+        self.volume = ptr::null_mut();
+    }
+
+    /// Opens it as the other calls need it.
+    fn open(&mut self, providers: *const atrest_providers) {
+        let (fd, flags, out) = (self.file.as_raw_fd(), ATREST_VOLUME_DISCARD, &mut self.volume);
+        // SAFETY: true addresses, and an open descriptor.
+        let status = unsafe { atrest_volume_open_fd(fd, flags, providers, -1, out, ptr::null_mut(), 0) };
+        assert_eq!(status, Code::Ok);
+    }
+
+    /// Opens the file again, by other means and with odd arguments, and sees the same.
     fn again(&mut self, providers: *const atrest_providers, fields: &mut Fields<'_>) {
         let flags = match fields.byte() {
-            byte @ 0..8 => u32::from(byte),
+            byte @ 0..16 => u32::from(byte),
             _ => ATREST_VOLUME_DISCARD,
         };
         let (null_providers, null_out) = (fields.byte() & 15 == 0, fields.byte() & 15 == 0);
@@ -156,17 +171,16 @@ impl Open {
         let room = usize::from(fields.u16()) % (error.len() + 1);
         let out = if null_out { ptr::null_mut() } else { &raw mut volume };
         let given = if null_providers { ptr::null() } else { providers };
+        self.close();
         // SAFETY: true addresses and lengths, or NULL.
         let status = unsafe { atrest_volume_open_fd(fd, flags, given, -1, out, error.as_mut_ptr(), room) };
         assert!(error[room..].iter().all(|&byte| byte == 0x55), "the message is longer than its room");
         if room > 0 {
             line(&error[..room]);
         }
-        let good = flags < 4 && !null_providers && !null_out && fd >= 0;
+        let good = flags < 8 && !null_providers && !null_out && fd >= 0;
         assert_eq!(status == Code::Ok, good, "{status:?}");
         if good {
-            // SAFETY: nobody uses the old one any more.
-            unsafe { atrest_volume_close(self.volume) };
             self.volume = volume;
             self.check();
             if flags != ATREST_VOLUME_DISCARD {
@@ -181,18 +195,14 @@ impl Open {
                     assert_eq!(atrest_volume_discard(volume, 512, 0), expected);
                     let writing = atrest_volume_write(volume, [7].as_ptr(), 1, 0);
                     assert_eq!(writing == Code::Ok, flags & read_only == 0);
-                    self.content = self.read();
-                    // As the other calls need it.
-                    atrest_volume_close(volume);
-                    self.volume = ptr::null_mut();
-                    let (fd, flags) = (self.file.as_raw_fd(), ATREST_VOLUME_DISCARD);
-                    let out = &mut self.volume;
-                    let status = atrest_volume_open_fd(fd, flags, providers, -1, out, ptr::null_mut(), 0);
-                    assert_eq!(status, Code::Ok);
                 }
+                self.content = self.read();
+                self.close();
+                self.open(providers);
             }
-        } else if !null_out {
-            assert!(volume.is_null(), "a volume, and {status:?}");
+        } else {
+            assert!(null_out || volume.is_null(), "a volume, and {status:?}");
+            self.open(providers);
         }
     }
 
@@ -215,11 +225,11 @@ impl Open {
         }
         let untouched = text == pin.as_bytes();
         let text = CString::new(text).expect("no NUL");
+        self.close();
         let (mut error, mut volume) = ([0; 500], ptr::null_mut());
         // SAFETY: a string with a NUL, a set of providers that nobody else uses, and room as long as is said.
         unsafe {
-            let said =
-                atrest_providers_expect(providers, text.as_ptr(), error.as_mut_ptr(), error.len());
+            let said = atrest_providers_expect(providers, text.as_ptr(), error.as_mut_ptr(), error.len());
             assert_eq!(said == Code::Ok, line(&error).is_empty(), "{said:?}");
             assert!(said == Code::Ok || said == Code::Expectation && !untouched, "{said:?}");
             let fd = self.file.as_raw_fd();
@@ -232,6 +242,7 @@ impl Open {
             atrest_volume_close(volume);
             assert_eq!(atrest_providers_expect_any(providers), Code::Ok);
         }
+        self.open(providers);
     }
 
     /// Encrypts or decrypts sectors without the volume, which knows the same.

@@ -78,10 +78,9 @@ pub(crate) unsafe fn backup_header<S: Storage>(
 /// takes ATREST_FORCE. If it cannot be read the file must be as long as the backup's volume.
 ///
 /// `path`: the volume's file. `backup`: the file with the backup. `flags`: 0, or ATREST_FORCE and ATREST_VOLUME_SHARED,
-/// or-ed together. `error`, `error_len`: as
-/// for atrest_volume_open(); on success it says if nothing could be compared. Needs no key. The copies are written one
-/// after the other, and each is synced: interrupted at any moment, one valid copy is there if one was before. Waits up
-/// to ten seconds for whoever changes the header.
+/// or-ed together. `error`, `error_len`: as for atrest_volume_open(); on success it says if nothing could be compared.
+/// Needs no key. The copies are written one after the other, and each is synced: interrupted at any moment, one valid
+/// copy is there if one was before. Waits up to ten seconds for whoever changes the header.
 ///
 /// Nothing in a backup is authenticated, and nothing is expected of it: the next atrest_volume_open() does both. Where the
 /// backup may come from somebody else, atrest_volume_restore_header_expected() refuses it before it is written.

@@ -23,9 +23,9 @@ use atrest::volume::{Mode, Volume, WrappingChange};
 /// authenticated; where nobody here may unwrap, and the service alone rewraps, a pin must be expected.
 ///
 /// `path`: the volume's file. `slot`: which wrapping, from 0; atrest_envelope_key() tells what there is. `providers`:
-/// those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long to wait for the
-/// providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header is as it was.
-/// It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
+/// those of both keys, and what is expected. `key`: the new key, as for atrest_envelope_create(). `timeout_ms`: how long
+/// to wait for the providers, as for atrest_volume_open(); the call may wait on a network, and after a timeout the header
+/// is as it was. It also waits up to ten seconds for whoever else changes the header. `error`, `error_len`: as for
 /// atrest_volume_open(), warnings included.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _BUFFER_LENGTH, _NO_EXPECTATION (nothing is expected, or no pin where one is
