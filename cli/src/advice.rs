@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use atrest::Code;
+use atrest::environment::has_elevated_rights;
 use atrest::keys::{EnvelopeChangeError, LocalKeystore, NoSlotOpened, ProviderError};
 use atrest::volume::Error;
 
@@ -41,7 +42,9 @@ fn with(error: &ProviderError, advice: Option<String>) -> String {
 }
 
 fn of_keystore(code: Code) -> Option<String> {
-    matches!(code, Code::KeystoreIo).then(|| "ATREST_HOME selects another keystore".to_owned())
+    // Where it is not read, it is no help.
+    let selects = matches!(code, Code::KeystoreIo) && !has_elevated_rights();
+    selects.then(|| "ATREST_HOME selects another keystore".to_owned())
 }
 
 fn advice(scheme: &str, key: &str, error: &ProviderError) -> Option<String> {

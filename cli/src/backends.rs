@@ -1,12 +1,16 @@
 //! A word on backends that compute wrongly on this machine.
 
+use atrest::environment::variable;
 use atrest::xts::Backend;
 
 use crate::failure::say;
 
 /// Tells the user of those that the choice of a backend met. They are left out, so that nothing is lost but speed; the
-/// machine, or the build, deserves a look all the same.
+/// machine, or the build, deserves a look all the same. Who chose one by `ATREST_BACKEND` gets it, or its error.
 pub fn warn_of_wrong_ones() {
+    if variable("ATREST_BACKEND").is_some() {
+        return;
+    }
     let chosen = Backend::fastest();
     let wrong: Vec<&str> = Backend::wrong().map(Backend::name).collect();
     if !wrong.is_empty() {
