@@ -17,6 +17,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use atrest::environment::{has_elevated_rights, variable};
 use atrest::keys::{Pin, Uuid};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
@@ -65,8 +66,9 @@ impl Memory {
     /// The memory of this process's user; `None` where there is no place for one.
     pub fn of_user() -> Option<Memory> {
         let root = rustix::process::geteuid().is_root();
-        let home = std::env::home_dir();
-        place(atrest::environment::variable, home, root).map(|dir| Memory { dir })
+        // `$HOME`, in the first place.
+        let home = std::env::home_dir().filter(|_| !has_elevated_rights());
+        place(variable, home, root).map(|dir| Memory { dir })
     }
 
     /// Where it is.
