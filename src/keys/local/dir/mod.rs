@@ -22,7 +22,6 @@ use std::io::{ErrorKind, Read, Seek as _};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::waiting;
 #[cfg(unix)]
 pub use unix::{KeyDir, Lock};
 
