@@ -128,15 +128,14 @@ fn local<E>(error: &SdkError<E, HttpResponse>) -> (ErrorClass, String)
 where
     E: Error + Send + Sync + 'static,
 {
-    let causes = || std::iter::successors(error.source(), |cause| cause.source());
     // Those of our own first: a token service may have been what was asked.
-    if let Some(cause) = causes().find(|cause| cause.is::<InsecureEndpoint>()) {
+    if let Some(cause) = causes(error).find(|cause| cause.is::<InsecureEndpoint>()) {
         return (ErrorClass::InvalidRequest, chain(cause));
     }
-    if let Some(cause) = causes().find(|cause| cause.is::<CredentialsError>()) {
+    if let Some(cause) = causes(error).find(|cause| cause.is::<CredentialsError>()) {
         return (ErrorClass::NoCredentials, chain(cause));
     }
-    if let Some(cause) = causes().find(|cause| cause.is::<TooLong>()) {
+    if let Some(cause) = causes(error).find(|cause| cause.is::<TooLong>()) {
         return (ErrorClass::Malformed, chain(cause));
     }
     let class = match error {
@@ -148,6 +147,11 @@ where
         _ => ErrorClass::InvalidRequest,
     };
     (class, error.source().map_or_else(|| class.message().to_owned(), chain))
+}
+
+/// What an error comes from, step by step.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 /// An error with its causes, in one line.

@@ -174,7 +174,8 @@ mod tests {
             (KeyRole::Granter, &[CREATE_GRANT, DESCRIBE], &["kms:ListGrants", "kms:RevokeGrant"]),
         ];
         for (role, required, optional) in cases {
-            let request = PolicyRequest { principal: Some(USER.to_owned()), ..PolicyRequest::new(role) };
+            let mut request = PolicyRequest::new(role);
+            request.principal = Some(USER.to_owned());
             let [of_key, of_identity] = parsed(&request);
             assert_eq!(actions(&of_key[0]), required, "{role}");
             let of_keys: Vec<&str> =
@@ -196,7 +197,8 @@ mod tests {
         let volume = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
         for role in KeyRole::ALL {
             let [[required, optional], _] = parsed(&PolicyRequest::new(role));
-            let one = PolicyRequest { volume: Some(volume.parse().unwrap()), ..PolicyRequest::new(role) };
+            let mut one = PolicyRequest::new(role);
+            one.volume = Some(volume.parse().unwrap());
             let [[limited, _], _] = parsed(&one);
             let with_conditions = required.as_array().unwrap().iter().chain(optional.as_array().unwrap());
             for statement in with_conditions {
