@@ -1,7 +1,7 @@
 //! The names of keys in AWS KMS, and whether the key that answered is the one that was asked.
 
 use super::fault::{malformed, printable};
-use atrest::keys::{ErrorClass, ProviderError};
+use atrest::keys::{ErrorClass, KeyLocation, ProviderError};
 
 /// An ARN of KMS, in its parts: `arn:PARTITION:kms:REGION:ACCOUNT:RESOURCE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,17 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// Where the key of an ARN lives.
+pub fn location(key: &str) -> KeyLocation {
+    Arn::parse(key).map_or_else(KeyLocation::default, |arn| KeyLocation::new(arn.account, arn.region))
+}
+
+/// Whether a name that somebody expects is the key with this ARN: the ARN itself, or its id. An alias is none, since whoever
+/// may move it would decide.
+pub fn is_key(name: &str, key: &str) -> bool {
+    name == key || Arn::parse(key).and_then(|arn| arn.key_id()) == Some(name)
+}
+
 /// What no key of KMS can be called. Whether there is one of that name is for KMS to tell.
 pub fn check_name(key: &str) -> Result<(), String> {
     let fits = match key.strip_prefix("alias/") {
@@ -99,6 +110,22 @@ pub fn is_reserved(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_expectation_names_a_key_by_its_arn_or_id_and_never_by_an_alias() {
+        let arn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let found = location(arn);
+        assert_eq!(
+            (found.account.as_deref(), found.region.as_deref()),
+            (Some("111122223333"), Some("eu-west-1"))
+        );
+        assert!(is_key(arn, arn) && is_key("1234abcd-12ab-34cd-56ef-1234567890ab", arn));
+        for other in ["alias/prod", "1234abcd", "", "key/1234abcd-12ab-34cd-56ef-1234567890ab"] {
+            assert!(!is_key(other, arn), "{other}");
+        }
+        assert!(!is_key(&arn.replace("1111", "1112"), arn));
+        assert_eq!(location("alias/prod"), KeyLocation::default());
+    }
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 

@@ -18,8 +18,8 @@ mod worker;
 
 use atrest::environment::has_elevated_rights;
 use atrest::keys::{
-    BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyDescription, KeyProvider, ProviderError, RootKey,
-    Scheme, Secret, WrappedKey,
+    BoxFuture, EncryptionContext, ErrorClass, KeyAdmin, KeyDescription, KeyLocation, KeyProvider,
+    ProviderError, RootKey, Scheme, Secret, WrappedKey,
 };
 use std::fmt;
 use worker::Worker;
@@ -54,7 +54,7 @@ pub fn scheme() -> Scheme {
 ///
 /// The SDK runs on a thread of its own with a runtime of its own, so calls can be awaited under any runtime, and be
 /// waited for by [`block_on`](atrest::keys::block_on). It is shared by clones. After a fork the child gets errors of the class
-/// [`ErrorClass::Forked`](atrest::keys::ErrorClass::Forked); it needs a provider of its own.
+/// [`ErrorClass::Forked`]; it needs a provider of its own.
 ///
 /// With `tracing`, each request has a span `kms` of level DEBUG within the caller's own, for the caller's subscriber:
 /// `operation`, `key`, `region`, `request_id`, and `class` if it fails. The SDK's events come along, but for those of
@@ -80,9 +80,9 @@ impl AwsKms {
     /// The service as these options say. Nothing is read and nobody is asked before the first call.
     ///
     /// # Errors
-    /// [`ErrorClass::Unreachable`](atrest::keys::ErrorClass::Unreachable) when no thread can be started;
-    /// [`ErrorClass::InvalidRequest`](atrest::keys::ErrorClass::InvalidRequest) for options out of their ranges;
-    /// [`ErrorClass::Unsupported`](atrest::keys::ErrorClass::Unsupported) in a program with
+    /// [`ErrorClass::Unreachable`] when no thread can be started;
+    /// [`ErrorClass::InvalidRequest`] for options out of their ranges;
+    /// [`ErrorClass::Unsupported`] in a program with
     /// [elevated rights](atrest::environment::has_elevated_rights): settings and credentials come from the environment, by
     /// which whoever starts such a program would decide whom it talks to.
     pub fn new(options: KmsOptions) -> Result<AwsKms, ProviderError> {
@@ -105,6 +105,14 @@ impl fmt::Debug for AwsKms {
 impl KeyProvider for AwsKms {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn location(&self, key: &str) -> KeyLocation {
+        arn::location(key)
+    }
+
+    fn is_key(&self, name: &str, key: &str) -> bool {
+        arn::is_key(name, key)
     }
 
     fn generate<'a>(
