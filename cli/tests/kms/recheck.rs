@@ -53,7 +53,7 @@ impl Bench {
     }
 
     fn open(&self) -> Result<Volume, OpenError> {
-        Volume::open(read_write(&self.path), &self.providers, &Expect::any(), Mode::ReadWrite)
+        Volume::open(read_write(&self.path), &self.providers, &Expect::any(), Mode::ReadOnly)
     }
 
     fn rechecked(&self, grace: Duration) -> Volume {
