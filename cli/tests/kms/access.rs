@@ -2,8 +2,8 @@
 //! enforces these.
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, GrantRequest, KeyCheck, KeyManager,
-    KeyProvider as _, KeyRole, Operation, PermissionOutcome, Providers, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, Expect, GrantRequest, KeyCheck,
+    KeyManager, KeyProvider as _, KeyRole, Operation, PermissionOutcome, Providers, block_on, new_uuid,
 };
 use atrest_aws_kms::AwsKms;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn a_grant_opens_one_volume_and_no_other() {
     let create = || block_on(Envelope::create(&owner, &key, new_uuid().unwrap(), Class::Persistent)).unwrap();
     let ((volume, keys), (other, _)) = (create(), create());
     let open = |tokens: &[String], envelope: &Envelope| {
-        block_on(envelope.open(&Providers::new().with(user(&server, tokens.to_vec()))))
+        block_on(envelope.open(&Providers::new().with(user(&server, tokens.to_vec())), &Expect::any()))
     };
     let error = open(&[], &volume).unwrap_err();
     assert_eq!(error.class(), Some(ErrorClass::NotAuthorised));
@@ -52,7 +52,7 @@ fn a_grant_opens_one_volume_and_no_other() {
     request.context = Some(EncryptionContext::for_volume(volume.volume()));
     let grant = block_on(owner.admin().unwrap().grant(&key, &request)).unwrap();
     let token = vec![grant.token.unwrap()];
-    assert_eq!(open(&token, &volume).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(open(&token, &volume).unwrap().keys.xts_key(), keys.xts_key());
     assert_eq!(open(&token, &other).unwrap_err().class(), Some(ErrorClass::NotAuthorised));
     block_on(owner.admin().unwrap().revoke(&key, &grant.id)).unwrap();
     assert_eq!(open(&token, &volume).unwrap_err().class(), Some(ErrorClass::NotAuthorised));
@@ -61,7 +61,10 @@ fn a_grant_opens_one_volume_and_no_other() {
     server.fake.as_ref().unwrap().state().allowed = vec!["CreateGrant", "DescribeKey"];
     request.operations = vec![Operation::Decrypt];
     block_on(server_user.admin().unwrap().grant(&key, &request)).unwrap();
-    assert_eq!(block_on(volume.open(&Providers::new().with(server_user))).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(
+        block_on(volume.open(&Providers::new().with(server_user), &Expect::any())).unwrap().keys.xts_key(),
+        keys.xts_key()
+    );
 }
 
 fn a_withdrawn_key_is_told_with_its_state() {
@@ -72,8 +75,8 @@ fn a_withdrawn_key_is_told_with_its_state() {
     let providers = Providers::new().with(kms.clone());
     let fails = |class, parts: &[&str]| {
         for error in [
-            EnvelopeChangeError::from(block_on(envelope.open(&providers)).unwrap_err()),
-            block_on(envelope.rewrap(0, "aws", &key, &providers)).unwrap_err(),
+            EnvelopeChangeError::from(block_on(envelope.open(&providers, &Expect::any())).unwrap_err()),
+            block_on(envelope.rewrap(0, "aws", &key, &providers, &Expect::any())).unwrap_err(),
         ] {
             assert_eq!(error.class(), Some(class), "{error}");
             for part in parts {
@@ -91,7 +94,7 @@ fn a_withdrawn_key_is_told_with_its_state() {
     );
     block_on(admin.cancel_deletion(&key)).unwrap();
     block_on(admin.set_enabled(&key, true)).unwrap();
-    assert!(block_on(envelope.open(&providers)).is_ok());
+    assert!(block_on(envelope.open(&providers, &Expect::any())).is_ok());
     drop(fake);
 }
 
@@ -212,10 +215,10 @@ fn a_rotation_makes_wrappings_stale_and_a_rewrap_renews_them() {
     block_on(kms.admin().unwrap().rotate(&key)).unwrap();
     assert_eq!(stale(&old), Some(true));
     let providers = Providers::new().with(kms.clone());
-    assert!(block_on(old.open(&providers)).is_ok(), "old wrappings open after a rotation");
-    let new = block_on(old.rewrap(0, "aws", &key, &providers)).unwrap().envelope;
+    assert!(block_on(old.open(&providers, &Expect::any())).is_ok(), "old wrappings open after a rotation");
+    let new = block_on(old.rewrap(0, "aws", &key, &providers, &Expect::any())).unwrap().envelope;
     assert_eq!(stale(&new), Some(false));
-    assert_eq!(block_on(new.open(&providers)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(block_on(new.open(&providers, &Expect::any())).unwrap().keys.xts_key(), keys.xts_key());
 }
 
 fn opening_takes_one_request() {
@@ -227,6 +230,6 @@ fn opening_takes_one_request() {
     assert_eq!(fake.calls(), ["GenerateDataKeyWithoutPlaintext", "DescribeKey", "Decrypt"]);
     create();
     assert_eq!(fake.calls(), ["GenerateDataKeyWithoutPlaintext", "Decrypt"]);
-    block_on(envelope.open(&Providers::new().with(server.provider()))).unwrap();
+    block_on(envelope.open(&Providers::new().with(server.provider()), &Expect::any())).unwrap();
     assert_eq!(fake.calls(), ["Decrypt"]);
 }

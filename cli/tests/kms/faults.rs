@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, KeyProvider as _, ProviderError,
-    Providers, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, EnvelopeChangeError, ErrorClass, Expect, KeyProvider as _,
+    ProviderError, Providers, block_on, new_uuid,
 };
 use atrest::volume::{CreateOptions, Volume, WrappingChange, WrappingError};
 use atrest_aws_kms::{AwsKms, KmsOptions};
@@ -105,14 +105,15 @@ fn every_fault_has_its_class_and_ends_in_time() {
         fake.fault("ReEncrypt", fault, usize::MAX);
         let started = Instant::now();
         let change = WrappingChange::Rewrap { slot: 0, provider: "aws", key: &other };
-        let error = Volume::change_wrappings(&read_write(&path), change, &providers).unwrap_err();
+        let error =
+            Volume::change_wrappings(&read_write(&path), change, &providers, &Expect::any()).unwrap_err();
         let WrappingError::Change(EnvelopeChangeError::Provider(error)) = error else { panic!("{error}") };
         check(fault, class, "ReEncrypt", Err(error), started);
         assert!(header_of(&path) == before, "{fault:?}");
     }
     fake.state().fault = None;
     let change = WrappingChange::Rewrap { slot: 0, provider: "aws", key: &other };
-    Volume::change_wrappings(&read_write(&path), change, &providers).unwrap();
+    Volume::change_wrappings(&read_write(&path), change, &providers, &Expect::any()).unwrap();
 }
 
 fn the_deadline_ends_all_attempts() {

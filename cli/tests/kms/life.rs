@@ -1,8 +1,8 @@
 //! Root keys under keys of the service, through Rust.
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, ErrorClass, GrantRequest, KeyProvider as _, KeyState, LocalKeystore,
-    Operation, ProviderError, Providers, RootKey, block_on, new_uuid,
+    Class, EncryptionContext, Envelope, ErrorClass, Expect, GrantRequest, KeyProvider as _, KeyState,
+    LocalKeystore, Operation, ProviderError, Providers, RootKey, block_on, new_uuid,
 };
 
 use crate::Shared;
@@ -71,21 +71,28 @@ fn rewrapping_shows_nothing(server: &Server) {
     let providers = Providers::new().with(kms);
     let calls = || server.fake.as_ref().map(|fake| fake.calls());
     calls();
-    let rewrapped = block_on(envelope.rewrap(0, "aws", &server.alias(&new), &providers)).unwrap();
+    let rewrapped =
+        block_on(envelope.rewrap(0, "aws", &server.alias(&new), &providers, &Expect::any())).unwrap();
     if let Some(calls) = calls() {
         assert_eq!(calls, ["CreateAlias", "DescribeKey", "ReEncrypt"], "no plaintext comes out");
     }
     assert!(rewrapped.keys.is_none());
     let slot = &rewrapped.envelope.slots()[0];
     assert!(slot.key == new && slot.wrapped != envelope.slots()[0].wrapped);
-    assert_eq!(block_on(rewrapped.envelope.open(&providers)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(
+        block_on(rewrapped.envelope.open(&providers, &Expect::any())).unwrap().keys.xts_key(),
+        keys.xts_key()
+    );
     // The same key is fine, and is known by now.
     calls();
-    let again = block_on(rewrapped.envelope.rewrap(0, "aws", &new, &providers)).unwrap();
+    let again = block_on(rewrapped.envelope.rewrap(0, "aws", &new, &providers, &Expect::any())).unwrap();
     if let Some(calls) = calls() {
         assert_eq!(calls, ["ReEncrypt"]);
     }
-    assert_eq!(block_on(again.envelope.open(&providers)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(
+        block_on(again.envelope.open(&providers, &Expect::any())).unwrap().keys.xts_key(),
+        keys.xts_key()
+    );
 }
 
 fn between_providers_and_back(server: &Server) {
@@ -96,16 +103,22 @@ fn between_providers_and_back(server: &Server) {
     let (envelope, keys) =
         block_on(Envelope::create(&local, "default", new_uuid().unwrap(), Class::Persistent)).unwrap();
     let providers = Providers::new().with(local).with(server.provider());
-    let there = block_on(envelope.rewrap(0, "aws", &key, &providers)).unwrap();
+    let there = block_on(envelope.rewrap(0, "aws", &key, &providers, &Expect::any())).unwrap();
     assert_eq!((there.envelope.slots()[0].key.as_str(), there.keys.is_some()), (key.as_str(), true));
-    assert_eq!(block_on(there.envelope.open(&providers)).unwrap().xts_key(), keys.xts_key());
-    let back = block_on(there.envelope.rewrap(0, "local", "default", &providers)).unwrap();
-    assert_eq!(block_on(back.envelope.open(&providers)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(
+        block_on(there.envelope.open(&providers, &Expect::any())).unwrap().keys.xts_key(),
+        keys.xts_key()
+    );
+    let back = block_on(there.envelope.rewrap(0, "local", "default", &providers, &Expect::any())).unwrap();
+    assert_eq!(
+        block_on(back.envelope.open(&providers, &Expect::any())).unwrap().keys.xts_key(),
+        keys.xts_key()
+    );
     // Both at once.
-    let both = block_on(envelope.add_slot("aws", &key, &providers)).unwrap().envelope;
+    let both = block_on(envelope.add_slot("aws", &key, &providers, &Expect::any())).unwrap().envelope;
     assert_eq!(both.slots().len(), 2);
     let alone = Providers::new().with(server.provider());
-    assert_eq!(block_on(both.open(&alone)).unwrap().xts_key(), keys.xts_key());
+    assert_eq!(block_on(both.open(&alone, &Expect::any())).unwrap().keys.xts_key(), keys.xts_key());
 }
 
 fn other_kinds_of_keys_are_refused(server: &Server) {

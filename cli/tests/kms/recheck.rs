@@ -130,7 +130,7 @@ fn a_withdrawn_key_closes_a_volume_that_rechecks() {
     keystore.ensure_key("recovery").unwrap();
     let change = WrappingChange::Add { provider: "local", key: "recovery" };
     let both = bench.providers.clone().with(keystore);
-    Volume::change_wrappings(&read_write(&bench.path), change, &both).unwrap();
+    Volume::change_wrappings(&read_write(&bench.path), change, &both, &Expect::any()).unwrap();
     let volume = bench.rechecked(LONG);
     bench.owner("DisableKey");
     let why = closes(&volume);

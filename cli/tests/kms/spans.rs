@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
 use atrest::keys::{
-    Class, EncryptionContext, Envelope, GrantRequest, KeyProvider as _, Providers, RootKey, block_on,
+    Class, EncryptionContext, Envelope, Expect, GrantRequest, KeyProvider as _, Providers, RootKey, block_on,
     new_uuid,
 };
 use atrest_aws_kms::AwsKms;
@@ -154,7 +154,7 @@ fn each_request_has_a_span() {
         assert_eq!(listener.requests(), made.map(|operation| request(operation, region, "")));
         fake.fault("Decrypt", Fault::Code("AccessDeniedException"), 1);
         let providers = Providers::new().with(kms.clone());
-        listener.listen(|| block_on(envelope.open(&providers)).unwrap_err());
+        listener.listen(|| block_on(envelope.open(&providers, &Expect::any())).unwrap_err());
         let expected = [request("Decrypt", region, "not authorised"), request("DescribeKey", region, "")];
         assert_eq!(listener.requests(), expected);
     }
@@ -179,8 +179,8 @@ fn a_log_of_everything_holds_no_secret() {
         assert_eq!(block_on(kms.unwrap(&wrapped)).unwrap().expose(), root.expose());
         let (envelope, _) = block_on(Envelope::create(&kms, &key, volume, Class::Persistent)).unwrap();
         let providers = Providers::new().with(kms.clone());
-        let again = block_on(envelope.rewrap(0, "aws", &key, &providers)).unwrap().envelope;
-        block_on(again.open(&providers)).unwrap();
+        let again = block_on(envelope.rewrap(0, "aws", &key, &providers, &Expect::any())).unwrap().envelope;
+        block_on(again.open(&providers, &Expect::any())).unwrap();
         let admin = kms.admin().unwrap();
         let request = GrantRequest::to_open("arn:aws:iam::111122223333:role/user");
         let grant = block_on(admin.grant(&key, &request)).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use atrest::keys::{Class, Envelope, KeyProvider, LocalKeystore, Providers, block_on, new_uuid};
+use atrest::keys::{Class, Envelope, Expect, KeyProvider, LocalKeystore, Providers, block_on, new_uuid};
 use atrest::volume::{CreateOptions, Volume, WrappingChange, WrappingError};
 use atrest_aws_kms::{AwsKms, KmsOptions};
 
@@ -94,7 +94,7 @@ impl Stage {
         let kms = AwsKms::new(options.clone()).unwrap();
         let providers = Providers::new().with(self.keystore.clone()).with(kms);
         let file = read_write(&self.dir.path().join(volume));
-        Volume::change_wrappings(&file, change, &providers).map(drop)
+        Volume::change_wrappings(&file, change, &providers, &Expect::any()).map(drop)
     }
 
     /// Everything that a fault must leave alone.
