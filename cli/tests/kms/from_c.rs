@@ -39,7 +39,7 @@ fn the_c_calls_open_and_tell() {
     assert_eq!(read(PATIENT), "a page of a database\n0 \n");
     assert_eq!(fake.calls(), ["Decrypt"]);
     assert_eq!(call("rewrap", &keys[1], PATIENT), "0 \n");
-    assert_eq!(fake.calls(), ["DescribeKey", "ReEncrypt"]);
+    assert_eq!(fake.calls(), ["Decrypt", "DescribeKey", "ReEncrypt", "Decrypt"]);
     assert_eq!(read(PATIENT), "a page of a database\n0 \n");
     let before = header_of(&volume);
     // _TIMED_OUT, _MALFORMED_ANSWER, _NO_CREDENTIALS, _CONTEXT_MISMATCH.
