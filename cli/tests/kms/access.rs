@@ -207,7 +207,7 @@ fn every_permission_is_tried_and_nothing_is_done() {
 }
 
 fn a_rotation_makes_wrappings_stale_and_a_rewrap_renews_them() {
-    let (server, _) = Server::fake();
+    let (server, fake) = Server::fake();
     let (kms, key) = (server.provider(), server.key());
     let (old, keys) = block_on(Envelope::create(&kms, &key, new_uuid().unwrap(), Class::Persistent)).unwrap();
     let stale = |envelope: &Envelope| envelope.slots()[0].is_stale(&block_on(kms.describe(&key)).unwrap());
@@ -219,6 +219,12 @@ fn a_rotation_makes_wrappings_stale_and_a_rewrap_renews_them() {
     let new = block_on(old.rewrap(0, "aws", &key, &providers, &Expect::any())).unwrap().envelope;
     assert_eq!(stale(&new), Some(false));
     assert_eq!(block_on(new.open(&providers, &Expect::any())).unwrap().keys.xts_key(), keys.xts_key());
+    // Whose role is to rewrap sees no key.
+    fake.state().allowed = vec!["DescribeKey", "ReEncryptFrom", "ReEncryptTo"];
+    let owner = Providers::new().with(user(&server, Vec::new()));
+    let renewed = block_on(new.rewrap(0, "aws", &key, &owner, &Expect::any())).unwrap();
+    assert!(renewed.keys.is_none());
+    assert_ne!(renewed.envelope.slots()[0].wrapped, new.slots()[0].wrapped);
 }
 
 fn opening_takes_one_request() {

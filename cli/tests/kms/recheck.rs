@@ -12,7 +12,7 @@ use atrest_aws_kms::AwsKms;
 use serde_json::json;
 
 use crate::Own;
-use crate::common::{new_file, noise, read_all, read_write};
+use crate::common::{new_file, noise, read_all, read_only, read_write};
 use crate::fake::{Fake, Fault};
 use crate::server::Server;
 
@@ -53,7 +53,8 @@ impl Bench {
     }
 
     fn open(&self) -> Result<Volume, OpenError> {
-        Volume::open(read_write(&self.path), &self.providers, &Expect::any(), Mode::ReadOnly)
+        // To read: several are open at once.
+        Volume::open(read_only(&self.path), &self.providers, &Expect::any(), Mode::ReadOnly)
     }
 
     fn rechecked(&self, grace: Duration) -> Volume {

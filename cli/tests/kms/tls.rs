@@ -22,7 +22,8 @@ pub const OWN: &[(&str, Own)] = &[
 
 fn a_server_without_tls_gets_no_request() {
     let (server, fake) = Server::fake();
-    let mut options = server.hasty();
+    let mut options = server.options();
+    options.attempts = 1;
     options.endpoint = Some(server.endpoint.replace("http:", "https:"));
     let error = block_on(AwsKms::new(options).unwrap().describe("alias/a")).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Unreachable, "{error}");

@@ -197,8 +197,7 @@ fn a_list_tells_what_each_key_is() {
     assert!(command.env("AWS_PROFILE", "user").output().unwrap().status.success());
 }
 
-/// One request to open a volume; one to make one, one to use it, and one to learn what kind of key it is. A rewrap opens the
-/// volume before and after.
+/// One request to open a volume; one to make one, one to use it, and one to learn what kind of key it is.
 fn what_each_command_costs() {
     let (server, fake) = Server::fake();
     let place = Place::new(&server);
@@ -213,6 +212,7 @@ fn what_each_command_costs() {
         (&["info", "v"], &[]),
         (&["info", "v", "--keys"], &["DescribeKey"]),
         (&["slot", "list", "v"], &[]),
+        // The header is authenticated first, and the new wrapping opened in the end.
         (&["rewrap", "v"], &["Decrypt", "DescribeKey", "ReEncrypt", "Decrypt"]),
         (&["slot", "add", "w", "--key", "local:default"], &["Decrypt"]),
     ];
