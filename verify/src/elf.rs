@@ -173,7 +173,10 @@ impl Library {
                 // SHT_SYMTAB, SHT_DYNSYM
                 2 | 11 => {
                     for symbol in symbols(&file, &sections, section)? {
-                        if symbol.object && symbol.defined && format!("{:#}", demangle(&symbol.name)) == ANSWERS {
+                        if symbol.object
+                            && symbol.defined
+                            && format!("{:#}", demangle(&symbol.name)) == ANSWERS
+                        {
                             library.answers = Some((symbol.value, symbol.size));
                         }
                         if !symbol.function || !symbol.defined {

@@ -84,7 +84,8 @@ fn flip_bits(arguments: &[String]) -> Result<bool, String> {
     let [path, target, key_bits, count, seed] = arguments else {
         return Err("mutants LIBRARY BACKEND KEY-BITS COUNT SEED".into());
     };
-    let library = Library::load(path).and_then(Library::with_known_answers).map_err(|fault| fault.to_string())?;
+    let library =
+        Library::load(path).and_then(Library::with_known_answers).map_err(|fault| fault.to_string())?;
     let target = jobs::targets(library.architecture)
         .iter()
         .find(|known| known.name == target)
@@ -162,7 +163,8 @@ struct Options {
 
 fn prove_library(arguments: &[String]) -> Result<bool, String> {
     let path = arguments.first().ok_or("which library?")?;
-    let library = Library::load(path).and_then(Library::with_known_answers).map_err(|fault| fault.to_string())?;
+    let library =
+        Library::load(path).and_then(Library::with_known_answers).map_err(|fault| fault.to_string())?;
     let (plan, options) = plan(&library, &arguments[1..])?;
     let started = Instant::now();
     println!("{path}, SHA-256 {}", library.hash);
