@@ -28,7 +28,10 @@ pub fn elevated(program: &Path, directory: &Path) -> Option<Command> {
         return why("no new privileges here");
     }
     let copy = directory.join("elevated");
-    fs::copy(program, &copy).expect("room for the program");
+    // By another process: a program that is open for writing is not started (ETXTBSY), and a child that another test starts
+    // just now would have it open as long as it has not begun.
+    let copied = Command::new("cp").arg(program).arg(&copy).status().expect("cp starts");
+    assert!(copied.success(), "room for the program");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755)).expect("it is root's");
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is root's");
     let mut command = Command::new(copy);
