@@ -132,7 +132,7 @@ typedef struct atrest_xts atrest_xts;
  * variable is read), or else on the fastest that this processor has. No other thread may call setenv() or putenv()
  * meanwhile. atrest_xts_new_with_backend() does not read the environment.
  *
- * A backend makes keys once it has given known answers in this process, which takes its first key up to 20 microseconds
+ * A backend makes keys once it has given known answers in this process, which takes its first key some tens of microseconds
  * more. One that gives a wrong answer is left out, and the next best taken: atrest_wrong_backend() tells.
  *
  * Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,
@@ -672,7 +672,7 @@ const char *atrest_backend_name(const atrest_xts *xts);
  * runs, at index 0; NULL from their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise.
  * The strings are static.
  *
- * Each has to give known answers once in a process, before its first key or here, which takes less than 20 microseconds
+ * Each has to give known answers once in a process, before its first key or here, which takes some tens of microseconds
  * for each and allocates nothing.
  */
 const char *atrest_usable_backend(size_t index);

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn atrest_backend_name(xts: *const atrest_xts) -> *const c
 /// runs, at index 0; NULL from their number on. atrest_xts_new() takes the last one unless ATREST_BACKEND says otherwise.
 /// The strings are static.
 ///
-/// Each has to give known answers once in a process, before its first key or here, which takes less than 20 microseconds
+/// Each has to give known answers once in a process, before its first key or here, which takes some tens of microseconds
 /// for each and allocates nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn atrest_usable_backend(index: usize) -> *const c_char {

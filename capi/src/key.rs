@@ -26,7 +26,7 @@ pub struct atrest_xts {
 /// variable is read), or else on the fastest that this processor has. No other thread may call setenv() or putenv()
 /// meanwhile. atrest_xts_new_with_backend() does not read the environment.
 ///
-/// A backend makes keys once it has given known answers in this process, which takes its first key up to 20 microseconds
+/// A backend makes keys once it has given known answers in this process, which takes its first key some tens of microseconds
 /// more. One that gives a wrong answer is left out, and the next best taken: atrest_wrong_backend() tells.
 ///
 /// Returns ATREST_OK, or ATREST_ERROR_NULL, _KEY_LENGTH, _EQUAL_HALVES (key1 equals key2), _UNKNOWN_BACKEND,

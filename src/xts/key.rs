@@ -38,7 +38,7 @@ impl Key {
     ///
     /// The backend is the one that the environment variable `ATREST_BACKEND` names (with the feature `std`), else the
     /// fastest that this processor runs and that computes rightly here: before its first key in a process a backend gives
-    /// known answers, within 20 µs, and one that gives a wrong answer is [left out](Backend::wrong). Behind a backend's name
+    /// known answers, in some microseconds, and one that gives a wrong answer is [left out](Backend::wrong). Behind a backend's name
     /// the variable may name a [`Schedule`], as in `vaes512:tiles`.
     ///
     /// # Errors
