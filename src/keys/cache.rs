@@ -32,7 +32,7 @@ use std::{
 /// - A forked child finds nothing here and keeps nothing: it asks the providers each time.
 ///
 /// ```
-/// use atrest::keys::{Class, Envelope, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
+/// use atrest::keys::{Expect, Class, Envelope, LocalKeystore, Providers, RootKeyCache, block_on, new_uuid};
 /// use std::time::Duration;
 ///
 /// # let home = tempfile::tempdir()?;
@@ -41,8 +41,8 @@ use std::{
 /// # let (envelope, _) = block_on(Envelope::create(&keystore, "default", new_uuid()?, Class::Persistent))?;
 /// let cache = RootKeyCache::new(64, Duration::from_secs(300))?;
 /// let providers = Providers::new().with(keystore).with_cache(cache);
-/// block_on(envelope.open(&providers))?;
-/// block_on(envelope.open(&providers))?; // nobody is asked
+/// block_on(envelope.open(&providers, &Expect::any()))?;
+/// block_on(envelope.open(&providers, &Expect::any()))?; // nobody is asked
 /// assert_eq!(providers.cache().unwrap().statistics().hits, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

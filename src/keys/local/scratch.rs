@@ -53,7 +53,7 @@ impl LocalKeystore {
     /// If making the volume fails, [`LocalKeystore::destroy_scratch`] erases the key again.
     ///
     /// ```
-    /// use atrest::keys::{LocalKeystore, Providers, block_on, new_uuid};
+    /// use atrest::keys::{Expect, LocalKeystore, Providers, block_on, new_uuid};
     ///
     /// # let home = tempfile::tempdir()?;
     /// let keystore = LocalKeystore::open_or_create(home.path().join("atrest"))?;
@@ -62,7 +62,7 @@ impl LocalKeystore {
     ///
     /// assert!(keystore.destroy_scratch(volume)?);
     /// // From now on nothing opens it, wherever copies of the envelope are.
-    /// assert!(block_on(envelope.open(&Providers::new().with(keystore))).is_err());
+    /// assert!(block_on(envelope.open(&Providers::new().with(keystore), &Expect::any())).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
