@@ -200,6 +200,18 @@ fn destroying_takes_the_key_that_is_there() {
     destroy("keep", &any).unwrap_err();
     put_header(&place.path("keep"), &header);
     assert_eq!(read_all(&open(&place, "keep", &Expect::any(), Mode::ReadOnly).unwrap()), b"content");
+    // Neither a note of a destruction nor a header without a token says which volume it is.
+    let mut note = vec![0; 32768];
+    let text = format!("atrest: this volume was destroyed\nuuid {b}\nclass scratch\narea 16777216\n");
+    note[..text.len()].copy_from_slice(text.as_bytes());
+    let stripped = edited(&renamed(&header, keep, b), |json| json["tokens"] = serde_json::json!({}));
+    for (what, forged) in [("note", &note), ("no token", &stripped)] {
+        put_header(&place.path("keep"), forged);
+        let error = destroy("keep", &any.clone().force(true)).unwrap_err();
+        assert!(matches!(error, DestroyError::NotAuthenticated(_)), "{what}: {error}");
+        assert!(block_on(open_any(&place, "b")).is_ok());
+    }
+    put_header(&place.path("keep"), &header);
     // One that says it is persistent has no key of its own erased, whatever its UUID is.
     let forged = renamed(&header, keep, b);
     put_header(&place.path("keep"), &forged);

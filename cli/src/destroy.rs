@@ -73,11 +73,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         options.expect = checked.expect.clone();
         let volume = envelope.as_ref().map(Envelope::volume);
         // What was interrupted is finished by repeating it.
-        options.uuid = uuid.or(volume.filter(|_| checked.was_being_destroyed()));
-        if let (Some(keystore), Some(volume)) = (&keystore, volume)
-            && envelope.as_ref().is_some_and(|envelope| envelope.class() == Class::Scratch)
-            && keystore.scratch_keys().is_ok_and(|keys| keys.iter().any(|key| key.volume == volume))
-        {
+        let has_key = |volume| {
+            let keys = keystore.as_ref().map_or(Ok(Vec::new()), LocalKeystore::scratch_keys);
+            keys.map_or(true, |keys| keys.iter().any(|key| key.volume == volume))
+        };
+        let has_key = volume.is_some_and(has_key);
+        options.uuid = uuid.or(volume.filter(|_| !has_key && checked.was_being_destroyed()));
+        if has_key && envelope.as_ref().is_some_and(|envelope| envelope.class() == Class::Scratch) {
             checked.destroying();
         }
     }

@@ -105,7 +105,7 @@ fn restore(path: &Path, from: &Path, force: bool, trust: &Trust, sharing: &Shari
         .restore(&sharing.of(&volume), &checked.expect, force)
         .map_err(|error| Failure::volume("cannot restore the header of", &name, error))?;
     let header = &restored.header;
-    checked.changed(header);
+    checked.restored(header);
     let compared = match restored.compared {
         true => "",
         false => "; the old header could not be read, so the backup was not compared with it",

@@ -98,11 +98,14 @@ impl Trust {
         };
         let uuid = pin.volume();
         checked.known = memory.volume(uuid)?;
-        // Whoever names the root key knows better.
-        if self.accept || given.as_ref().is_some_and(Expect::names_root_key) {
+        if self.accept {
             return Ok(checked);
         }
-        if let Some(known) = &checked.known {
+        // Whoever names the root key knows better which one it is; but no pin says how old the header may be.
+        let named = given.as_ref().is_some_and(Expect::names_root_key);
+        if let Some(known) =
+            checked.known.as_ref().filter(|known| !named || known.pin.commitment() == pin.commitment())
+        {
             if known.pin.commitment() != pin.commitment() {
                 return Err(refused(format!(
                     "volume {uuid} had another root key when it was last used (under {}): somebody exchanged its header, or \
@@ -129,7 +132,12 @@ impl Trust {
                 }
                 say(&format!("atrest: warning: {}: {why}", show(path)));
             }
-            checked.expect = checked.expect.and_pin(known.pin);
+            if !named {
+                checked.expect = checked.expect.and_pin(known.pin);
+            }
+        }
+        if named {
+            return Ok(checked);
         }
         let name = checked.name.as_ref().filter(|_| purpose != Purpose::Replace);
         let before = name.map(|name| memory.at(name)).transpose()?.flatten();
@@ -183,8 +191,8 @@ impl Checked {
 
     /// The destruction of the volume begins, by a key that is there.
     pub fn destroying(&self) {
-        if let (Some(memory), Some(pin), Some(known)) = (&self.memory, self.pin, &self.known) {
-            let known = Known { pin, destroying: true, ..known.clone() };
+        if let (Some(memory), Some(known)) = (&self.memory, &self.known) {
+            let known = Known { destroying: true, ..known.clone() };
             let _ = memory.remember(known, self.name.as_deref());
         }
     }
@@ -206,6 +214,18 @@ impl Checked {
     pub fn forget(&self) {
         if let (Some(memory), Some(pin)) = (&self.memory, &self.pin) {
             let _ = memory.forget(pin.volume());
+        }
+    }
+
+    /// A backup was restored, in which nothing is authenticated: so much is believed of it that it is older.
+    pub fn restored(&self, header: &Header) {
+        let (Some(memory), Some(known), Ok(Some(pin))) = (&self.memory, &self.known, header.pin()) else {
+            return;
+        };
+        if pin.commitment() == known.pin.commitment() {
+            let generation = header.token().ok().flatten().map_or(0, |token| token.generation());
+            let known = Known { generation: generation.min(known.generation), ..known.clone() };
+            let _ = memory.remember(known, self.name.as_deref());
         }
     }
 

@@ -8,7 +8,9 @@ use super::error::{
 };
 use super::header::Header;
 use super::tombstone::Tombstone;
-use crate::keys::{Class, EnvelopeOpenError, Expect, LocalKeystore, Providers, Uuid, block_on};
+use crate::keys::{
+    Class, EnvelopeOpenError, ErrorClass, Expect, KeyProvider as _, LocalKeystore, Providers, Uuid, block_on,
+};
 use crate::luks2::{self, ParseError};
 use crate::storage::Storage;
 
@@ -107,15 +109,20 @@ impl<S: Storage> Volume<S> {
             Some(Class::Persistent) => providers.without_cache(),
             _ => scratch,
         };
-        // A persistent volume has no key of its own, whatever UUID its header has; but whoever names the UUID means that one.
         let named = options.uuid.is_some();
-        let keystore = keystore.filter(|_| class != Some(Class::Persistent) || named);
         // What was cut off is finished: it was asked for, and nothing opens the volume any more.
         let begun = keystore.map_or(Ok(false), |keystore| keystore.is_destroying_scratch(uuid))?;
         let authenticated = match &header {
             Some(header) if !begun => authenticate(header, &providers, options)?,
             _ => false,
         };
+        // What is there may name any volume: a note, or a header without a token, is written by whoever writes the disk.
+        if !(authenticated || begun || named) && keystore.is_some_and(|keystore| has_key(keystore, uuid)) {
+            let why = "its key is there, and nothing on the storage is under it".to_owned();
+            return Err(NotAuthenticated { volume: uuid, why }.into());
+        }
+        // A persistent volume has no key of its own, whatever UUID its header has; but whoever names the UUID means that one.
+        let keystore = keystore.filter(|_| class != Some(Class::Persistent) || named);
         let key_erased = match keystore {
             Some(keystore) => keystore.destroy_scratch(uuid)?,
             None => false,
@@ -131,6 +138,12 @@ impl<S: Storage> Volume<S> {
         }
         Ok(Destroyed { uuid, class, keyslots, authenticated, key_erased, overwritten })
     }
+}
+
+/// Whether the keystore has the own key of a scratch volume, as far as it can be said: one that cannot be read is there.
+fn has_key(keystore: &LocalKeystore, volume: Uuid) -> bool {
+    let described = block_on(keystore.describe(&LocalKeystore::scratch_key_name(volume)));
+    described.map_or_else(|error| error.class() != ErrorClass::KeyNotFound, |_| true)
 }
 
 /// Opens the header with the keys that are there, and authenticates it. Where none opens it, its UUID must have been given.

@@ -83,7 +83,10 @@ fn a_key_in_another_keystore_is_erased_there() {
     // Nothing says whether the key was erased, or is elsewhere.
     place.refuses(&["destroy", "v"], &["no key opens volume", &uuid, "--uuid"]);
     says(&place.succeed(&["destroy", "v", "--uuid", &uuid]), &["there is no key", "ATREST_HOME"]);
+    // The note on the disk could name any volume.
     let mut command = place.command(&["destroy", "v"]);
+    failed(&command.env("ATREST_HOME", &aside).output().unwrap(), &["its key is there", "--uuid"]);
+    let mut command = place.command(&["destroy", "v", "--uuid", &uuid]);
     says(&command.env("ATREST_HOME", &aside).output().unwrap(), &["has been erased"]);
     std::fs::rename(&aside, place.home()).unwrap();
     is_destroyed(&place, &uuid);

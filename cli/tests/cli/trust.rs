@@ -154,6 +154,10 @@ fn an_older_header_is_told_and_refused_where_asked() {
         &["decrypt", "v", "out", "--no-rollback"],
         &["older than the last one that was seen", "generation 1, not 2"],
     );
+    // A pin says which volume it is, and not how old its header may be.
+    let pin = pin_of(&place, "v");
+    let pinned = ["decrypt", "v", "out", "--no-rollback", "--expect", &pin];
+    place.refuses(&pinned, &["older than the last one that was seen"]);
     let said = opens(&place, &[], "of v");
     assert!(
         said.contains("warning: v: the header of volume") && said.contains("generation 1, not 2"),
