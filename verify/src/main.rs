@@ -12,8 +12,9 @@
 //!     --record FILE       remembers what was proved, and goes on from there when it is called again
 //!     --forms FILE        adds the instructions that were executed, in hexadecimal
 //!     --at-known-addresses   buffers, the key object and the stack do not lie anywhere, but at certain addresses
-//!     --left              looks at what calls leave in registers and on the stack (with --short)
-//!     --left-nothing      the same, and anything is a fault
+//!     --left              looks at what calls leave in registers and on the stack (with --short); plaintext and round keys
+//!                         on the stack are faults
+//!     --left-nothing      the same, and anything but tweaks is a fault
 //!     --unreached FILE    explanations of instructions that no theorem runs through; others are a fault then
 //!
 //!     atrest-verify validate FILE STATES

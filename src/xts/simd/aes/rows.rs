@@ -1,5 +1,7 @@
 //! Jobs in rows: assembler that keeps sixteen vectors in flight, where a backend has it.
 
+use core::ptr;
+
 use super::{
     group::{MAX_LANES, ecb},
     kernel::{BATCH, FAR},
@@ -149,7 +151,7 @@ pub(crate) unsafe fn rows<V: Rows>(keys: &RoundKeys, direction: Direction, job: 
             let row = Row {
                 at: job.place(done),
                 others: match job.places {
-                    Places::Row(_) => core::ptr::null(),
+                    Places::Row(_) => ptr::null(),
                     Places::Scattered(places) => places[done + 1..done + count + READ_AHEAD].as_ptr(),
                 },
                 tiles_in_sector,
@@ -450,11 +452,12 @@ unsafe fn ends_in_planes<V: Rows>(
     }
 }
 
-/// [`steal`] for each sector; the blocks that it makes go to `merged`. As there: by registers.
+/// [`steal`] for each sector; the blocks that it makes go to `merged`. As there: by registers, and by itself: within a
+/// caller that holds much, the compiler would spill plaintext to the stack, where it stays.
 ///
 /// # Safety
 /// A sector holds `whole` bytes, a block at least, and 1 to 15 (`tail`) more; there is a block for each.
-#[cfg_attr(optimized, inline(always))]
+#[inline(never)]
 unsafe fn steal_all(sectors: Sectors<'_>, whole: usize, tail: usize, merged: *mut Block) {
     macro_rules! all {
         ($word:ty, $end:expr) => {
@@ -463,15 +466,16 @@ unsafe fn steal_all(sectors: Sectors<'_>, whole: usize, tail: usize, merged: *mu
                 let Place { src, dst } = at;
                 let last = dst.sub(16);
                 let merged = merged.add(i).cast::<u8>();
+                // The block goes by way of a vector register, and of the rest no more is held at once than there are
+                // registers for: what is spilled to the stack would stay there.
+                ptr::copy_nonoverlapping(last, merged, 16);
                 // Two words, which overlap where the tail is no whole number of them.
-                let read = |p: *const u8| p.cast::<[u8; size_of::<$word>()]>().read();
-                let write = |p: *mut u8, word| p.cast::<[u8; size_of::<$word>()]>().write(word);
+                let read = |p: *const u8| p.cast::<$word>().read_unaligned();
+                let write = |p: *mut u8, word| p.cast::<$word>().write_unaligned(word);
                 let (first, second) = (read(src), read(src.add(end)));
-                let block = last.cast::<Block>().read();
                 let (a, b) = (read(last), read(last.add(end)));
                 write(dst, a);
                 write(dst.add(end), b);
-                merged.cast::<Block>().write(block);
                 write(merged, first);
                 write(merged.add(end), second);
             })
