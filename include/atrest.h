@@ -729,9 +729,12 @@ void atrest_providers_free(atrest_providers *providers);
  * `expectation`: words, apart by white space. A pin, as `atrest create` and atrest_volume_pin() give it, is one volume
  * and its root key. Then `volume=UUID`, `key=KEY` (an AWS key by its ARN or id; an alias is none), `account=ACCOUNT`,
  * `region=REGION`, `provider=NAME`. Of several words of one kind any may hold; of each kind that is there one must.
- * `any` in place of all these is what atrest_providers_expect_any() says. Besides, `slot=NUMBER` has one wrapping tried
- * alone, counted from 0. From `#` to the end of a line is a comment. `error`, `error_len`: as for atrest_volume_open();
+ * `any` in place of pins: any volume that the other words allow. Besides, `slot=NUMBER` has one wrapping tried alone,
+ * counted from 0. From `#` to the end of a line is a comment. `error`, `error_len`: as for atrest_volume_open();
  * may be NULL.
+ *
+ * Only a pin, or `any`, lets a volume be written or changed: the header of another volume under the same key satisfies
+ * `key=KEY` and all the others. Without either these return ATREST_ERROR_NO_EXPECTATION.
  *
  * Volumes are held against it before a key service is asked, and only wrappings by expected keys are tried: what is not
  * expected is refused with ATREST_ERROR_UNEXPECTED. It holds for the calls that begin afterwards; volumes that are open

@@ -52,6 +52,7 @@ fn the_header_of_another_volume_is_refused_under_a_pin_before_a_key_is_asked_for
     // Whoever expects anything, or the key alone, gets the other one.
     let key: KeyRef = "local:default".parse().unwrap();
     open(&place, "payroll", &Expect::key(key.clone()), Mode::ReadWrite).unwrap();
+    assert!(!Expect::key(key.clone()).vouches() && Expect::any().and_key(key.clone()).vouches());
     let expect = Expect::pin(pin).and_key(key);
     for mode in [Mode::ReadOnly, Mode::ReadWrite] {
         // No provider at all: it is refused without one.
@@ -243,6 +244,16 @@ fn expectations_are_read_from_words_and_refused_by_word() {
     );
     open(&place, "v", &read(&text).unwrap(), Mode::ReadWrite).unwrap();
     assert_eq!(read("any").unwrap(), Expect::any());
+    // Only a pin and that word say which volume may be written.
+    let default: KeyRef = "local:default".parse().unwrap();
+    assert_eq!(read("key=local:default any").unwrap(), Expect::any().and_key(default.clone()));
+    assert_eq!(read("key=local:default").unwrap(), Expect::key(default));
+    for (text, vouches) in
+        [("any", true), ("provider=local any", true), ("provider=local", false), (&*pin.to_string(), true)]
+    {
+        assert_eq!(read(text).unwrap().vouches(), vouches, "{text}");
+    }
+    assert!(!read(&format!("volume={}", pin.volume())).unwrap().vouches());
     // A slot is chosen beside what is expected, or beside "any".
     assert_eq!(read(&format!("slot=1 {pin}")).unwrap(), Expect::pin(pin).only_slot(1));
     let first = read("any slot=0").unwrap();
@@ -253,7 +264,7 @@ fn expectations_are_read_from_words_and_refused_by_word() {
     for (text, why) in [
         ("", "empty"),
         ("# only a comment", "empty"),
-        ("any key=local:default", "stands alone"),
+        (&*format!("any {pin}"), "in place of pins"),
         ("6f1f6d9e-56a1-4e0a-9f1c-0c5a2f2b7c11", "UUID:COMMITMENT:VERSION"),
         ("volume=6f1f", "no UUID"),
         ("key=default", "SCHEME:KEY"),

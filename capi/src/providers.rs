@@ -44,13 +44,20 @@ impl atrest_providers {
         self.expect.clone().unwrap_or(Expect::any())
     }
 
-    /// What is expected of a volume that is written or changed, which must have been said.
+    /// What is expected of a volume that is written or changed: which one it is must have been said, or that any will do.
     pub(crate) fn expected_to_write(&self) -> Result<Expect, Failure> {
-        self.expect.clone().ok_or_else(|| {
-            let text = "nothing is expected of the volume, so that whoever writes the disk decides who can read what is written: \
-                        call atrest_providers_expect(), or atrest_providers_expect_any()";
-            Failure::new(Code::NoExpectation, text)
-        })
+        let text = match &self.expect {
+            Some(expect) if expect.vouches() => return Ok(expect.clone()),
+            Some(_) => {
+                "what is expected does not say which volume it is, so that whoever writes the disk could put the header of another \
+                 one in its place, and read what is written: add its pin, or the word any"
+            }
+            None => {
+                "nothing is expected of the volume, so that whoever writes the disk decides who can read what is written: \
+                 call atrest_providers_expect(), or atrest_providers_expect_any()"
+            }
+        };
+        Err(Failure::new(Code::NoExpectation, text))
     }
 
     /// Whether anything was said.
@@ -94,9 +101,12 @@ pub unsafe extern "C" fn atrest_providers_free(providers: *mut atrest_providers)
 /// `expectation`: words, apart by white space. A pin, as `atrest create` and atrest_volume_pin() give it, is one volume
 /// and its root key. Then `volume=UUID`, `key=KEY` (an AWS key by its ARN or id; an alias is none), `account=ACCOUNT`,
 /// `region=REGION`, `provider=NAME`. Of several words of one kind any may hold; of each kind that is there one must.
-/// `any` in place of all these is what atrest_providers_expect_any() says. Besides, `slot=NUMBER` has one wrapping tried
-/// alone, counted from 0. From `#` to the end of a line is a comment. `error`, `error_len`: as for atrest_volume_open();
+/// `any` in place of pins: any volume that the other words allow. Besides, `slot=NUMBER` has one wrapping tried alone,
+/// counted from 0. From `#` to the end of a line is a comment. `error`, `error_len`: as for atrest_volume_open();
 /// may be NULL.
+///
+/// Only a pin, or `any`, lets a volume be written or changed: the header of another volume under the same key satisfies
+/// `key=KEY` and all the others. Without either these return ATREST_ERROR_NO_EXPECTATION.
 ///
 /// Volumes are held against it before a key service is asked, and only wrappings by expected keys are tried: what is not
 /// expected is refused with ATREST_ERROR_UNEXPECTED. It holds for the calls that begin afterwards; volumes that are open

@@ -487,7 +487,11 @@ fn what_cannot_be_served_is_one_clear_line() {
         ("v", &["key=local:default any"], &["key=local:default any", "local:NAME"]),
         ("v", &["expect=volume=6f1f"], &["expect: ", "no UUID"]),
         ("v", &["expect="], &["expect: ", "empty"]),
-        ("v", &["expect=any", "key=local:default"], &["expect: ", "stands alone"]),
+        (
+            "v",
+            &["expect=any", "key=local:other"],
+            &["/v: ", "under local:default, and key local:other is expected"],
+        ),
         ("v", &["expect-file=none"], &["expect-file=none: No such file"]),
         ("v", &["expect-file=/"], &["expect-file=/: "]),
         ("v", &["expect=any", "slot=1"], &["/v: ", "has no slot 1"]),
@@ -537,13 +541,13 @@ fn a_transplanted_header_is_refused_under_the_pin_and_served_for_reading_without
             assert!(said.contains("/v: this is volume") && said.contains("is expected"), "{said}");
         }
     }
-    // Without an expectation nobody writes for somebody else's key.
-    let output = nbdkit(&place, "v", &[], "nbdinfo \"$uri\"");
-    assert!(output.status.success());
-    let told = said(&output);
-    assert!(told.contains("/v is served for reading only") && told.contains("expect=PIN"), "{told}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("is_read_only: true"));
-    for more in [&[][..], &["slot=0"]] {
+    // Without an expectation nobody writes for somebody else's key; and a key is that of both.
+    for more in [&[][..], &["slot=0"], &["key=local:default"], &["expect=provider=local", "slot=0"]] {
+        let output = nbdkit(&place, "v", more, "nbdinfo \"$uri\"");
+        assert!(output.status.success());
+        let told = said(&output);
+        assert!(told.contains("/v is served for reading only") && told.contains("expect=PIN"), "{told}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("is_read_only: true"));
         assert!(!nbdkit(&place, "v", more, write).status.success());
     }
     // Who asks for no more is told nothing.

@@ -19,7 +19,8 @@ use crate::opening::wrapped_by;
 #[command(next_help_heading = "Which volume it must be")]
 pub struct Trust {
     /// What the volume must be: the pin that `create` and `encrypt` print, or words such as account=ACCOUNT region=REGION
-    /// key=KEY provider=NAME volume=UUID; "any" for any volume. May be given several times
+    /// key=KEY provider=NAME volume=UUID, which say whose it is and not which, so that they do for reading; "any" beside
+    /// them, or alone, for any volume. May be given several times
     #[arg(long, value_name = "PIN")]
     expect: Vec<String>,
     /// A file with such pins or words
@@ -87,11 +88,12 @@ impl Trust {
         let name = stable_name(path);
         let pin = header.pin().ok().flatten();
         let generation = header.token().ok().flatten().map_or(0, |token| token.generation());
+        let vouched = given.as_ref().is_some_and(Expect::vouches);
         let expect = given.clone().unwrap_or(Expect::any());
         let mut checked = Checked { expect, pin, generation, known: None, accepted: true, name, memory };
         // A volume of another tool has no identity that could be known.
         let (Some(pin), Some(memory)) = (pin, &checked.memory) else {
-            if let (Some(pin), None, Purpose::Change, false) = (pin, &given, purpose, self.accept) {
+            if let (Some(pin), false, Purpose::Change, false) = (pin, vouched, purpose, self.accept) {
                 checked.accepted = ask(&refused, &pin, header, None)?;
             }
             return Ok(checked);
@@ -158,7 +160,7 @@ impl Trust {
         let was_accepted = checked.known.as_ref().is_some_and(|known| known.accepted);
         checked.accepted = match purpose {
             Purpose::Read | Purpose::Replace => was_accepted,
-            Purpose::Change if was_accepted || given.is_some() => true,
+            Purpose::Change if was_accepted || vouched => true,
             Purpose::Change => ask(&refused, &pin, header, Some(memory))?,
         };
         Ok(checked)

@@ -123,18 +123,22 @@ static int config(const char *name, const char *value) {
     return -1;
 }
 
+/* Without a word on which volume it must be. */
+static void for_reading_only(void) {
+    nbdkit_error("warning: %s is served for reading only: to write, say which volume it must be: expect=PIN or "
+                 "expect-file=FILE; or expect=any, for any that the other words allow",
+                 path);
+    read_only = 1;
+}
+
 static int config_complete(void) {
     if (path == NULL) {
         nbdkit_error("no volume: say volume=FILE");
         return -1;
     }
-    if (expectation == NULL && !read_only) {
-        nbdkit_error("warning: %s is served for reading only: to write, say what it must be: expect=PIN, "
-                     "expect-file=FILE or key=KEY; or expect=any",
-                     path);
-        read_only = 1;
-    }
     if (!has_slot) return 0;
+    /* The choice of a slot expects nothing. */
+    if (expectation == NULL && !read_only) for_reading_only();
     char words[32];
     snprintf(words, sizeof words, "%s slot=%u", expectation == NULL ? "any" : "", slot);
     return expect(words);
@@ -143,8 +147,9 @@ static int config_complete(void) {
 #define HELP                                                                          \
     "volume=<FILE>      (required) The encrypted volume, a file or a block device.\n" \
     "expect=<WORDS>     What the volume must be, or it is not served: its pin, or\n"  \
-    "                   key=KEY, account=ACCOUNT and so on; or any. Without this\n"   \
-    "                   and the next two it is served for reading only.\n"            \
+    "                   key=KEY, account=ACCOUNT and so on, which do for reading:\n"  \
+    "                   without a pin it is served for reading only. any beside\n"    \
+    "                   them, or alone, serves any volume for writing.\n"             \
     "expect-file=<FILE> The same, in a file.\n"                                       \
     "key=<KEY>          The same as expect=key=KEY: " KEYS ".\n"                      \
     "slot=<NUMBER>      The one wrapping of its key to try, from 0.\n"                \
@@ -199,15 +204,22 @@ static void tell_failures(void) {
     }
 }
 
+static atrest_status open_volume(const atrest_providers *providers, char *why, size_t room) {
+    const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u) |
+                           (shared ? ATREST_VOLUME_SHARED : 0u);
+    return atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, room);
+}
+
 /* Before nbdkit goes into the background, so that what fails is seen; the volume goes there with it. */
 static int get_ready(void) {
     char why[500];
     atrest_providers *providers = new_providers();
     if (providers == NULL) return -1;
-    const uint32_t flags = (read_only ? ATREST_VOLUME_READ_ONLY : 0u) | (discard ? ATREST_VOLUME_DISCARD : 0u) |
-                           (shared ? ATREST_VOLUME_SHARED : 0u);
-    const atrest_status status =
-        atrest_volume_open(path, flags, providers, (int32_t)(seconds * 1000), &volume, why, sizeof why);
+    atrest_status status = open_volume(providers, why, sizeof why);
+    if (status == ATREST_ERROR_NO_EXPECTATION) {
+        for_reading_only();
+        status = open_volume(providers, why, sizeof why);
+    }
     if (status != ATREST_OK)
         nbdkit_error("%s: %s", path, why);
     else if (why[0] != '\0')

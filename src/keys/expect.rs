@@ -138,6 +138,8 @@ pub struct Expect {
     regions: BTreeSet<String>,
     providers: BTreeSet<String>,
     slot: Option<usize>,
+    /// Whether "any" was said.
+    any: bool,
 }
 
 impl Expect {
@@ -145,6 +147,10 @@ impl Expect {
     /// and so who can read what is written next.
     #[must_use]
     pub const fn any() -> Expect {
+        Expect::nothing(true)
+    }
+
+    const fn nothing(any: bool) -> Expect {
         Expect {
             pins: Vec::new(),
             volumes: BTreeSet::new(),
@@ -153,25 +159,28 @@ impl Expect {
             regions: BTreeSet::new(),
             providers: BTreeSet::new(),
             slot: None,
+            any,
         }
     }
 
     /// The one volume with this pin.
     #[must_use]
     pub fn pin(pin: Pin) -> Expect {
-        Expect::any().and_pin(pin)
+        Expect::nothing(false).and_pin(pin)
     }
 
     /// The volume with this UUID. Under which key it lies is not said: other volumes may claim the same UUID.
     #[must_use]
     pub fn volume(volume: Uuid) -> Expect {
-        Expect::any().and_volume(volume)
+        Expect::nothing(false).and_volume(volume)
     }
 
-    /// Any volume under this key; see [`and_key`](Expect::and_key).
+    /// A volume under this key; see [`and_key`](Expect::and_key). Which one is not said: whoever can put the header of another
+    /// volume under the same key in its place, of one whose content it may read, would read what is written next.
+    /// [`vouches`](Expect::vouches) tells.
     #[must_use]
     pub fn key(key: KeyRef) -> Expect {
-        Expect::any().and_key(key)
+        Expect::nothing(false).and_key(key)
     }
 
     /// A pin, beside those that there are.
@@ -228,7 +237,7 @@ impl Expect {
     /// Whether anything is expected; a [slot](Expect::only_slot) is a choice, and no expectation.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        let Expect { pins, volumes, keys, accounts, regions, providers, slot: _ } = self;
+        let Expect { pins, volumes, keys, accounts, regions, providers, slot: _, any: _ } = self;
         !(pins.is_empty()
             && volumes.is_empty()
             && keys.is_empty()
@@ -241,6 +250,14 @@ impl Expect {
     #[must_use]
     pub fn names_root_key(&self) -> bool {
         !self.pins.is_empty()
+    }
+
+    /// Whether a volume may be written on the strength of it: it [names the root key](Expect::names_root_key), or any volume
+    /// [was said](Expect::any) to do. Keys, accounts and a UUID do not: the header of another volume under the same key
+    /// satisfies them, and so does one that somebody made who may only encrypt under that key.
+    #[must_use]
+    pub fn vouches(&self) -> bool {
+        self.names_root_key() || self.any
     }
 
     /// The pins.
@@ -356,17 +373,16 @@ impl FromStr for Expect {
     type Err = ExpectError;
 
     /// Reads words, apart by white space, and comments from `#` to the end of a line: pins, `volume=UUID`, `key=KEY`,
-    /// `account=ACCOUNT`, `region=REGION`, `provider=NAME`; or `any` in place of all of these. `slot=NUMBER` may stand beside
-    /// them, at most once, and expects nothing by itself.
+    /// `account=ACCOUNT`, `region=REGION`, `provider=NAME`; and `any`, in place of pins: any volume, of those that the other
+    /// words allow. `slot=NUMBER` may stand beside them, at most once, and expects nothing by itself.
     fn from_str(text: &str) -> Result<Expect, ExpectError> {
         let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(line, _)| line));
         let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-        let is_any = words.contains(&"any");
-        let expect = words.into_iter().try_fold(Expect::any(), |expect, word| {
+        let expect = words.into_iter().try_fold(Expect::nothing(false), |expect, word| {
             let wrong = |rule| ExpectError::Value(excerpt(word), rule);
             let Some((field, value)) = word.split_once('=') else {
                 return Ok(match word {
-                    "any" => expect,
+                    "any" => Expect { any: true, ..expect },
                     pin => expect.and_pin(pin.parse()?),
                 });
             };
@@ -384,11 +400,9 @@ impl FromStr for Expect {
                 _ => return Err(ExpectError::Pin(excerpt(word))),
             })
         })?;
-        match (is_any, expect.is_limited()) {
-            (true, true) => {
-                Err(ExpectError::Value("any".to_owned(), "it stands alone, or beside slot=NUMBER"))
-            }
-            (false, false) => Err(ExpectError::Empty),
+        match (expect.any, expect.names_root_key(), expect.is_limited()) {
+            (true, true, _) => Err(ExpectError::Value("any".to_owned(), "it stands in place of pins")),
+            (false, _, false) => Err(ExpectError::Empty),
             _ => Ok(expect),
         }
     }

@@ -717,7 +717,7 @@ static void check_expectations(void) {
         {"", "empty"},
         {" # a comment", "empty"},
         {"slot=0", "empty"},
-        {"any key=local:default", "stands alone"},
+        {"any slot=0 6f1f6d9e-56a1-4e0a-9f1c-0c5a2f2b7c11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8:3", "in place of pins"},
         {"any slot=x", "no number of a slot"},
         {"volume=6f1f", "no UUID"},
         {"key=default", "SCHEME:KEY"},
@@ -753,10 +753,16 @@ static void check_expectations(void) {
     uint8_t key[64] = {7};
     IS(ATREST_ERROR_UNEXPECTED, atrest_envelope_unwrap_key(envelope, providers, 0, key, ERROR));
     CHECK(key[0] == 7);
-    IS(ATREST_OK, atrest_providers_expect(providers, "key=local:second", ERROR));
+    IS(ATREST_OK, atrest_providers_expect(providers, "any key=local:second", ERROR));
     all_refuse(ATREST_ERROR_UNEXPECTED, in("p"), providers);
-    IS(ATREST_OK, atrest_providers_expect(providers, "key=local:second\n key=local:default # either", ERROR));
+    IS(ATREST_OK, atrest_providers_expect(providers, "any key=local:second\n key=local:default # either", ERROR));
     atrest_volume_close(open_volume(in("p"), 0, providers));
+    /* Keys say whose volume it is, and not which: that does for reading. */
+    IS(ATREST_OK, atrest_providers_expect(providers, "key=local:default provider=local", ERROR));
+    atrest_volume_close(open_volume(in("p"), ATREST_VOLUME_READ_ONLY, providers));
+    all_refuse(ATREST_ERROR_NO_EXPECTATION, in("p"), providers);
+    IS(ATREST_ERROR_NO_EXPECTATION, open_fails(in("p"), 0, providers));
+    SAYS("does not say which volume");
     CHECK((size_t)snprintf(text, sizeof text, "%s %s provider=local", pin, other) < sizeof text);
     IS(ATREST_OK, atrest_providers_expect(providers, text, ERROR));
     atrest_volume_close(open_volume(in("p"), 0, providers));

@@ -107,7 +107,10 @@ fn an_unknown_volume_is_read_with_a_word_and_changed_after_one() {
     place.refuses(&["rewrap", "v"], &["is not known here"]);
     place.succeed(&["rewrap", "v", "--accept"]);
     place.succeed(&["rewrap", "v"]);
-    for accepted in [&["--expect", &pin][..], &["--expect", "any"], &["--expect", "key=local:default"]] {
+    // Whose it is does not say which one it is.
+    forgetful(&place);
+    place.refuses(&["rewrap", "v", "--expect", "key=local:default"], &["is not known here"]);
+    for accepted in [&["--expect", &pin][..], &["--expect", "any"], &["--expect", "any key=local:default"]] {
         forgetful(&place);
         place.succeed(&[&["rewrap", "v"], accepted].concat());
         place.succeed(&["rewrap", "v"]);
