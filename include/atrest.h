@@ -1161,6 +1161,15 @@ ATREST_MUST_USE
 int atrest_volume_slot(const atrest_volume *volume);
 
 /*
+ * How many changes of its header a volume has seen that unwrapped its key, as the header says that opened it; authenticated with
+ * the rest. Whoever keeps the highest one that it saw, beside the pin, notices an older header that was put back: keys that were
+ * removed since may open it. A rewrap inside a key service that lets nobody decrypt does not raise it. 0 for a header of atrest
+ * before 0.2.0, which counts nothing, and for NULL.
+ */
+ATREST_MUST_USE
+uint64_t atrest_volume_generation(const atrest_volume *volume);
+
+/*
  * Why a slot did not open a volume that was tried before the one that did: a key that is disabled, for example, while
  * another one still opens.
  *

@@ -670,6 +670,7 @@ class volume {
     }
     // Which one opened it, from 0; -1 where none did, because the volume was made here.
     int slot() const noexcept { return atrest_volume_slot(get()); }
+    std::uint64_t generation() const noexcept { return atrest_volume_generation(get()); }
     // Why that slot did not open it. A success has nothing to tell, and nothing is thrown: this is what was asked for.
     result<void> slot_failure(std::size_t slot) const {
         return detail::explained(

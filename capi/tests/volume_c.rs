@@ -4,9 +4,11 @@
 //! Needs a C compiler and valgrind; without one each test says so and passes, unless `ATREST_REQUIRE_PEERS` is set.
 #![cfg(all(feature = "volume", unix))]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 #[path = "../../tests/common/c.rs"]
 mod c;
@@ -36,31 +38,37 @@ fn test_programs(programs: &[Program], flags: &[&str], linkings: &[Linking], too
     let able = compilers_with(language, flags);
     // One compiler's code is enough for memcheck, which takes a while.
     let count = if tool.is_empty() { able.len() } else { 1 };
-    for compiler in able.into_iter().take(count) {
-        for (&linking, &(source, end)) in
-            linkings.iter().flat_map(|linking| programs.iter().map(move |program| (linking, program)))
-        {
-            let directory = tempfile::tempdir().unwrap();
-            let (program, place) = (directory.path().join("program"), directory.path().join("place"));
-            fs::create_dir(&place).unwrap();
-            compile(&compiler, source, flags, linking, &program);
-            let mut command = match tool {
-                [] => Command::new(&program),
-                [tool, arguments @ ..] => {
-                    let mut command = Command::new(tool);
-                    command.args(arguments).arg(&program);
-                    command
-                }
-            };
-            command.arg(&place).env("ATREST_HOME", place.join("home")).env_remove("ATREST_BACKEND");
-            let suppressions = Path::new(c::ROOT).join("capi/tests/c/tsan.supp");
-            command.env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
-            // For a service that never answers.
-            command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
-            let said = succeed(&mut command);
-            assert_eq!(said, end);
+    // Side by side: for much of their time they wait for locks and keys.
+    thread::scope(|scope| {
+        for compiler in able.iter().take(count) {
+            for (&linking, &program) in
+                linkings.iter().flat_map(|linking| programs.iter().map(move |program| (linking, program)))
+            {
+                scope.spawn(move || test_program(compiler, program, flags, linking, tool));
+            }
         }
-    }
+    });
+}
+
+fn test_program(compiler: &OsStr, (source, end): Program, flags: &[&str], linking: Linking, tool: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let (program, place) = (directory.path().join("program"), directory.path().join("place"));
+    fs::create_dir(&place).unwrap();
+    compile(compiler, source, flags, linking, &program);
+    let mut command = match tool {
+        [] => Command::new(&program),
+        [tool, arguments @ ..] => {
+            let mut command = Command::new(tool);
+            command.args(arguments).arg(&program);
+            command
+        }
+    };
+    command.arg(&place).env("ATREST_HOME", place.join("home")).env_remove("ATREST_BACKEND");
+    let suppressions = Path::new(c::ROOT).join("capi/tests/c/tsan.supp");
+    command.env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()));
+    // For a service that never answers.
+    command.envs([("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]);
+    assert_eq!(succeed(&mut command), end);
 }
 
 #[test]

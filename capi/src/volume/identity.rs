@@ -60,6 +60,23 @@ pub unsafe extern "C" fn atrest_volume_slot(volume: *const atrest_volume) -> c_i
     slot.and_then(|slot| slot.try_into().ok()).unwrap_or(-1)
 }
 
+/// How many changes of its header a volume has seen that unwrapped its key, as the header says that opened it; authenticated with
+/// the rest. Whoever keeps the highest one that it saw, beside the pin, notices an older header that was put back: keys that were
+/// removed since may open it. A rewrap inside a key service that lets nobody decrypt does not raise it. 0 for a header of atrest
+/// before 0.2.0, which counts nothing, and for NULL.
+///
+/// # Safety
+/// `volume` is NULL or open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn atrest_volume_generation(volume: *const atrest_volume) -> u64 {
+    // SAFETY: this function's own contract.
+    let token = unsafe { pointer::reference(volume) }
+        .ok()
+        .and_then(|volume| volume.volume.header().token().ok().flatten());
+    token.map_or(0, |token| token.generation())
+}
+
 /// Why a slot did not open a volume that was tried before the one that did: a key that is disabled, for example, while
 /// another one still opens.
 ///

@@ -585,10 +585,15 @@ static void check_rewrap(const atrest_providers *providers) {
 /* What a child of this process ends with. */
 static void check_slots(const atrest_providers *providers) {
     const char *key = "local:second";
+    atrest_volume *volume = open_volume(in("fd"), ATREST_VOLUME_READ_ONLY, providers);
+    const uint64_t generation = atrest_volume_generation(volume);
+    atrest_volume_close(volume);
     IS(ATREST_OK, atrest_volume_add_slot(in("fd"), providers, key, 0, ERROR));
     IS(ATREST_ERROR_SLOT, atrest_volume_add_slot(in("fd"), providers, key, 0, ERROR));
     CHECK(rename(in("keys/keys/default.json"), in("kept.json")) == 0);
-    atrest_volume_close(open_volume(in("fd"), 0, providers));
+    volume = open_volume(in("fd"), 0, providers);
+    CHECK(atrest_volume_generation(volume) == generation + 1 && atrest_volume_generation(NULL) == 0);
+    atrest_volume_close(volume);
     CHECK(rename(in("kept.json"), in("keys/keys/default.json")) == 0);
     IS(ATREST_ERROR_SLOT, atrest_volume_remove_slot(in("fd"), 2, providers, 0, ERROR));
     IS(ATREST_OK, atrest_volume_remove_slot(in("fd"), 1, providers, 0, ERROR));
