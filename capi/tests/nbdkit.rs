@@ -71,6 +71,19 @@ fn nbdkit(place: &Place, name: &str, more: &[&str], run: &str) -> Output {
     command.args(more).args(["--run", run]).env("LC_ALL", "C").output().unwrap()
 }
 
+/// The process number of an nbdkit that goes into the background: the process that stays writes it there, and the one that
+/// was started does not wait for that.
+fn number_of(pidfile: &Path) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match fs::read_to_string(pidfile).unwrap_or_default() {
+            number if number.ends_with('\n') => return number.trim().to_owned(),
+            _ => assert!(Instant::now() < deadline, "nbdkit does not start"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// The one line of what it said.
 fn said(output: &Output) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
@@ -379,21 +392,14 @@ fn in_the_background() {
     let mut command = Command::new(program("nbdkit").unwrap());
     command.args(["--unix", &socket, "--pidfile", &pid]).arg(plugin().unwrap()).args(arguments(&place, &[]));
     c::succeed(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let server = loop {
-        match fs::read_to_string(&pid).unwrap_or_default() {
-            number if number.ends_with('\n') => break number,
-            _ => assert!(Instant::now() < deadline, "nbdkit does not start"),
-        }
-        thread::sleep(Duration::from_millis(10));
-    };
+    let server = number_of(Path::new(&pid));
     let uri = format!("nbd+unix:///?socket={socket}");
     let mut qemu = Command::new(program("qemu-io").unwrap());
     qemu.args(["-f", "raw", &uri, "-c", "read -P 7 0 4M", "-c", "write -P 8 1M 1M", "-c", "flush"]);
     let said = qemu.output();
-    c::succeed(Command::new("kill").arg(server.trim()));
+    c::succeed(Command::new("kill").arg(&server));
     let deadline = Instant::now() + Duration::from_secs(20);
-    while Path::new("/proc").join(server.trim()).exists() && Instant::now() < deadline {
+    while Path::new("/proc").join(&server).exists() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
     let said = said.unwrap();
@@ -447,7 +453,8 @@ fn a_withdrawn_key_ends_a_server_that_rechecks() {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     };
     let fails = || read().contains("Input/output error");
-    let end = || Command::new("kill").arg(fs::read_to_string(&pid).unwrap().trim()).status().unwrap();
+    let number = number_of(&pid);
+    let end = || Command::new("kill").arg(&number).status().unwrap();
     let (early, key) = (fails(), place.keystore.path().join("keys/default.json"));
     fs::rename(&key, place.path("kept")).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -588,7 +595,7 @@ fn a_volume_has_one_server_that_writes() {
     let mut command = Command::new(program("nbdkit").unwrap());
     command.arg("--unix").arg(&socket).arg("--pidfile").arg(&pid).arg(plugin().unwrap());
     c::succeed(command.args(arguments(&place, &[])));
-    let number = fs::read_to_string(&pid).unwrap().trim().to_owned();
+    let number = number_of(&pid);
     let second = |more: &[&str]| {
         let mut command = Command::new(program("nbdkit").unwrap());
         command.args(["--foreground", "--unix", "-"]).arg(plugin().unwrap()).args(arguments(&place, more));
