@@ -124,11 +124,10 @@ static int config(const char *name, const char *value) {
 }
 
 /* Without a word on which volume it must be. */
-static void for_reading_only(void) {
+static void tell_reading_only(void) {
     nbdkit_error("warning: %s is served for reading only: to write, say which volume it must be: expect=PIN or "
                  "expect-file=FILE; or expect=any, for any that the other words allow",
                  path);
-    read_only = 1;
 }
 
 static int config_complete(void) {
@@ -138,7 +137,10 @@ static int config_complete(void) {
     }
     if (!has_slot) return 0;
     /* The choice of a slot expects nothing. */
-    if (expectation == NULL && !read_only) for_reading_only();
+    if (expectation == NULL && !read_only) {
+        tell_reading_only();
+        read_only = 1;
+    }
     char words[32];
     snprintf(words, sizeof words, "%s slot=%u", expectation == NULL ? "any" : "", slot);
     return expect(words);
@@ -217,8 +219,9 @@ static int get_ready(void) {
     if (providers == NULL) return -1;
     atrest_status status = open_volume(providers, why, sizeof why);
     if (status == ATREST_ERROR_NO_EXPECTATION) {
-        for_reading_only();
+        read_only = 1;
         status = open_volume(providers, why, sizeof why);
+        if (status == ATREST_OK) tell_reading_only();
     }
     if (status != ATREST_OK)
         nbdkit_error("%s: %s", path, why);
