@@ -72,21 +72,37 @@ fn is_gone(place: &Path) -> Result<(), String> {
     if output.status.success() { Err("v still opens".to_owned()) } else { Ok(()) }
 }
 
-/// How many disks are tried for each test; `None`: few, for those who test as they work.
-fn states() -> Option<usize> {
+/// How many disks are tried in all; `None`: few, for those who test as they work.
+fn all_states() -> Option<usize> {
     let all = std::env::var("ATREST_CRASH_STATES").ok().map(|number| number.parse().expect("a number"));
-    let all = all.or((!cfg!(debug_assertions)).then_some(5000));
-    all.map(|all: usize| all / SCENARIOS.len() + 1)
+    all.or((!cfg!(debug_assertions)).then_some(5000))
+}
+
+/// The same for each sequence that is written out here. Most have fewer, all of which are tried.
+fn states() -> Option<usize> {
+    all_states().map(|all| all / SCENARIOS.len() + 1)
 }
 
 /// Cuts the power at each of these moments, and holds what is left against the promise.
 fn cut(name: &str, moments: &[Disk], promise: Promise<'_>) {
     let mut random = generator(name.len() as u64);
     let each = states().unwrap_or(20).div_ceil(moments.len());
+    let (tried, failures) = failures(moments, each, &mut random, promise);
+    println!("{name}: {tried} disks");
+    assert!(failures.is_empty(), "{name}: {} of {tried} disks: {}", failures.len(), failures[0]);
+}
+
+/// How many disks were tried, at most `each` for a moment, and what was wrong with some.
+fn failures(
+    moments: &[Disk],
+    each: usize,
+    random: &mut impl FnMut() -> u64,
+    promise: Promise<'_>,
+) -> (usize, Vec<String>) {
     let mut failures = Vec::new();
     let mut tried = 0;
     for (i, disk) in moments.iter().enumerate() {
-        for left in disk.after_power_cut(each, &mut random) {
+        for left in disk.after_power_cut(each, random) {
             let place = tempfile::tempdir().unwrap();
             left.make(place.path());
             tried += 1;
@@ -95,8 +111,48 @@ fn cut(name: &str, moments: &[Disk], promise: Promise<'_>) {
             }
         }
     }
-    println!("{name}: {tried} disks");
-    assert!(failures.is_empty(), "{name}: {} of {tried} disks: {}", failures.len(), failures[0]);
+    (tried, failures)
+}
+
+/// What may be done to a volume and its keys at any time, in any order; some of it fails, since nothing is there for it.
+const CHANGES: &[&[&str]] = &[
+    &["rewrap", "v"],
+    &["rewrap", "v", "--key", "local:a"],
+    &["rewrap", "v", "--key", "local:b"],
+    &["slot", "add", "v", "--key", "local:a"],
+    &["slot", "add", "v", "--key", "local:b"],
+    &["slot", "remove", "v", "0"],
+    &["slot", "remove", "v", "1"],
+    &["key", "rotate", "--now", "local:a"],
+    &["key", "rotate", "--now", "local:b"],
+    &["key", "create", "local:c"],
+    &["slot", "add", "v", "--key", "local:c"],
+    &["rewrap", "v", "--key", "local:c"],
+    &["header", "backup", "v", "h"],
+    &["header", "restore", "--force", "v", "h"],
+];
+
+/// Sequences of [changes](CHANGES) at random, every other of them cut off somewhere, until `count` disks were tried: the
+/// volume opens at any moment.
+fn changes_at_random(seed: u64, count: usize) -> usize {
+    let mut random = generator(seed);
+    let faults = faults();
+    let mut tried = 0;
+    while tried < count {
+        let mut lab = a_volume();
+        let mut said = Vec::new();
+        for _ in 0..8 {
+            let change = CHANGES[random() as usize % CHANGES.len()];
+            let fault = &faults[random() as usize % faults.len()];
+            let fault = random().is_multiple_of(2).then_some(&**fault);
+            let run = run(&mut lab, change, fault);
+            said.push(format!("{change:?} with {fault:?}: {:?}", run.code));
+            let (more, failures) = failures(&run.moments, 8, &mut random, &opens);
+            tried += more;
+            assert!(failures.is_empty(), "seed {seed}: {}: {}", said.join("; "), failures[0]);
+        }
+    }
+    tried
 }
 
 /// A keystore with the keys a and b, and the volume `v` under a.
@@ -160,6 +216,18 @@ fn cut_off_and_repeated(name: &str, lab: impl Fn() -> Lab, arguments: &[&str], p
 type Scenario = (&'static str, fn(&str));
 
 const SCENARIOS: &[Scenario] = &[
+    ("changes_at_random", |name| {
+        // Those that are written out have some thousands.
+        let count = all_states().map_or(20, |all| (all / 2).max(all.saturating_sub(5000)));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let tried: usize = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..threads)
+                .map(|seed| scope.spawn(move || changes_at_random(seed, count.div_ceil(threads as usize))))
+                .collect();
+            all.into_iter().map(|one| one.join().expect("what it panicked with is above")).sum()
+        });
+        println!("{name}: {tried} disks");
+    }),
     ("first_use_of_a_keystore", |name| {
         let mut lab = Lab::new(|place| std::fs::write(place.join("p"), DATA).unwrap());
         let moments = done(&mut lab, &["encrypt", "p", "v"]);
