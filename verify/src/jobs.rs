@@ -64,7 +64,7 @@ pub const SLICE: [&str; 88] = [
     "sectors:1024:1:9:1:5",
     "sectors:1536:1:5:1:5",
     "sectors:8192:1:3:1:5",
-    "sectors:4096:512:512:1:5",
+    "sectors:4096:512:513:1:5",
     "pieces:512:40:0:9:512:512",
     "pieces:512:40:1:9:1000:4096",
     "pieces:4096:9:2:64:4096:1000",
@@ -89,7 +89,7 @@ pub const SLICE: [&str; 88] = [
     "sectors:73:9:9:1:9",
     "sectors:585:5:5:1:9",
     "sectors:1097:3:3:1:9",
-    "sectors:513:5:5:1:9",
+    "sectors:513:5:129:124:9",
     "sectors:515:5:5:1:9",
     "sectors:518:5:5:1:9",
     "sectors:524:5:5:1:9",
@@ -129,6 +129,22 @@ pub const SLICE: [&str; 88] = [
     "list:16:140:140:1",
     "pieces:512:9:list:0:512:512",
     "pieces:520:9:down:18446744073709551600:100:333",
+];
+
+/// The longest of the slice. It has them for one key size alone: all others tell that the code for either differs in the
+/// rounds and nowhere else. The whole has them for both.
+pub const LONG_OF_SLICE: [&str; 11] = [
+    "numbers:16:4:0",
+    "layouts:4096:1",
+    "layouts:520:9",
+    "laps:4096:16777216:0:173",
+    "pieces:1000:140:0:5:64000:1000,139000",
+    "sectors:4096:1:9:1:4294967290",
+    "pieces:512:140:3:18446744073709551600:512:600",
+    "sectors:16:1:132:3:1",
+    "sectors:512:33:130:97:18446744073709551600",
+    "layouts:1096:1",
+    "sectors:520:129:129:1:9",
 ];
 
 /// Beside those of SLICE: all lengths to 4200 bytes, all counts to a batch and beyond, samples of

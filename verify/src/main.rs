@@ -214,6 +214,7 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
         targets: Vec::new(),
         key_bits: jobs::KEY_BITS.to_vec(),
         jobs: Vec::new(),
+        for_one_size: &jobs::LONG_OF_SLICE,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         residue: None,
         at_known_addresses: false,
@@ -227,7 +228,10 @@ fn plan<'a>(library: &'a Library, arguments: &[String]) -> Result<(Plan<'a>, Opt
     while let Some(option) = arguments.next() {
         let mut value = || arguments.next().cloned().ok_or(format!("{option} takes a value"));
         match option.as_str() {
-            "--full" => list.extend(jobs::FULL),
+            "--full" => {
+                list.extend(jobs::FULL);
+                plan.for_one_size = &[];
+            }
             "--short" => list = jobs::SHORT.to_vec(),
             "--at-known-addresses" => plan.at_known_addresses = true,
             "--left" => plan.residue = Some(false),

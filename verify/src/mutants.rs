@@ -75,6 +75,7 @@ fn prove(library: &Library, target: Target, key_bits: usize, jobs: &[&str]) -> R
         targets: vec![target],
         key_bits: vec![key_bits],
         jobs: jobs.iter().map(|job| (*job).into()).collect(),
+        for_one_size: &[],
         threads: 1,
         residue: None,
         at_known_addresses: false,

@@ -32,6 +32,8 @@ pub struct Plan<'a> {
     pub key_bits: Vec<usize>,
     /// Jobs, for each of them.
     pub jobs: Vec<String>,
+    /// Those of them that are for the last key size alone.
+    pub for_one_size: &'static [&'static str],
     /// Threads.
     pub threads: usize,
     /// What calls leave behind: whether that is looked at, and whether anything is a fault.
@@ -146,7 +148,10 @@ pub fn run(plan: &Plan<'_>) -> Result<Results, String> {
     let mut items = Vec::new();
     for target in 0..plan.targets.len() {
         for key in 0..plan.key_bits.len() {
-            items.extend((0..plan.jobs.len()).map(|job| (target, key, job)));
+            let last = key + 1 == plan.key_bits.len();
+            let jobs =
+                (0..plan.jobs.len()).filter(|job| last || !plan.for_one_size.contains(&&*plan.jobs[*job]));
+            items.extend(jobs.map(|job| (target, key, job)));
         }
     }
     items.retain(|item| !results.tallies.contains_key(item));
