@@ -52,7 +52,7 @@ pub struct Used {
     pub peak: usize,
 }
 
-/// Runs `call` and counts. The targets have one thread.
+/// Runs `call` and counts, what other threads take meanwhile included.
 pub fn counted<T>(call: impl FnOnce() -> T) -> (T, Used) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);

@@ -197,7 +197,7 @@ async fn list(kms: Rc<Clients>) -> Result<Vec<KeyAlias>, ProviderError> {
     loop {
         let answer = send!(kms, OPERATION, ALL, client.list_aliases().set_marker(marker.clone()))?;
         found.extend(answer.aliases.unwrap_or_default());
-        match next_page(OPERATION, ALL, answer.truncated, answer.next_marker, &marker)? {
+        match next_page(OPERATION, ALL, found.len(), answer.truncated, answer.next_marker, &marker)? {
             Some(next) => marker = Some(next),
             None => break,
         }

@@ -3,6 +3,9 @@
 use super::fault::{malformed, printable};
 use atrest::keys::{ErrorClass, KeyLocation, ProviderError};
 
+/// The longest ARN, in bytes: as much as KMS takes as the name of a key, and an envelope as that of its key.
+const MAX_ARN: usize = 2048;
+
 /// An ARN of KMS, in its parts: `arn:PARTITION:kms:REGION:ACCOUNT:RESOURCE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
@@ -17,8 +20,12 @@ pub struct Arn<'a> {
 }
 
 impl<'a> Arn<'a> {
-    /// The parts of a text that is an ARN of KMS.
+    /// The parts of a text that is an ARN of KMS, in at most 2048 printable ASCII characters without spaces.
     pub fn parse(text: &'a str) -> Option<Arn<'a>> {
+        // Whoever answered or wrote it: envelopes keep it, and errors show it.
+        if !is_name(text, MAX_ARN) {
+            return None;
+        }
         let mut parts = text.splitn(6, ':');
         let mut part = || parts.next().filter(|part| !part.is_empty());
         let ("arn", partition, "kms", region, account, resource) =
@@ -51,6 +58,11 @@ impl<'a> Arn<'a> {
     pub fn key_id(&self) -> Option<&'a str> {
         self.resource.strip_prefix("key/")
     }
+}
+
+/// Whether a text is 1 to `longest` printable ASCII characters without spaces, as names and tokens of KMS are.
+pub fn is_name(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Where the key of an ARN lives.
@@ -152,6 +164,10 @@ mod tests {
             "arn:aws:kms:eu-west-1:11112222333:key/x",
             "arn:aws:kms:eu-west-1:x11122223333:key/x",
             "arn:aws:kms:eu-west-1:111122223333",
+            "arn:aws:kms:eu-west-1:111122223333:key/a b",
+            "arn:aws:kms:eu-west-1:111122223333:key/a\nb",
+            "arn:aws:kms:eu-west-1:111122223333:alias/\u{202e}a",
+            &format!("arn:aws:kms:eu-west-1:111122223333:key/{}", "a".repeat(MAX_ARN)),
         ] {
             assert_eq!(Arn::parse(none), None, "{none}");
         }

@@ -1,8 +1,8 @@
 //! The requests that wrap and unwrap root keys.
 
-use super::arn::{another_key, answered_arn, is_reserved};
+use super::arn::{another_key, answered_arn, is_name, is_reserved};
 use super::clients::Clients;
-use super::fault::malformed;
+use super::fault::{malformed, printable};
 use super::keys::{explain, require_fit, require_fit_now};
 use super::trace::send;
 use super::{Arn, NAME};
@@ -11,6 +11,9 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
+
+/// The longest id of a key's material, in bytes, that an envelope keeps; KMS's own have 64.
+const MAX_MATERIAL: usize = 128;
 
 /// An encryption context as the SDK takes it.
 pub fn pairs(context: &EncryptionContext) -> Option<HashMap<String, String>> {
@@ -45,7 +48,8 @@ pub async fn generate(
     let arn = answered_arn(OPERATION, key, answer.key_id)?;
     require_fit(kms, &arn).await?;
     let wrapped = ciphertext(OPERATION, key, answer.ciphertext_blob)?;
-    Ok(WrappedKey { provider: NAME.to_owned(), key: arn, material: answer.key_material_id, context, wrapped })
+    let material = material(OPERATION, key, answer.key_material_id)?;
+    Ok(WrappedKey { provider: NAME.to_owned(), key: arn, material, context, wrapped })
 }
 
 /// Decrypt.
@@ -139,7 +143,7 @@ pub async fn re_encrypt(kms: &Clients, old: WrappedKey, key: &str) -> Result<Wra
     same_material(OPERATION, &old.key, &old.material, &answer.source_key_material_id)?;
     let arn = answered_arn(OPERATION, &destination, answer.key_id)?;
     let wrapped = ciphertext(OPERATION, &destination, answer.ciphertext_blob)?;
-    let material = answer.destination_key_material_id;
+    let material = material(OPERATION, &destination, answer.destination_key_material_id)?;
     Ok(WrappedKey { provider: NAME.to_owned(), key: arn, material, context: old.context, wrapped })
 }
 
@@ -156,10 +160,21 @@ fn same_material(
             format!(
                 "the answer of AWS KMS to {operation} with the key {key} comes from the material {}, and the wrapping \
                  is by {stored}",
-                super::fault::printable(answered)
+                printable(answered)
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+/// The id of the material that wrapped, which envelopes keep.
+fn material(operation: &str, key: &str, answered: Option<String>) -> Result<Option<String>, ProviderError> {
+    match answered {
+        Some(material) if !is_name(&material, MAX_MATERIAL) => {
+            let why = format!("{:?} is no id of a key's material", printable(&material));
+            Err(malformed(operation, key, &why))
+        }
+        other => Ok(other),
     }
 }
 
@@ -172,5 +187,24 @@ fn ciphertext(operation: &str, key: &str, blob: Option<Blob>) -> Result<Vec<u8>,
             &format!("its ciphertext is {} bytes long, not 1 to 6144", wrapped.len()),
         )),
         None => Err(malformed(operation, key, "it holds no ciphertext")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn material_is_told_of_by_an_id_or_not_at_all() {
+        let of = |answered: Option<&str>| material("ReEncrypt", "k", answered.map(str::to_owned));
+        let longest = "a".repeat(MAX_MATERIAL);
+        for fits in [None, Some("0123abcd"), Some(&*longest)] {
+            assert_eq!(of(fits).unwrap().as_deref(), fits);
+        }
+        for none in ["", "a b", "a\n", "\u{e9}", &format!("{longest}a")] {
+            let error = of(Some(none)).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Malformed, "{none:?}");
+            assert!(!error.to_string().contains(char::is_control));
+        }
     }
 }

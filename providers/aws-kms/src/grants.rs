@@ -1,13 +1,21 @@
 //! Grants: made, listed, taken back.
 
+use super::arn::is_name;
 use super::calls::pairs;
 use super::clients::Clients;
 use super::fault::{malformed, printable};
 use super::keys::{explain, require_fit_now, resolve};
+use super::options::MAX_TOKEN;
 use super::trace::send;
 use atrest::keys::{ErrorClass, Grant, GrantDescription, GrantRequest, Operation, ProviderError};
 use aws_sdk_kms::types::{GrantConstraints, GrantListEntry, GrantOperation};
 use sha2::{Digest as _, Sha256};
+
+/// The longest id of a grant, in bytes.
+const MAX_ID: usize = 128;
+
+/// The most entries of a list, over all its pages: twice as many keys as an account has in a region.
+const MAX_LISTED: usize = 200_000;
 
 /// CreateGrant.
 pub async fn create(kms: &Clients, key: &str, request: GrantRequest) -> Result<Grant, ProviderError> {
@@ -37,10 +45,29 @@ pub async fn create(kms: &Clients, key: &str, request: GrantRequest) -> Result<G
         Err(error) if error.class() == ErrorClass::KeyName => return Err(no_principal(&request, &error)),
         Err(error) => return Err(explain(kms, &arn, error).await),
     };
-    let id = answer.grant_id.ok_or_else(|| malformed(OPERATION, &arn, "it holds no grant id"))?;
+    let grant = granted(&arn, answer.grant_id, answer.grant_token)?;
     // What follows here may need the grant before it has spread.
-    answer.grant_token.iter().for_each(|token| kms.add_token(token));
-    Ok(Grant::new(&id, answer.grant_token.as_deref()))
+    grant.token.iter().for_each(|token| kms.add_token(token));
+    Ok(grant)
+}
+
+/// The grant that an answer to CreateGrant tells of.
+fn granted(key: &str, id: Option<String>, token: Option<String>) -> Result<Grant, ProviderError> {
+    const OPERATION: &str = "CreateGrant";
+    let Some(id) = id else {
+        return Err(malformed(OPERATION, key, "it holds no grant id"));
+    };
+    if !is_name(&id, MAX_ID) {
+        return Err(malformed(OPERATION, key, &format!("{:?} is no grant id", printable(&id))));
+    }
+    // It would go along with every later request.
+    if token.as_ref().is_some_and(|token| !is_name(token, MAX_TOKEN)) {
+        let why = format!(
+            "the token of the grant {id} is not 1 to {MAX_TOKEN} printable ASCII characters without spaces"
+        );
+        return Err(malformed(OPERATION, key, &why));
+    }
+    Ok(Grant::new(&id, token.as_deref()))
 }
 
 /// KMS makes nothing of the names of those whom a grant is for.
@@ -93,22 +120,26 @@ pub async fn list(kms: &Clients, key: &str) -> Result<Vec<GrantDescription>, Pro
             Err(error) => return Err(explain(kms, &arn, error).await),
         };
         grants.extend(answer.grants.unwrap_or_default().into_iter().map(description));
-        match next_page(OPERATION, &arn, answer.truncated, answer.next_marker, &marker)? {
+        match next_page(OPERATION, &arn, grants.len(), answer.truncated, answer.next_marker, &marker)? {
             Some(next) => marker = Some(next),
             None => return Ok(grants),
         }
     }
 }
 
-/// Where the next page begins. A service that says there is one, and not where, or that sends one in circles, would
-/// keep its caller for ever.
+/// Where the next page begins, behind so many entries. A service that says there is one, and not where, or that sends one in
+/// circles, would keep its caller for ever; one whose list does not end would fill the memory.
 pub fn next_page(
     operation: &str,
     key: &str,
+    found: usize,
     truncated: bool,
     next: Option<String>,
     last: &Option<String>,
 ) -> Result<Option<String>, ProviderError> {
+    if found > MAX_LISTED {
+        return Err(malformed(operation, key, &format!("it is a list of more than {MAX_LISTED} entries")));
+    }
     match next.filter(|next| !next.is_empty()) {
         _ if !truncated => Ok(None),
         None => Err(malformed(operation, key, "it is cut off, and names no next page")),
@@ -203,14 +234,39 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_is_told_of_by_names_alone() {
+        let of = |id: &str, token: Option<&str>| granted("k", Some(id.to_owned()), token.map(str::to_owned));
+        assert_eq!(of("0123abcd", Some("AQpA")).unwrap(), Grant::new("0123abcd", Some("AQpA")));
+        assert_eq!(of("0123abcd", None).unwrap(), Grant::new("0123abcd", None));
+        let (long_id, long_token) = ("a".repeat(MAX_ID + 1), "a".repeat(MAX_TOKEN + 1));
+        let none = [
+            of("", None),
+            of("a\u{1b}[2Jb", None),
+            of(&long_id, None),
+            of("a", Some("")),
+            of("a", Some("b c")),
+            of("a", Some(&long_token)),
+            granted("k", None, Some("AQpA".to_owned())),
+        ];
+        for refused in none {
+            let error = refused.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Malformed);
+            assert!(error.to_string().len() < 1000, "{error}");
+        }
+    }
+
+    #[test]
     fn pages_come_to_an_end() {
         let page = |truncated, next: Option<&str>, last: Option<&str>| {
-            next_page("ListGrants", "k", truncated, next.map(str::to_owned), &last.map(str::to_owned))
+            next_page("ListGrants", "k", 1, truncated, next.map(str::to_owned), &last.map(str::to_owned))
         };
         assert_eq!(page(false, Some("a"), None).unwrap(), None);
         assert_eq!(page(true, Some("b"), Some("a")).unwrap(), Some("b".to_owned()));
         for circle in [page(true, Some("a"), Some("a")), page(true, None, None), page(true, Some(""), None)] {
             assert!(circle.is_err());
         }
+        let long = |found| next_page("ListGrants", "k", found, true, Some("b".to_owned()), &None);
+        assert!(long(MAX_LISTED).is_ok());
+        assert_eq!(long(MAX_LISTED + 1).unwrap_err().class(), ErrorClass::Malformed);
     }
 }

@@ -1,8 +1,12 @@
 //! How AWS KMS is reached.
 
+use super::arn::is_name;
 use atrest::environment::variable;
 use atrest::keys::{ErrorClass, ProviderError};
 use std::time::Duration;
+
+/// The longest grant token, in bytes.
+pub(super) const MAX_TOKEN: usize = 8192;
 
 /// How AWS KMS is reached. What is not said here comes from the SDK's usual chain: environment variables
 /// (`AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and so on), the files in `~/.aws`, web
@@ -69,9 +73,7 @@ impl KmsOptions {
         if !(1..=10).contains(&self.attempts) {
             return refuse("1 to 10 attempts");
         }
-        let is_token =
-            |token: &String| (1..=8192).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
-        if self.grant_tokens.len() > 10 || !self.grant_tokens.iter().all(is_token) {
+        if self.grant_tokens.len() > 10 || !self.grant_tokens.iter().all(|token| is_name(token, MAX_TOKEN)) {
             return refuse(
                 "at most 10 grant tokens, each 1 to 8192 printable ASCII characters without spaces",
             );
