@@ -188,9 +188,9 @@ fn readers_locks(path: &Path) -> Vec<(&'static str, File)> {
 
 #[test]
 fn who_may_only_read_stops_nobody() {
-    for (number, what) in
-        ["a lock to read of all bytes", "a shared flock", "an exclusive flock"].into_iter().enumerate()
-    {
+    // Side by side, since each waits for seconds.
+    let all = ["a lock to read of all bytes", "a shared flock", "an exclusive flock"];
+    let stops_nobody = |number: usize, what: &str| {
         let place = volume();
         let path = place.path("v");
         let mut all = readers_locks(&path);
@@ -210,7 +210,12 @@ fn who_may_only_read_stops_nobody() {
         Volume::destroy(&read_write(&path), None, &place.providers(), &options).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(40), "{what}");
         drop(holder);
-    }
+    };
+    thread::scope(|scope| {
+        for (number, what) in all.into_iter().enumerate() {
+            scope.spawn(move || stops_nobody(number, what));
+        }
+    });
 }
 
 /// Under a lock of somebody who may only read, too: it takes from them what they would go by else.
@@ -226,6 +231,15 @@ fn writers_are_kept_apart_whatever_readers_lock() {
     let changing = file().claim(Claim::Header).unwrap();
     assert!(file().claim(Claim::Header).is_err());
     drop((first, changing));
+    assert!(opens(&place));
+}
+
+#[test]
+fn one_writer_is_kept_from_those_who_share_whatever_readers_lock() {
+    let place = volume();
+    let reader = read_only(&place.path("v"));
+    assert!(lock(&reader, libc::F_RDLCK, 0, 0));
+    let file = || read_write(&place.path("v"));
     let sharer = open(&place, Shared(file())).unwrap();
     open(&place, Shared(file())).unwrap();
     busy(open(&place, file()));
