@@ -326,6 +326,9 @@ impl Run {
                     Ok(Opened { keys, .. }) => {
                         assert!(envelope.is_for(&keys));
                         self.check_keys(&keys);
+                        if let Some(said) = self.said("Decrypt") {
+                            assert_eq!(said["KeyId"], *self.keys.arn(0), "another key opened it");
+                        }
                     }
                     Err(error) => opened(&error),
                 }
