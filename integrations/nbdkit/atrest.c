@@ -4,7 +4,7 @@
  *   nbdkit ./nbdkit-atrest-plugin.so volume=disk.luks expect=PIN
  *
  * Whoever writes the disk can exchange the volume's header, and so whose key encrypts what clients write. The pin, which
- * `atrest create` prints, is what keeps that out; without any expectation the volume is served for reading only.
+ * `atrest create` prints, is what keeps that out; without it, or the word any, the volume is served for reading only.
  *
  * Every client sees the same open volume, so that a flush on one connection covers the writes of all.
  */
